@@ -1,4 +1,5 @@
 //! The life of a policy bundle outside Kubernetes.
+pub mod cache;
 pub mod digest;
 pub mod reference;
 pub mod registry;
