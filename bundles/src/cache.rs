@@ -246,3 +246,130 @@ fn io_error(doing: &'static str, path: &Path, source: io::Error) -> CacheError {
         source,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pulled(content: &str) -> Pulled {
+        let layer = content.as_bytes().to_vec();
+        let manifest = serde_json::json!({"layers": [{
+            "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": Digest::of(&layer), "size": layer.len(),
+        }]});
+        Pulled::new(manifest.to_string().into_bytes(), layer).unwrap()
+    }
+
+    fn evidence(content: &str) -> Evidence {
+        let bytes = content.as_bytes().to_vec();
+        Evidence {
+            media_type: "application/x".to_owned(),
+            digest: Digest::of(&bytes),
+            bytes,
+        }
+    }
+
+    fn cache() -> (tempfile::TempDir, BundleCache) {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = BundleCache::open(&dir.path().join("bundles")).unwrap();
+        (dir, cache)
+    }
+
+    #[test]
+    fn what_is_stored_is_found_also_after_a_restart() {
+        let (dir, cache) = cache();
+        let bundle = pulled("a\nb");
+        assert!(cache.load(&bundle.digest()).unwrap().is_none());
+        for signatures in [
+            vec![],
+            vec![evidence("one\n"), evidence("")],
+            vec![evidence("two")],
+        ] {
+            cache.store(&bundle, &signatures).unwrap();
+            let again = BundleCache::open(&dir.path().join("bundles")).unwrap();
+            let (found, found_signatures) = again.load(&bundle.digest()).unwrap().unwrap();
+            assert_eq!(
+                (found.digest(), found.layer(), found_signatures),
+                (bundle.digest(), bundle.layer(), signatures)
+            );
+        }
+        assert_eq!(fs::read_dir(dir.path().join("bundles")).unwrap().count(), 1);
+    }
+
+    /// Every single byte, and every length.
+    #[test]
+    fn a_damaged_entry_is_never_used() {
+        let (_dir, cache) = cache();
+        let bundle = pulled("content");
+        cache.store(&bundle, &[evidence("signature")]).unwrap();
+        let path = cache.path(&bundle.digest());
+        let good = fs::read(&path).unwrap();
+        let found = |bytes: &[u8]| {
+            fs::write(&path, bytes).unwrap();
+            cache.load(&bundle.digest())
+        };
+        for at in 0..good.len() {
+            let mut bent = good.clone();
+            bent[at] ^= 1;
+            match found(&bent) {
+                Err(error) => assert_eq!(error.reason(), "CacheEntryDamaged"),
+                // The signature's media type is a hint and has no digest of its own.
+                Ok(entry) => {
+                    let (pulled, signatures) = entry.unwrap();
+                    assert_eq!(
+                        (pulled.layer(), signatures[0].bytes.as_slice()),
+                        (bundle.layer(), b"signature".as_slice()),
+                        "byte {at}"
+                    );
+                }
+            }
+            assert!(
+                matches!(found(&good[..at]), Err(CacheError::Damaged { .. })),
+                "cut at {at}"
+            );
+        }
+        assert!(found(&[good.as_slice(), b"x"].concat()).is_err());
+        let other = pulled("other");
+        fs::write(cache.path(&other.digest()), &good).unwrap();
+        assert!(
+            cache.load(&other.digest()).is_err(),
+            "another bundle's entry"
+        );
+    }
+
+    #[test]
+    fn a_lying_table_of_contents_allocates_nothing() {
+        let (_dir, cache) = cache();
+        let digest = Digest::of(b"x");
+        for contents in [
+            r#"{"format":"interlock bundle cache 1","manifestBytes":18446744073709551615,"layerBytes":1,"evidence":[]}"#,
+            r#"{"format":"interlock bundle cache 2","manifestBytes":1,"layerBytes":1,"evidence":[]}"#,
+            "",
+        ] {
+            fs::write(cache.path(&digest), format!("{contents}\nx")).unwrap();
+            assert!(cache.load(&digest).is_err());
+        }
+    }
+
+    #[test]
+    fn only_what_is_wanted_is_kept_and_a_crash_leaves_nothing() {
+        let (dir, cache) = cache();
+        let bundles = [pulled("a"), pulled("b"), pulled("c")];
+        for bundle in &bundles {
+            cache.store(bundle, &[]).unwrap();
+        }
+        let dir = dir.path().join("bundles");
+        fs::write(dir.join("abc.0.writing"), "half").unwrap();
+        fs::write(dir.join("README"), "not ours").unwrap();
+        assert_eq!(
+            cache.keep(&BTreeSet::from([bundles[1].digest()])).unwrap(),
+            2
+        );
+        let cache = BundleCache::open(&dir).unwrap();
+        let there: Vec<bool> = bundles
+            .iter()
+            .map(|bundle| cache.load(&bundle.digest()).unwrap().is_some())
+            .collect();
+        assert_eq!(there, [false, true, false]);
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 2);
+    }
+}

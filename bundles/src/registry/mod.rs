@@ -16,6 +16,8 @@ mod referrers;
 mod resolve;
 mod session;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 pub use error::{Detail, RegistryError};
 pub use pulled::{Pulled, PulledError};

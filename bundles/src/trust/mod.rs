@@ -9,6 +9,8 @@ mod envelope;
 mod key;
 mod policy;
 mod statement;
+#[cfg(test)]
+mod tests;
 mod verification;
 mod verified;
 
