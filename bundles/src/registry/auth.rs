@@ -57,16 +57,15 @@ fn parameters_of(mut rest: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     while let Some((name, after)) = rest.split_once('=') {
         let name = name.trim_matches([' ', ',']).to_owned();
-        let (value, after) = match after.strip_prefix('"') {
-            Some(quoted) => match unquote(quoted) {
-                Some(pair) => pair,
-                None => return found,
-            },
-            None => {
-                let end = after.find(',').unwrap_or(after.len());
-                let (value, after) = after.split_at(end);
-                (value.trim().to_owned(), after)
-            }
+        let (value, after) = if let Some(quoted) = after.strip_prefix('"') {
+            let Some(pair) = unquote(quoted) else {
+                return found;
+            };
+            pair
+        } else {
+            let end = after.find(',').unwrap_or(after.len());
+            let (value, after) = after.split_at(end);
+            (value.trim().to_owned(), after)
         };
         found.push((name, value));
         rest = after;

@@ -7,6 +7,7 @@
 //! No answer of a registry reads as "unsigned" but a complete one: throttling, outages, refusals and
 //! dangling entries are errors.
 
+mod answer;
 mod auth;
 mod error;
 mod pull;

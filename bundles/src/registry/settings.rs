@@ -79,7 +79,7 @@ impl Default for RegistrySettings {
         Self {
             allowed: Vec::new(),
             plain_http: Vec::new(),
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
             caps: Caps::default(),
         }
     }

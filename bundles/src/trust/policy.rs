@@ -306,12 +306,7 @@ fn maker(
 
 /// cosign's hint at a key: the base64 of the SHA-256 of its DER. Untrusted, it only orders attempts.
 fn key_hint(key: &PublicKey) -> String {
-    let hex = key.fingerprint().hex();
-    let bytes: Vec<u8> = (0..hex.len())
-        .step_by(2)
-        .filter_map(|at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok())
-        .collect();
-    STANDARD.encode(bytes)
+    STANDARD.encode(key.fingerprint().as_bytes())
 }
 
 fn names(signers: &[Signer]) -> Vec<String> {

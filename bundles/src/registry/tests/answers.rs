@@ -39,7 +39,7 @@ async fn each_status_is_an_error_of_its_own_and_never_unsigned() {
         (304, "MalformedAnswer"),
         (404, "NotFound"),
     ] {
-        let liar = registry(move |_| Some(Reply::status(status).with("Retry-After", 0))).await;
+        let liar = registry(move |_| Some(Reply::status(status).with("Retry-After", "0"))).await;
         assert_eq!(
             reason(signatures(&liar).await),
             wanted,
@@ -73,7 +73,7 @@ async fn what_helps_is_tried_again_and_no_more_than_twice() {
     assert_eq!(reason(resolve(&liar).await), "ok");
     assert_eq!(liar.seen().len(), 3);
 
-    let liar = registry(|_| Some(Reply::status(429).with("Retry-After", 0))).await;
+    let liar = registry(|_| Some(Reply::status(429).with("Retry-After", "0"))).await;
     let error = resolve(&liar).await.unwrap_err();
     assert!(error.is_transient());
     assert_eq!(
@@ -81,9 +81,9 @@ async fn what_helps_is_tried_again_and_no_more_than_twice() {
         ("RegistryThrottled", 3)
     );
 
-    let liar = registry(|_| Some(Reply::status(429).with("Retry-After", 3600))).await;
+    let liar = registry(|_| Some(Reply::status(429).with("Retry-After", "3600"))).await;
     let error = resolve(&liar).await.unwrap_err();
-    assert_eq!(error.retry_after(), Some(Duration::from_secs(3600)));
+    assert_eq!(error.retry_after(), Some(Duration::from_hours(1)));
     assert_eq!(liar.seen().len(), 1, "an hour is not waited for");
 
     for status in [400, 401, 403, 404] {
@@ -157,8 +157,8 @@ async fn nothing_larger_than_its_cap_is_taken() {
         }
     }
     // A layer that says beforehand that it is too large is not even asked for.
-    let manifest = manifest_of(json!([{
-        "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": Digest::of(LAYER), "size": 1 << 40,
+    let manifest = manifest_of(&json!([{
+        "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": Digest::of(LAYER), "size": 1_u64 << 40,
     }]));
     let digest = Digest::of(&manifest);
     let liar = registry(move |request| {
@@ -201,7 +201,7 @@ async fn bytes_must_have_their_digest() {
     }
     // The registry announces another digest than it serves.
     let liar = registry(|_| {
-        Some(Reply::ok(manifest()).with("Docker-Content-Digest", Digest::of(b"other")))
+        Some(Reply::ok(manifest()).with("Docker-Content-Digest", Digest::of(b"other").to_string()))
     })
     .await;
     assert_eq!(reason(resolve(&liar).await), "DigestMismatch");
@@ -211,7 +211,7 @@ async fn bytes_must_have_their_digest() {
 async fn what_is_no_bundle_is_refused() {
     let layer = |media_type: &str| {
         manifest_of(
-            json!([{"mediaType": media_type, "digest": Digest::of(LAYER), "size": LAYER.len()}]),
+            &json!([{"mediaType": media_type, "digest": Digest::of(LAYER), "size": LAYER.len()}]),
         )
     };
     for (manifest, wanted) in [
@@ -227,7 +227,7 @@ async fn what_is_no_bundle_is_refused() {
             layer("application/vnd.cncf.openpolicyagent.policy.layer.v1+rego"),
             "NotABundle",
         ),
-        (manifest_of(json!([])), "NotABundle"),
+        (manifest_of(&json!([])), "NotABundle"),
         (
             br#"{"schemaVersion":2,"manifests":[]}"#.to_vec(),
             "NotABundle",

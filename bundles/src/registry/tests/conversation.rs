@@ -75,7 +75,7 @@ async fn a_blob_may_come_from_elsewhere_but_credentials_do_not_go_there() {
         Some(_) => request
             .path
             .contains("/blobs/")
-            .then(|| Reply::status(307).with("Location", &to)),
+            .then(|| Reply::status(307).with("Location", to.clone())),
     })
     .await;
     let mut settings = settings(&liar);
@@ -250,7 +250,7 @@ async fn a_login_that_fails_is_not_gone_on_without() {
         (Reply::status(401), "Unauthorized"),
         (Reply::status(403), "Forbidden"),
         (
-            Reply::status(429).with("Retry-After", 60),
+            Reply::status(429).with("Retry-After", "60"),
             "RegistryThrottled",
         ),
         (Reply::status(500), "RegistryUnavailable"),

@@ -54,10 +54,10 @@ impl Reply {
         Self::Answer(status, Vec::new(), Vec::new())
     }
 
-    pub(super) fn with(self, name: &'static str, value: impl ToString) -> Self {
+    pub(super) fn with(self, name: &'static str, value: impl Into<String>) -> Self {
         match self {
             Self::Answer(status, mut headers, body) => {
-                headers.push((name, value.to_string()));
+                headers.push((name, value.into()));
                 Self::Answer(status, headers, body)
             }
             other => other,
@@ -140,15 +140,17 @@ async fn serve(
 async fn answer(stream: &mut TcpStream, request: &Request, reply: Reply) -> std::io::Result<()> {
     match reply {
         Reply::Answer(status, headers, body) => {
-            let headers: String = headers
-                .iter()
-                .map(|(name, value)| format!("{name}: {value}\r\n"))
-                .collect();
             let head = format!(
-                "HTTP/1.1 {status} x\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n",
+                "HTTP/1.1 {status} x\r\nContent-Length: {}\r\nConnection: close\r\n",
                 body.len()
             );
             stream.write_all(head.as_bytes()).await?;
+            for (name, value) in headers {
+                stream
+                    .write_all(format!("{name}: {value}\r\n").as_bytes())
+                    .await?;
+            }
+            stream.write_all(b"\r\n").await?;
             if request.method != "HEAD" {
                 stream.write_all(&body).await?;
             }

@@ -7,7 +7,7 @@ const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 
 /// A signature as cosign stores it: the manifest around a blob.
 fn carrier(blob: &[u8]) -> Vec<u8> {
-    manifest_of(json!([{"mediaType": BUNDLE, "digest": Digest::of(blob), "size": blob.len()}]))
+    manifest_of(&json!([{"mediaType": BUNDLE, "digest": Digest::of(blob), "size": blob.len()}]))
 }
 
 fn entry(artifact_type: Option<&str>, manifest: &[u8]) -> Value {
@@ -124,7 +124,7 @@ async fn a_listed_signature_that_cannot_be_had_is_an_error() {
         ("blobs", Reply::status(403), "Forbidden"),
         (
             "blobs",
-            Reply::status(429).with("Retry-After", 60),
+            Reply::status(429).with("Retry-After", "60"),
             "RegistryThrottled",
         ),
         ("blobs", Reply::Endless, "LimitExceeded"),

@@ -42,12 +42,12 @@ fn repository(liar: &Liar) -> Repository {
 }
 
 fn manifest() -> Vec<u8> {
-    manifest_of(json!([{
+    manifest_of(&json!([{
         "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": Digest::of(LAYER), "size": LAYER.len(),
     }]))
 }
 
-fn manifest_of(layers: Value) -> Vec<u8> {
+fn manifest_of(layers: &Value) -> Vec<u8> {
     json!({"schemaVersion": 2, "layers": layers})
         .to_string()
         .into_bytes()
@@ -62,7 +62,9 @@ fn honest(request: &Request) -> Reply {
     let manifest = manifest();
     let digest = Digest::of(&manifest);
     match request.path.strip_prefix("/v2/policies/") {
-        Some("manifests/1.0.0") => Reply::ok(manifest).with("Docker-Content-Digest", digest),
+        Some("manifests/1.0.0") => {
+            Reply::ok(manifest).with("Docker-Content-Digest", digest.to_string())
+        }
         Some(path) if path == format!("manifests/{digest}") => Reply::ok(manifest),
         Some(path) if path == format!("blobs/{}", Digest::of(LAYER)) => Reply::ok(LAYER),
         _ => Reply::status(404),
