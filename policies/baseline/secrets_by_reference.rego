@@ -1,0 +1,128 @@
+# METADATA
+# title: Secrets come by reference
+# description: >-
+#   A credential written into a workload is readable by everyone who may read the object, stays in Git, in etcd history
+#   and in every copy of the manifest, and cannot be rotated without a release.
+# custom:
+#   id: C-07
+#   severity: critical
+#   controls: ["cis-kubernetes:5.4", "soc2:cc6.1", "eu-ai-act:art15", "nist-ai-rmf:measure-2.7"]
+#   remediation: >-
+#     Rotate the credential, keep it in a Secret or an external store, and read it through valueFrom.secretKeyRef, envFrom
+#     or a mounted volume; pass it to a command as $(NAME).
+#   absent: deny
+package interlock.baseline.secrets_by_reference
+
+import data.interlock.lib.parameter
+import data.interlock.lib.report
+import data.interlock.lib.shape
+import data.interlock.lib.workload
+
+about := report.entry(rego.metadata.chain())
+
+# No message here repeats a value: a verdict is read by more people than the object.
+deny contains finding($"{container.term}/env/{variable.name}", msg) if {
+	some container in workload.containers
+	some variable in container.spec.env
+	not variable.name in allowed_names
+	why := env_fault(variable)
+	msg := concat("", [
+		$"container {container.name}: the value of {variable.name} is a literal that {why}; ",
+		"rotate it and use valueFrom.secretKeyRef",
+	])
+}
+
+deny contains finding($"{container.term}/{list}[{index}]", msg) if {
+	some container in workload.containers
+	some list in ["command", "args"]
+	some index, word in container.spec[list]
+	why := word_fault(container.spec[list], index, word)
+	msg := concat("", [
+		$"container {container.name}: {list}[{index}] is a literal that {why}; ",
+		"rotate it, read it into the environment through valueFrom.secretKeyRef and pass $(NAME)",
+	])
+}
+
+unknown contains finding("pods", shape.unreadable)
+
+unknown contains finding("parameters.allowedNames", parameter.names_problem("allowedNames"))
+
+skip contains finding("", workload.without_pods)
+
+pass contains finding("", $"{count(workload.containers)} containers, none with a literal secret in env, command or args") if {
+	count(((deny | unknown) | skip)) == 0
+}
+
+default allowed_names := []
+
+allowed_names := parameter.value("allowedNames", []) if not parameter.names_problem("allowedNames")
+
+env_fault(variable) := $"looks like {kind(variable.value)}" if {
+	kind(variable.value)
+} else := "its name says is secret" if {
+	regex.match(secret_name, variable.name)
+	literal(variable.value)
+}
+
+word_fault(_, _, word) := $"looks like {kind(word)}" if {
+	kind(word)
+} else := "its flag or variable says is secret" if {
+	some found in regex.find_all_string_submatch_n(assignment, word, -1)
+	not found[1] in allowed_names
+	literal(found[2])
+}
+
+word_fault(list, index, word) := "follows a flag that says it is secret" if {
+	index > 0
+	flag := list[index - 1]
+	regex.match(secret_flag, flag)
+	not flag in allowed_names
+	not startswith(word, "-")
+	literal(word)
+	not kind(word)
+}
+
+# Names that end in one of these words; MAX_TOKENS, TOKENIZER, SECRET_NAME and PASSWORD_FILE do not.
+secret_words := concat("|", [
+	`PASSWORD|PASSWD|PASSPHRASE|SECRET|CREDENTIALS?|TOKEN|[_.-]PWD|[_.-]PASS`,
+	`(?:API|ACCESS|SECRET|PRIVATE|SIGNING|ENCRYPTION)[_.-]?KEY`,
+])
+
+secret_name := concat("", ["(?i)(?:", secret_words, ")[_.-]?[0-9]*$"])
+
+secret_flag := concat("", ["(?i)^--?[A-Z0-9_.-]*(?:", secret_words, ")$"])
+
+# name=value, in an argument or anywhere in a line of shell.
+assignment := concat("", ["(?i)((?:--?)?[A-Z0-9_.-]*(?:", secret_words, `))=["']?([^\s"';&|]+)`])
+
+# A value of its own: not empty, no switch, no path of a mounted file, no reference to something else.
+literal(value) if {
+	is_string(value)
+	not regex.match(`(?i)^\s*(true|false|yes|no|on|off)?\s*$`, value)
+	not regex.match(`^/(app|config|credentials|data|etc|home|mnt|opt|root|run|secrets?|srv|tmp|usr|var|vault|workspace)/`, value)
+	not regex.match(`^["']?(\$|<)`, value)
+}
+
+# Formats that are secret whatever they are called.
+kind(value) := name if {
+	is_string(value)
+	regex.match(any_format, value)
+	name := [format.name | some format in formats; regex.match(format.pattern, value)][0]
+}
+
+formats := [
+	{"name": "a private key", "pattern": `-----BEGIN [A-Z ]*PRIVATE KEY-----`},
+	{"name": "an AWS access key", "pattern": `\b(AKIA|ASIA)[A-Z0-9]{16}\b`},
+	{"name": "a GitHub token", "pattern": `\b(gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{22})`},
+	{"name": "a GitLab token", "pattern": `\bglpat-[A-Za-z0-9_-]{20}`},
+	{"name": "a Hugging Face token", "pattern": `\bhf_[A-Za-z0-9]{30}`},
+	{"name": "an API key", "pattern": `\bsk-[A-Za-z0-9_-]{20}|\bsk_live_[A-Za-z0-9]{20}|\bAIza[A-Za-z0-9_-]{35}`},
+	{"name": "a Slack token", "pattern": `\bxox[abeoprs]-[A-Za-z0-9-]{10}`},
+	{"name": "a JSON Web Token", "pattern": `\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.`},
+	{"name": "a URL with a password", "pattern": `[A-Za-z][A-Za-z0-9+.-]*://[^\s/:@]*:[^\s/@$<][^\s/@]*@`},
+]
+
+# One match for the usual case, which is none.
+any_format := concat("|", [$"(?:{format.pattern})" | some format in formats])
+
+finding(term, msg) := report.finding(about.id, term, msg)
