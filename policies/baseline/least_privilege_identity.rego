@@ -94,7 +94,7 @@ unknown contains finding("parameters.automountAllowed", parameter.flag_problem("
 skip contains finding("", workload.without_pods)
 
 pass contains finding("", msg) if {
-	count(((deny | unknown) | skip)) == 0
+	count(union({deny, unknown, skip})) == 0
 	msg := $"runs as {concat(", ", names)} with {count(permissions)} role bindings, none of them wildcard or cluster-admin"
 }
 

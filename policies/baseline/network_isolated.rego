@@ -68,7 +68,7 @@ unknown contains finding("parameters.requireEgress", parameter.flag_problem("req
 skip contains finding("", workload.without_pods)
 
 pass contains finding("", $"NetworkPolicies restrict {lower(concat(" and ", directions))} of every pod") if {
-	count((((deny | warn) | unknown) | skip)) == 0
+	count(union({deny, warn, unknown, skip})) == 0
 }
 
 directions := ["Ingress", "Egress"] if {

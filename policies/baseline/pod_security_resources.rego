@@ -54,7 +54,7 @@ unknown contains finding("parameters.resources", parameter.choice_problem("resou
 skip contains finding("", workload.without_pods)
 
 pass contains finding("", msg) if {
-	count(((deny | unknown) | skip)) == 0
+	count(union({deny, unknown, skip})) == 0
 	msg := $"{count(workload.containers)} containers meet Pod Security {level}; resources asked for: {degree}"
 }
 
