@@ -61,14 +61,16 @@ allowed_names := parameter.value("allowedNames", []) if not parameter.names_prob
 env_fault(variable) := $"looks like {kind(variable.value)}" if {
 	kind(variable.value)
 } else := "its name says is secret" if {
-	regex.match(secret_name, variable.name)
+	says_secret(variable.name)
 	literal(variable.value)
 }
 
 word_fault(_, _, word) := $"looks like {kind(word)}" if {
 	kind(word)
 } else := "its flag or variable says is secret" if {
+	contains(word, "=")
 	some found in regex.find_all_string_submatch_n(assignment, word, -1)
+	says_secret(found[1])
 	not found[1] in allowed_names
 	literal(found[2])
 }
@@ -76,40 +78,58 @@ word_fault(_, _, word) := $"looks like {kind(word)}" if {
 word_fault(list, index, word) := "follows a flag that says it is secret" if {
 	index > 0
 	flag := list[index - 1]
-	regex.match(secret_flag, flag)
+	startswith(flag, "-")
+	says_secret(flag)
 	not flag in allowed_names
 	not startswith(word, "-")
 	literal(word)
 	not kind(word)
 }
 
-# Names that end in one of these words; MAX_TOKENS, TOKENIZER, SECRET_NAME and PASSWORD_FILE do not.
-secret_words := concat("|", [
-	`PASSWORD|PASSWD|PASSPHRASE|SECRET|CREDENTIALS?|TOKEN|[_.-]PWD|[_.-]PASS`,
-	`(?:API|ACCESS|SECRET|PRIVATE|SIGNING|ENCRYPTION)[_.-]?KEY`,
-])
+# Names that end in one of these words, a number aside; MAX_TOKENS, SECRET_NAME and PASSWORD_FILE do not.
+says_secret(name) if {
+	plain := replace(replace(upper(trim_right(name, "0123456789_.-")), "-", "_"), ".", "_")
+	some word in secret_words
+	endswith(plain, word)
+}
 
-secret_name := concat("", ["(?i)(?:", secret_words, ")[_.-]?[0-9]*$"])
+secret_words := [
+	"PASSWORD", "TOKEN", "SECRET", "API_KEY", "APIKEY", "ACCESS_KEY", "ACCESSKEY", "SECRET_KEY", "SECRETKEY", "PRIVATE_KEY",
+	"PRIVATEKEY", "SIGNING_KEY", "ENCRYPTION_KEY", "PASSWD", "_PWD", "_PASS", "PASSPHRASE", "CREDENTIAL", "CREDENTIALS",
+]
 
-secret_flag := concat("", ["(?i)^--?[A-Z0-9_.-]*(?:", secret_words, ")$"])
-
-# name=value, in an argument or anywhere in a line of shell.
-assignment := concat("", ["(?i)((?:--?)?[A-Z0-9_.-]*(?:", secret_words, `))=["']?([^\s"';&|]+)`])
+# name=value, in an argument or anywhere in a line of shell; says_secret decides about the name.
+assignment := `([A-Za-z0-9_.-]+)=["']?([^\s"';&|]+)`
 
 # A value of its own: not empty, no switch, no path of a mounted file, no reference to something else.
 literal(value) if {
 	is_string(value)
-	not regex.match(`(?i)^\s*(true|false|yes|no|on|off)?\s*$`, value)
-	not regex.match(`^/(app|config|credentials|data|etc|home|mnt|opt|root|run|secrets?|srv|tmp|usr|var|vault|workspace)/`, value)
-	not regex.match(`^["']?(\$|<)`, value)
+	not lower(trim_space(value)) in ["", "true", "false", "yes", "no", "on", "off"]
+	not elsewhere(value)
 }
+
+elsewhere(value) if {
+	some start in starts
+	startswith(value, start)
+}
+
+starts := [
+	"$", "<", "/app/", "/config/", "/credentials/", "/data/", "/etc/", "/home/", "/mnt/", "/opt/", "/root/", "/run/",
+	"/secret/", "/secrets/", "/srv/", "/tmp/", "/usr/", "/var/", "/vault/", "/workspace/",
+]
 
 # Formats that are secret whatever they are called.
 kind(value) := name if {
 	is_string(value)
+	long_enough(value)
 	regex.match(any_format, value)
 	name := [format.name | some format in formats; regex.match(format.pattern, value)][0]
 }
+
+# Most values are too short for any of them, and a regular expression costs more than everything else here.
+long_enough(value) if count(value) >= 20
+
+long_enough(value) if contains(value, "@")
 
 formats := [
 	{"name": "a private key", "pattern": `-----BEGIN [A-Z ]*PRIVATE KEY-----`},
@@ -118,7 +138,7 @@ formats := [
 	{"name": "a GitLab token", "pattern": `\bglpat-[A-Za-z0-9_-]{20}`},
 	{"name": "a Hugging Face token", "pattern": `\bhf_[A-Za-z0-9]{30}`},
 	{"name": "an API key", "pattern": `\bsk-[A-Za-z0-9_-]{20}|\bsk_live_[A-Za-z0-9]{20}|\bAIza[A-Za-z0-9_-]{35}`},
-	{"name": "a Slack token", "pattern": `\bxox[abeoprs]-[A-Za-z0-9-]{10}`},
+	{"name": "a Slack token", "pattern": `\bxox[abeoprs]-[A-Za-z0-9-]{20}`},
 	{"name": "a JSON Web Token", "pattern": `\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.`},
 	{"name": "a URL with a password", "pattern": `[A-Za-z][A-Za-z0-9+.-]*://[^\s/:@]*:[^\s/@$<][^\s/@]*@`},
 ]

@@ -104,7 +104,7 @@ baseline contains of_container(container, field, "a port of the node", "baseline
 	some port in container.spec.ports
 	value := object.get(port, "hostPort", null)
 	not value in [null, 0]
-	field := $"ports.hostPort[{value}]"
+	field := $"ports.hostPort[{report.show(value)}]"
 	advice := "remove hostPort and put a Service in front"
 }
 

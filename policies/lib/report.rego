@@ -14,5 +14,26 @@ entry(chain) := object.union(
 	annotations := [link.annotations | some link in chain; link.annotations.custom.id][0]
 }
 
-# How a value of the object is written in a message: as JSON, so that "true" and true differ.
-show(value) := json.marshal(value)
+# How a value of the object is written in a message. Not json.marshal: Go escapes <, > and &, WebAssembly does not, and
+# the same finding must have the same words everywhere.
+show(value) := concat("", [`"`, value, `"`]) if is_string(value)
+
+show(value) := format_int(value, 10) if {
+	is_number(value)
+	value == floor(value)
+}
+
+show(value) := "a fraction" if {
+	is_number(value)
+	value != floor(value)
+}
+
+show(true) := "true"
+
+show(false) := "false"
+
+show(null) := "null"
+
+show(value) := "a list" if is_array(value)
+
+show(value) := "an object" if is_object(value)
