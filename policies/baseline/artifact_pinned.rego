@@ -22,7 +22,7 @@ deny contains finding(term(image), msg) if {
 	some image in images
 	is_string(image.reference)
 	not pinned(image.reference)
-	msg := $"image {image.reference} of container {image.container} {fault(image.reference)}"
+	msg := $"image {image.reference} of container {container(image)} {fault(image.reference)}"
 }
 
 unknown contains finding(term(image), msg) if {
@@ -30,7 +30,7 @@ unknown contains finding(term(image), msg) if {
 	object.get(image, "reference", null) == null
 	chooser := object.get(image, "chosenBy", "another object")
 	msg := concat("", [
-		$"the image of container {image.container} is chosen by its {chooser}, which this dossier does not hold; ",
+		$"the image of container {container(image)} is chosen by its {chooser}, which this dossier does not hold; ",
 		"name the image by digest in the object itself to have it judged",
 	])
 }
@@ -74,10 +74,14 @@ fault(reference) := "has no well-formed sha256 digest; name it as NAME@sha256:<6
 	contains(reference, "@")
 } else := "is named by tag, which can move; append @sha256:<digest>"
 
+container(image) := image.container if {
+	is_string(image.container)
+} else := $"{image.path}"
+
 # The container, or its path where several have that name.
 term(image) := image.container if {
 	is_string(image.container)
 	count([1 | some other in images; other.container == image.container]) == 1
-} else := image.path
+} else := $"{image.path}"
 
 finding(term, msg) := report.finding(about.id, term, msg)

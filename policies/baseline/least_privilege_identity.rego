@@ -89,13 +89,15 @@ unknown contains finding(binding(item), msg) if {
 
 unknown contains finding("pods", shape.unreadable)
 
-unknown contains finding("parameters.automountAllowed", parameter.flag_problem("automountAllowed"))
+unknown contains finding("parameters.automountAllowed", parameter.flag_problem("automountAllowed")) if {
+	not workload.without_pods
+}
 
 skip contains finding("", workload.without_pods)
 
 pass contains finding("", msg) if {
 	count(union({deny, unknown, skip})) == 0
-	msg := $"runs as {concat(", ", names)} with {count(permissions)} role bindings, none of them wildcard or cluster-admin"
+	msg := $"runs as {concat(", ", sort(names))} with {count(permissions)} role bindings, none of them wildcard or cluster-admin"
 }
 
 # ---- the identity of a pod ----
@@ -104,7 +106,8 @@ pass contains finding("", msg) if {
 account(pod) := name if {
 	some field in [["serviceAccountName"], ["serviceAccount"]]
 	name := object.get(pod.spec, field, "")
-	not name in ["", null]
+	is_string(name)
+	name != ""
 } else := "default"
 
 names := {account(pod) | some pod in workload.pods}

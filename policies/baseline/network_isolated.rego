@@ -56,6 +56,7 @@ unknown contains finding("networkPolicies", source.gap("networkPolicies")) if {
 }
 
 unknown contains finding($"NetworkPolicy/{policy.name}", msg) if {
+	not workload.without_pods
 	some policy in source.items("networkPolicies")
 	not readable(policy)
 	msg := $"NetworkPolicy {policy.name} has rules that are not lists of objects; correct it"
@@ -63,7 +64,9 @@ unknown contains finding($"NetworkPolicy/{policy.name}", msg) if {
 
 unknown contains finding("pods", shape.unreadable)
 
-unknown contains finding("parameters.requireEgress", parameter.flag_problem("requireEgress"))
+unknown contains finding("parameters.requireEgress", parameter.flag_problem("requireEgress")) if {
+	not workload.without_pods
+}
 
 skip contains finding("", workload.without_pods)
 
@@ -95,6 +98,7 @@ declares_types(policy) if count(policy.policyTypes) > 0
 
 # Rules without a narrow list of peers, in the directions that count.
 openings := [opening |
+	not workload.without_pods
 	some policy in source.items("networkPolicies")
 	some direction in directions
 	covers(policy, direction)

@@ -47,9 +47,13 @@ unknown contains finding(container.term, msg) if {
 
 unknown contains finding("pods", shape.unreadable)
 
-unknown contains finding("parameters.podSecurity", parameter.choice_problem("podSecurity", "restricted", levels))
+unknown contains finding("parameters.podSecurity", parameter.choice_problem("podSecurity", "restricted", levels)) if {
+	not workload.without_pods
+}
 
-unknown contains finding("parameters.resources", parameter.choice_problem("resources", "limits", degrees))
+unknown contains finding("parameters.resources", parameter.choice_problem("resources", "limits", degrees)) if {
+	not workload.without_pods
+}
 
 skip contains finding("", workload.without_pods)
 

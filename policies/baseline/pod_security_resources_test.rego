@@ -326,5 +326,5 @@ test_wrong_types_are_unknown if {
 
 test_wrong_type_is_named if {
 	found := sample.by_term(gate.unknown) with input as sample.in_container("env/0/value", 80)
-	found.pods == "container app: env[0].value is number, not string; correct the object"
+	found.pods == "container app.env[0].value is number, not string; correct the object"
 }

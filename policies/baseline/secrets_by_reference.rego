@@ -46,7 +46,9 @@ deny contains finding($"{container.term}/{list}[{index}]", msg) if {
 
 unknown contains finding("pods", shape.unreadable)
 
-unknown contains finding("parameters.allowedNames", parameter.names_problem("allowedNames"))
+unknown contains finding("parameters.allowedNames", parameter.names_problem("allowedNames")) if {
+	not workload.without_pods
+}
 
 skip contains finding("", workload.without_pods)
 

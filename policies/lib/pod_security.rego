@@ -26,17 +26,18 @@ baseline contains of_pod(pod, field, report.show(value), "baseline", $"remove {f
 	not value in [null, false]
 }
 
-baseline contains of_pod(pod, $"volumes[{volume.name}]", "a hostPath volume", "baseline", advice) if {
+baseline contains of_pod(pod, $"volumes[{name}]", "a hostPath volume", "baseline", advice) if {
 	some pod in workload.pods
-	some volume in pod.spec.volumes
+	some index, volume in pod.spec.volumes
+	name := workload.named(volume, index)
 	object.get(volume, "hostPath", null) != null
 	advice := "use a persistentVolumeClaim, configMap or emptyDir"
 }
 
 baseline contains of_pod(pod, $"securityContext.sysctls[{name}]", "an unsafe sysctl", "baseline", "remove it") if {
 	some pod in workload.pods
-	some sysctl in pod.spec.securityContext.sysctls
-	name := object.get(sysctl, "name", "")
+	some index, sysctl in pod.spec.securityContext.sysctls
+	name := workload.named(sysctl, index)
 	not name in safe_sysctls
 }
 
@@ -119,13 +120,13 @@ baseline contains of_container(container, field, report.show(host), "baseline", 
 
 # ---- restricted, beyond baseline ----
 
-restricted contains of_pod(pod, $"volumes[{volume.name}]", $"of type {type}", "restricted", advice) if {
+restricted contains of_pod(pod, $"volumes[{name}]", $"of type {concat(" and ", types)}", "restricted", advice) if {
 	some pod in workload.pods
-	some volume in pod.spec.volumes
-	some type, value in volume
-	not type in portable_volumes
-	not type in ["name", "hostPath"]
-	value != null
+	some index, volume in pod.spec.volumes
+	object.get(volume, "hostPath", null) == null
+	types := sort([type | some type, value in volume; not type in portable_volumes; type != "name"; value != null])
+	count(types) > 0
+	name := workload.named(volume, index)
 	advice := "use a persistentVolumeClaim, configMap, secret, emptyDir or another portable type"
 }
 

@@ -14,19 +14,11 @@ entry(chain) := object.union(
 	annotations := [link.annotations | some link in chain; link.annotations.custom.id][0]
 }
 
-# How a value of the object is written in a message. Not json.marshal: Go escapes <, > and &, WebAssembly does not, and
-# the same finding must have the same words everywhere.
+# How a value of the object is written in a message: the same words in OPA and under WebAssembly. Therefore not
+# json.marshal, where only Go escapes <, > and &, and not format_int, which aborts on large numbers under WebAssembly.
 show(value) := concat("", [`"`, value, `"`]) if is_string(value)
 
-show(value) := format_int(value, 10) if {
-	is_number(value)
-	value == floor(value)
-}
-
-show(value) := "a fraction" if {
-	is_number(value)
-	value != floor(value)
-}
+show(value) := $"{value}" if is_number(value)
 
 show(true) := "true"
 

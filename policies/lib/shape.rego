@@ -40,7 +40,7 @@ members := {
 # One sentence for all of them; undefined when every pod template is in order.
 unreadable := $"{concat("; ", first)}; correct the object" if {
 	count(problems) > 0
-	first := array.slice([problem | some problem in problems], 0, 3)
+	first := array.slice(sort(problems), 0, 3)
 }
 
 problems contains "the dossier holds no list of pod templates" if not listed
@@ -97,25 +97,25 @@ in_pod(index, pod) := [
 
 container_things := [thing |
 	some container in workload.containers
-	at := $"container {container.name}:"
+	at := $"container {container.name}"
 	security := container.security
 	some thing in array.concat(
 		[
 			{"kind": "container", "at": at, "value": container.spec},
-			{"kind": "securityContext", "at": $"{at} securityContext", "value": security},
-			{"kind": "capabilities", "at": $"{at} capabilities", "value": workload.section(security, "capabilities")},
-			{"kind": "resources", "at": $"{at} resources", "value": workload.section(container.spec, "resources")},
+			{"kind": "securityContext", "at": $"{at}.securityContext", "value": security},
+			{"kind": "capabilities", "at": $"{at}.securityContext.capabilities", "value": workload.section(security, "capabilities")},
+			{"kind": "resources", "at": $"{at}.resources", "value": workload.section(container.spec, "resources")},
 		],
 		array.concat(env_things(container, at), handler_things(container, at)),
 	)
 ]
 
-env_things(container, at) := [{"kind": "env", "at": $"{at} env[{index}]", "value": variable} |
+env_things(container, at) := [{"kind": "env", "at": $"{at}.env[{index}]", "value": variable} |
 	is_array(container.spec.env)
 	some index, variable in container.spec.env
 ]
 
-handler_things(container, at) := [{"kind": "handlers", "at": $"{at} {field}", "value": handler} |
+handler_things(container, at) := [{"kind": "handlers", "at": $"{at}.{field}", "value": handler} |
 	some field, handler in handlers(container.spec)
 ]
 

@@ -65,6 +65,7 @@ record(pod, list, spec, name, completed) := {
 	"completed": completed,
 }
 
+# A container or volume without a name, which only a file can hold, is called by its place.
 named(spec, fallback) := spec.name if {
 	is_string(spec.name)
 	spec.name != ""
