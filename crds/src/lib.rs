@@ -1,1 +1,46 @@
 //! The Kubernetes API of Interlock, as users write it.
+//!
+//! ```text
+//! Signer ◀── PolicyBundle ◀── GovernanceTrack ──governs──▶ Release (its status is the verdict)
+//! ```
+//!
+//! One file a kind; [`condition`] holds the vocabulary of conditions and reasons that all kinds share. The doc
+//! comments are the manual: `kubectl explain` prints them. This crate knows no client and nothing of how a
+//! bundle is verified or run.
+
+#![allow(unreachable_pub, reason = "kube's schema derive repeats every struct inside a private scope")]
+
+pub mod bundle;
+pub mod condition;
+pub mod release;
+pub mod signer;
+pub mod track;
+
+pub use bundle::{PolicyBundle, PolicyBundleSpec, PolicyBundleStatus};
+pub use release::{Release, ReleaseSpec, ReleaseStatus, Verdict};
+pub use signer::{Signer, SignerSpec, SignerStatus};
+pub use track::{GovernanceTrack, GovernanceTrackSpec, GovernanceTrackStatus, Level};
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt as _;
+
+/// The API group of every kind.
+pub const GROUP: &str = "interlock.dev";
+/// The version that is served and stored.
+pub const VERSION: &str = "v1alpha1";
+/// `apiVersion` of every kind.
+pub const API_VERSION: &str = "interlock.dev/v1alpha1";
+/// Label that says who created a Release: its value is [`ORIGIN_DISCOVERED`], or it is absent on a declared one.
+pub const ORIGIN_LABEL: &str = "interlock.dev/origin";
+/// Value of [`ORIGIN_LABEL`] on Releases that the operator made for a workload nobody declared.
+pub const ORIGIN_DISCOVERED: &str = "discovered";
+
+/// Every CustomResourceDefinition of the group, in the order in which they may be applied.
+pub fn crds() -> Vec<CustomResourceDefinition> {
+    vec![
+        Signer::crd(),
+        PolicyBundle::crd(),
+        GovernanceTrack::crd(),
+        Release::crd(),
+    ]
+}

@@ -1,0 +1,242 @@
+//! PolicyBundle: which signed policies run, where they come from and who must have signed them.
+
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use kube::{CustomResource, KubeSchema, core::Duration};
+use serde::{Deserialize, Serialize};
+
+use crate::condition::Condition;
+
+/// A PolicyBundle names an OPA bundle in an OCI registry and who must have signed it. The operator pulls it,
+/// verifies it, compiles it and keeps it ready for the tracks that use it. A newer artifact that cannot be
+/// verified, opened or compiled never replaces the one that works.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[kube(
+    group = "interlock.dev",
+    version = "v1alpha1",
+    kind = "PolicyBundle",
+    plural = "policybundles",
+    category = "interlock",
+    status = "PolicyBundleStatus",
+    derive = "PartialEq",
+    doc = "A PolicyBundle names a signed OPA bundle in an OCI registry that GovernanceTracks judge workloads with.",
+    printcolumn(name = "Revision", type_ = "string", json_path = ".status.active.revision"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Digest", type_ = "string", json_path = ".status.active.digest", priority = 1),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1)
+)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyBundleSpec {
+    /// Where the bundle lives: `oci://HOST[:PORT]/PATH`, without a tag or digest. Example:
+    /// `oci://registry.example.com/policies/baseline`. The host must be one the operator is allowed to contact.
+    #[schemars(length(min = 7, max = 512))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^oci://[a-zA-Z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+$')")
+            .message("must be oci://HOST[:PORT]/PATH with a lower-case path and no tag or digest; put the tag, semver range or digest into spec.ref")
+    )]
+    pub url: String,
+
+    /// Which artifact of that repository: exactly one of `tag`, `semver` and `digest`.
+    #[serde(rename = "ref")]
+    pub reference: BundleReference,
+
+    /// The name that the bundle's signed manifest must carry (`metadata.name` in its `.manifest`), so that another
+    /// bundle of the same signer cannot take its place. Defaults to the name of this object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub bundle: Option<String>,
+
+    /// How often the registry is asked whether `ref` points somewhere new. A digest is not asked for again.
+    /// A Go duration, at least 10s. Example: `5m`.
+    #[serde(default = "poll_interval")]
+    #[x_kube(
+        validation = Rule::new("duration(self) >= duration('10s') && duration(self) <= duration('24h')")
+            .message("must be between 10s and 24h")
+    )]
+    pub poll_interval: Duration,
+
+    /// Name of a Secret of type `kubernetes.io/dockerconfigjson` in the operator's namespace, with the
+    /// credentials for the registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_secret: Option<LocalReference>,
+
+    /// Who must have signed the artifact.
+    pub signed_by: SignedBy,
+
+    /// The shape of the document that the policies get as `input`.
+    #[serde(default)]
+    pub input: InputShape,
+
+    /// What one evaluation may use. A breach ends in the verdict Unknown with its reason, never in an allow.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+fn poll_interval() -> Duration {
+    std::time::Duration::from_secs(300).into()
+}
+
+/// Which artifact of a repository.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("[has(self.tag), has(self.semver), has(self.digest)].filter(x, x).size() == 1")
+        .message("exactly one of tag, semver and digest must be set")
+)]
+pub struct BundleReference {
+    /// A tag, followed as it moves. Example: `stable`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$"))]
+    pub tag: Option<String>,
+    /// A range of semantic versions; the highest tag inside it is followed. Example: `^1.2` or `>=1.0, <2.0`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128))]
+    pub semver: Option<String>,
+    /// The digest of the artifact's manifest, `sha256:<64 hex digits>`. It also allows an older revision: pinning a
+    /// digest is the deliberate way back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^sha256:[a-f0-9]{64}$"))]
+    pub digest: Option<String>,
+}
+
+/// The name of an object in a namespace that the field decides.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct LocalReference {
+    /// The object's name.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+}
+
+/// Which Signers count, and how many distinct ones are needed.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("self.threshold <= self.signers.size()")
+        .message("threshold is larger than the number of signers: add signers or lower the threshold")
+)]
+pub struct SignedBy {
+    /// Names of Signers.
+    #[schemars(length(min = 1, max = 32), extend("x-kubernetes-list-type" = "set"), inner(length(min = 1, max = 253)))]
+    pub signers: Vec<String>,
+    /// How many distinct signers, counted by key, must have signed.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 32))]
+    pub threshold: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// What the policies of a bundle get as `input`.
+#[derive(schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InputShape {
+    /// Everything known about the workload as one document: the object, its pods and images, related objects.
+    #[default]
+    Dossier,
+    /// The bare object, as conftest hands it to a policy.
+    Object,
+    /// `{"review": {"object": …}, "parameters": …}`, as Gatekeeper hands it to a constraint template.
+    GatekeeperReview,
+}
+
+/// What one evaluation may use.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("quantity(self.memory).compareTo(quantity('4Mi')) >= 0 && quantity(self.memory).compareTo(quantity('2Gi')) <= 0")
+        .message("memory must be between 4Mi and 2Gi"),
+    validation = Rule::new("quantity(self.resultSize).compareTo(quantity('1Ki')) >= 0 && quantity(self.resultSize).compareTo(quantity('16Mi')) <= 0")
+        .message("resultSize must be between 1Ki and 16Mi")
+)]
+pub struct Limits {
+    /// Linear memory of the sandbox. Example: `256Mi`.
+    #[serde(default = "memory")]
+    pub memory: Quantity,
+    /// Time one workload's evaluation may take. Example: `1s`.
+    #[serde(default = "deadline")]
+    #[x_kube(
+        validation = Rule::new("duration(self) >= duration('10ms') && duration(self) <= duration('30s')")
+            .message("must be between 10ms and 30s")
+    )]
+    pub deadline: Duration,
+    /// Size of a result document. Example: `1Mi`.
+    #[serde(default = "result_size")]
+    pub result_size: Quantity,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory: memory(),
+            deadline: deadline(),
+            result_size: result_size(),
+        }
+    }
+}
+
+fn memory() -> Quantity {
+    Quantity("256Mi".to_owned())
+}
+
+fn deadline() -> Duration {
+    std::time::Duration::from_secs(1).into()
+}
+
+fn result_size() -> Quantity {
+    Quantity("1Mi".to_owned())
+}
+
+/// What the operator knows of a PolicyBundle.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyBundleStatus {
+    /// The generation that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The digest that `spec.ref` pointed to when the registry was last asked, `sha256:<hex>`. Differs from
+    /// `active.digest` while a newer artifact is refused; `Ready` then says why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved_digest: Option<String>,
+    /// The bundle that judges: the last good one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active: Option<ActiveBundle>,
+    /// The gates of the active bundle's catalogue. Empty for a bundle without a catalogue.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub catalogue: Vec<CatalogueEntry>,
+    /// `Ready`, `Verified`, `Compiled`; `Reconciling` or `Stalled` while not ready.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// The bundle that judges.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct ActiveBundle {
+    /// Digest of the artifact's manifest, `sha256:<hex>`.
+    pub digest: String,
+    /// The revision of its signed manifest; absent if it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// The Signers whose signatures counted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub signers: Vec<String>,
+}
+
+/// One gate of a bundle's catalogue.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct CatalogueEntry {
+    /// The gate's id. Example: `C-04`.
+    pub id: String,
+    /// What it asks for, in a few words.
+    pub title: String,
+    /// `critical`, `high`, `medium` or `low`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<String>,
+}

@@ -1,0 +1,220 @@
+//! GovernanceTrack: which workloads are governed, by which bundles, and how strictly.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, Time};
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+use crate::condition::Condition;
+
+/// A GovernanceTrack assigns workloads to policy bundles. Every object of its kinds, in the namespaces it selects,
+/// gets a Release whose status is the verdict. Where several tracks match, the one with the highest priority
+/// governs alone; two with the same priority are a conflict, and the verdict is Unknown until it is resolved.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[kube(
+    group = "interlock.dev",
+    version = "v1alpha1",
+    kind = "GovernanceTrack",
+    plural = "governancetracks",
+    shortname = "track",
+    shortname = "tracks",
+    category = "interlock",
+    status = "GovernanceTrackStatus",
+    derive = "PartialEq",
+    doc = "A GovernanceTrack assigns workloads to policy bundles and says how strictly each gate counts.",
+    printcolumn(name = "Priority", type_ = "integer", json_path = ".spec.priority"),
+    printcolumn(name = "Governed", type_ = "integer", json_path = ".status.counts.governed"),
+    printcolumn(name = "Denied", type_ = "integer", json_path = ".status.counts.denied"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason", priority = 1),
+    printcolumn(name = "Ungoverned", type_ = "integer", json_path = ".status.ungoverned.count", priority = 1)
+)]
+#[serde(rename_all = "camelCase")]
+pub struct GovernanceTrackSpec {
+    /// The track with the highest priority whose `match` holds governs a workload. Give stricter tracks the higher
+    /// priority: a workload's own labels can then only raise what is asked of it.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub priority: i32,
+
+    /// Which workloads.
+    #[serde(rename = "match")]
+    pub matching: Match,
+
+    /// Which bundles judge them. All of them must let a workload through.
+    #[schemars(length(min = 1, max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub bundles: Vec<BundleUse>,
+
+    /// How strictly single gates count. A gate that is not listed is enforced.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["id"]))]
+    pub gates: Vec<GateLevel>,
+}
+
+/// Which workloads a track governs: all three parts must hold.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Match {
+    /// Namespaced kinds. A kind that the cluster does not have yet is waited for.
+    #[schemars(length(min = 1, max = 64), extend("x-kubernetes-list-type" = "atomic"))]
+    pub kinds: Vec<KindReference>,
+    /// Namespaces by their labels. Left out: all namespaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace_selector: Option<LabelSelector>,
+    /// Objects by their own labels. It can only demand labels, never their absence: otherwise adding a label would
+    /// be a way out of the track. Left out: all objects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object_selector: Option<ObjectSelector>,
+}
+
+/// A kind by group and name.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[serde(rename_all = "camelCase")]
+pub struct KindReference {
+    /// The API group; empty for the core group. Example: `apps`.
+    #[serde(default)]
+    #[schemars(length(max = 253))]
+    pub group: String,
+    /// The version to read. Left out: the version the API server prefers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub version: Option<String>,
+    /// The kind. Example: `Deployment`.
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[A-Z][A-Za-z0-9]*$"))]
+    pub kind: String,
+}
+
+/// Labels that an object must carry.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectSelector {
+    /// Labels with these values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub match_labels: BTreeMap<String, String>,
+    /// Further demands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
+    pub match_expressions: Vec<ObjectSelectorRequirement>,
+}
+
+/// One demand on an object's labels.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("self.operator == 'In' ? (has(self.values) && self.values.size() > 0) : (!has(self.values) || self.values.size() == 0)")
+        .message("operator In needs values, operator Exists takes none")
+)]
+pub struct ObjectSelectorRequirement {
+    /// The label's key.
+    #[schemars(length(min = 1, max = 316))]
+    pub key: String,
+    /// `In` or `Exists`.
+    pub operator: ObjectSelectorOperator,
+    /// The values that `In` accepts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "atomic"))]
+    pub values: Vec<String>,
+}
+
+/// How a label is tested.
+#[derive(schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ObjectSelectorOperator {
+    /// The label has one of the values.
+    In,
+    /// The label is there.
+    Exists,
+}
+
+/// A bundle as a track uses it.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct BundleUse {
+    /// Name of a PolicyBundle.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Handed to the policies as `input.parameters`. The bundle documents what it understands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any_object")]
+    pub parameters: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+fn any_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
+}
+
+/// How strictly one gate counts.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct GateLevel {
+    /// The gate's id in its bundle's catalogue. Example: `C-06`.
+    #[schemars(length(min = 1, max = 64))]
+    pub id: String,
+    /// What a failing gate does.
+    pub level: Level,
+    /// From when on the level is `Enforce`; until then the gate warns. Only with `level: Enforce`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective_on: Option<Time>,
+}
+
+/// What a failing gate does.
+#[derive(schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Level {
+    /// It decides the verdict.
+    #[default]
+    Enforce,
+    /// It is reported, and does not decide.
+    Warn,
+    /// It is recorded in the status, and neither warns nor decides.
+    Audit,
+    /// It is not reported at all.
+    Off,
+}
+
+/// What the operator knows of a GovernanceTrack.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct GovernanceTrackStatus {
+    /// The generation that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// How many workloads the track governs, by verdict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counts: Option<Counts>,
+    /// Objects of the track's kinds that no track governs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ungoverned: Option<Ungoverned>,
+    /// `Ready`; `Reconciling` or `Stalled` while not ready.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// Governed workloads by verdict.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Counts {
+    /// All of them.
+    pub governed: u32,
+    /// Verdict Allow.
+    pub allowed: u32,
+    /// Verdict Deny.
+    pub denied: u32,
+    /// Verdict Pending.
+    pub pending: u32,
+    /// Verdict Unknown, or none yet.
+    pub unknown: u32,
+}
+
+/// Objects that no track governs.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Ungoverned {
+    /// How many.
+    pub count: u32,
+    /// The first ten, `KIND NAMESPACE/NAME`, in alphabetical order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub sample: Vec<String>,
+}
