@@ -1,1 +1,37 @@
-//! Test harness.
+//! The machinery of the end-to-end stories and of the demo: a real control plane, real registries and the real
+//! command-line tools, each a child process on this machine.
+//!
+//! ```text
+//! TestEnv ── one a story: a fresh namespace, a client, YAML applied as a user would apply it
+//!   ├─ ControlPlane   etcd, kube-apiserver, kube-controller-manager      (one a test process, or one's own)
+//!   ├─ Registry       OCI registries with and without the referrers API
+//!   │    └─ Liar      in front of one: what a real registry cannot be told to do
+//!   ├─ cosign, opa    keys, signatures and bundles as a user makes them
+//!   └─ Operator       the `interlock` binary
+//! ```
+//!
+//! [`tools`] finds the programs (and builds what the cache lacks), [`child`] runs them so that none outlives the
+//! test process. Nothing here imitates a server; [`liar`] only distorts the answers of a real one.
+
+pub mod apply;
+pub mod artifact;
+pub mod certificates;
+pub mod child;
+pub mod control_plane;
+pub mod cosign;
+pub mod env;
+pub mod eventually;
+pub mod examples;
+pub mod liar;
+pub mod opa;
+pub mod operator;
+pub mod registry;
+pub mod scratch;
+pub mod tools;
+
+pub use control_plane::ControlPlane;
+pub use env::TestEnv;
+pub use eventually::{eventually, object_becomes};
+pub use liar::{Liar, Lie, Part};
+pub use operator::Operator;
+pub use registry::{Flavour, Registry};

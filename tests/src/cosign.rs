@@ -1,0 +1,77 @@
+//! Keys, signatures and attestations made by the real cosign, as a user with a key and no network makes them.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::scratch::{scratch, write};
+use crate::tools::tool;
+
+/// A key pair of `cosign generate-key-pair`; the private key has an empty password.
+pub struct KeyPair {
+    folder: TempDir,
+    public: String,
+}
+
+impl KeyPair {
+    /// Makes one.
+    pub async fn generate() -> Result<Self> {
+        let folder = scratch("key")?;
+        cosign(folder.path(), &["generate-key-pair"]).await?;
+        let public = std::fs::read_to_string(folder.path().join("cosign.pub"))?;
+        Ok(Self { folder, public })
+    }
+
+    /// The public key as PEM.
+    pub fn public(&self) -> &str {
+        &self.public
+    }
+
+    /// Path of the public key's PEM file.
+    pub fn public_file(&self) -> PathBuf {
+        self.folder.path().join("cosign.pub")
+    }
+
+    /// Signs `reference` (`host/path@sha256:…`) and pushes the signature beside it.
+    pub async fn sign(&self, reference: &str) -> Result<()> {
+        self.run("sign", &[], reference).await
+    }
+
+    /// Attests `predicate` of `predicate_type` about `reference` and pushes the attestation beside it.
+    pub async fn attest(&self, reference: &str, predicate_type: &str, predicate: &Value) -> Result<()> {
+        let file = write(self.folder.path(), "predicate.json", serde_json::to_vec(predicate)?)?;
+        let file = file.display().to_string();
+        self.run("attest", &["--predicate", &file, "--type", predicate_type], reference).await
+    }
+
+    /// Without a signing config cosign asks no server for one; without a log entry the signature is the key's alone.
+    async fn run(&self, verb: &str, more: &[&str], reference: &str) -> Result<()> {
+        ensure!(reference.contains("@sha256:"), "{reference} names no digest; what a tag means may change");
+        let offline =
+            ["--key", "cosign.key", "--use-signing-config=false", "--tlog-upload=false", "--allow-http-registry", "-y"];
+        let arguments: Vec<&str> = [verb].iter().chain(&offline).chain(more).copied().chain([reference]).collect();
+        cosign(self.folder.path(), &arguments).await.map(drop)
+    }
+}
+
+/// Runs cosign in `folder` and answers its standard output.
+async fn cosign(folder: &Path, arguments: &[&str]) -> Result<String> {
+    let output = Command::new(tool("cosign")?)
+        .args(arguments)
+        .env("COSIGN_PASSWORD", "")
+        .current_dir(folder)
+        .kill_on_drop(true)
+        .output()
+        .await
+        .context("could not run cosign")?;
+    ensure!(
+        output.status.success(),
+        "cosign {} failed: {}",
+        arguments.join(" "),
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    Ok(String::from_utf8(output.stdout)?)
+}

@@ -1,0 +1,114 @@
+//! The `interlock` binary: its command line, run to its end, and its operator as a child that can be killed.
+
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow, ensure};
+use tempfile::TempDir;
+
+use crate::child::{Child, Recipe};
+use crate::eventually::eventually;
+use crate::scratch::scratch;
+use crate::tools::repository_root;
+
+/// Time for a started operator to be ready: it lists and compiles before it says so.
+const READY: Duration = Duration::from_secs(60);
+
+/// A running operator. Dropping it kills it.
+pub struct Operator {
+    process: Child,
+    recipe: Recipe,
+    ready: String,
+    _folder: TempDir,
+}
+
+impl Operator {
+    /// Starts `interlock operator` with `arguments`. `probes` is the `host:port` on which they let it serve /readyz.
+    pub fn start(arguments: &[&str], probes: &str) -> Result<Self> {
+        let folder = scratch("operator")?;
+        let arguments = ["operator"].iter().chain(arguments).map(ToString::to_string);
+        let recipe = Recipe::new("interlock-operator", binary()?, folder.path(), arguments);
+        let recipe = recipe.env("RUST_BACKTRACE", "1");
+        Ok(Self { process: recipe.start()?, recipe, ready: format!("http://{probes}/readyz"), _folder: folder })
+    }
+
+    /// Waits until /readyz answers 200.
+    pub async fn ready(&mut self) -> Result<()> {
+        let client = reqwest::Client::new();
+        let Self { process, ready, .. } = self;
+        let answers = async || {
+            process.still_runs()?;
+            let answer = client.get(&*ready).send().await?;
+            Ok(answer.status().is_success().then_some(()))
+        };
+        let outcome = eventually("the operator is ready", READY, answers).await;
+        outcome.with_context(|| format!("the end of the operator's log:\n{}", self.process.log_tail(40)))
+    }
+
+    /// Kills it as `kill -9` does: it gets no chance to save or to release anything.
+    pub fn kill(&mut self) -> Result<()> {
+        self.process.kill()
+    }
+
+    /// Asks it to end (SIGTERM) and waits until it has, with 0.
+    pub async fn terminate(&mut self) -> Result<()> {
+        self.process.terminate()?;
+        let process = &mut self.process;
+        let status = eventually("the operator ends", READY, async || process.exited()).await?;
+        ensure!(status.success(), "the operator ended with {status}:\n{}", self.process.log_tail(40));
+        Ok(())
+    }
+
+    /// Starts it again with the same arguments; its log is continued.
+    pub fn start_again(&mut self) -> Result<()> {
+        self.process.kill()?;
+        self.process = self.recipe.start()?;
+        Ok(())
+    }
+
+    /// Its process, for what else a test wants to know.
+    pub fn process(&mut self) -> &mut Child {
+        &mut self.process
+    }
+
+    /// All it has logged, in all its lives.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+}
+
+/// Runs `interlock` with `arguments` and answers how it ended and what it said.
+pub async fn interlock(arguments: &[&str]) -> Result<Output> {
+    let mut command = tokio::process::Command::new(binary()?);
+    Ok(command.args(arguments).stdin(Stdio::null()).kill_on_drop(true).output().await?)
+}
+
+/// The path of the `interlock` binary, brought up to date by cargo first: a test package depends on the library, and
+/// cargo does not build another package's binary for it. `INTERLOCK_BINARY` names one to take as it is.
+pub fn binary() -> Result<PathBuf> {
+    static FOUND: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let found = FOUND.get_or_init(|| match std::env::var_os("INTERLOCK_BINARY") {
+        Some(path) => Ok(path.into()),
+        None => build().map_err(|error| format!("{error:#}")),
+    });
+    found.clone().map_err(|error| anyhow!(error))
+}
+
+fn build() -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["build", "--quiet", "--package", "interlock", "--bin", "interlock"])
+        .current_dir(repository_root())
+        .status()
+        .context("could not run cargo")?;
+    ensure!(status.success(), "cargo could not build the interlock binary");
+    // This executable is target/<profile>/deps/<test> or target/<profile>/<demo>; the binary is beside or above.
+    let own = std::env::current_exe()?;
+    let candidates = own.ancestors().skip(1).take(2).map(|folder| folder.join("interlock"));
+    candidates
+        .into_iter()
+        .find(|path| path.is_file())
+        .with_context(|| format!("cargo left no interlock binary beside {}", own.display()))
+}

@@ -1,0 +1,128 @@
+//! Real OCI registries on 127.0.0.1, with and without the referrers API, that can be taken down and brought back with
+//! their content.
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+
+use crate::child::{Child, Recipe, free_port};
+use crate::eventually::eventually;
+use crate::scratch::{scratch, write};
+use crate::tools::tool;
+
+const STARTED: Duration = Duration::from_secs(30);
+
+/// User of a [`Flavour::Private`] registry.
+pub const USER: &str = "puller";
+/// That user's password.
+pub const PASSWORD: &str = "let-me-pull";
+/// A bcrypt hash of [`PASSWORD`], the only kind that distribution accepts.
+const PASSWORD_HASH: &str = "$2y$05$abcdefghijklmnopqrstuucCZeJdrAgCPNDV0D5WMVlxjAoEEY.vu";
+
+/// Which registry to start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flavour {
+    /// go-containerregistry's, with the OCI 1.1 referrers API. It lists every referrer by its config's media type.
+    Referrers,
+    /// distribution, which has no referrers API: it answers 404, and signatures are found by tag.
+    Tags,
+    /// distribution with a password: without [`USER`] and [`PASSWORD`] it answers 401.
+    Private,
+}
+
+/// A running registry. Dropping it stops it and removes its content.
+pub struct Registry {
+    process: Mutex<Option<Child>>,
+    recipe: Recipe,
+    flavour: Flavour,
+    host: String,
+    _folder: TempDir,
+}
+
+impl Registry {
+    /// Starts one on a free port, empty.
+    pub async fn start(flavour: Flavour) -> Result<Self> {
+        let folder = scratch("registry")?;
+        let host = format!("127.0.0.1:{}", free_port()?);
+        let recipe = match flavour {
+            Flavour::Referrers => go_containerregistry(folder.path(), &host)?,
+            Flavour::Tags => distribution(folder.path(), &host, false)?,
+            Flavour::Private => distribution(folder.path(), &host, true)?,
+        };
+        let registry = Self { process: Mutex::new(Some(recipe.start()?)), recipe, flavour, host, _folder: folder };
+        registry.listens().await?;
+        Ok(registry)
+    }
+
+    /// `127.0.0.1:<port>`, the first part of its references.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Takes it down: connections are refused from now on. What was pushed stays.
+    pub async fn stop(&self) -> Result<()> {
+        match self.flavour {
+            // Its manifests are in memory, so the process stays and closes its listener.
+            Flavour::Referrers => self.tell("down")?,
+            Flavour::Tags | Flavour::Private => drop(self.process().take()),
+        }
+        let refused = async || Ok(TcpStream::connect(&self.host).await.is_err().then_some(()));
+        eventually("the registry refuses connections", STARTED, refused).await
+    }
+
+    /// Brings it back on the same address, with what was pushed before.
+    pub async fn start_again(&self) -> Result<()> {
+        match self.flavour {
+            Flavour::Referrers => self.tell("up")?,
+            Flavour::Tags | Flavour::Private => *self.process() = Some(self.recipe.start()?),
+        }
+        self.listens().await
+    }
+
+    /// The last lines of its log.
+    pub fn log_tail(&self, lines: usize) -> String {
+        self.process().as_ref().map(|process| process.log_tail(lines)).unwrap_or_default()
+    }
+
+    async fn listens(&self) -> Result<()> {
+        let accepts = async || {
+            self.process().as_mut().map(Child::still_runs).transpose()?;
+            TcpStream::connect(&self.host).await?;
+            Ok(Some(()))
+        };
+        eventually("the registry accepts connections", STARTED, accepts).await
+    }
+
+    fn tell(&self, line: &str) -> Result<()> {
+        self.process().as_mut().context("the registry was stopped")?.tell(line)
+    }
+
+    fn process(&self) -> MutexGuard<'_, Option<Child>> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn go_containerregistry(folder: &Path, host: &str) -> Result<Recipe> {
+    Ok(Recipe::new("registry", tool("registry")?, folder, ["--listen".to_owned(), host.to_owned()]))
+}
+
+fn distribution(folder: &Path, host: &str, private: bool) -> Result<Recipe> {
+    let mut settings = serde_json::json!({
+        "version": "0.1",
+        "log": {"level": "info"},
+        "storage": {"filesystem": {"rootdirectory": folder.join("content")}, "delete": {"enabled": true}},
+        "http": {"addr": host},
+    });
+    if private {
+        let users = write(folder, "users", format!("{USER}:{PASSWORD_HASH}\n"))?;
+        settings["auth"] = serde_json::json!({"htpasswd": {"realm": "interlock-tests", "path": users}});
+    }
+    let file = write(folder, "distribution.yaml", serde_json::to_vec(&settings)?)?; // JSON is YAML
+    let arguments = ["serve".to_owned(), file.display().to_string()];
+    // It would send traces to a collector on this machine otherwise.
+    Ok(Recipe::new("distribution", tool("distribution")?, folder, arguments).env("OTEL_TRACES_EXPORTER", "none"))
+}
