@@ -33,6 +33,11 @@ pub struct Bundle {
 }
 
 impl Verified<Pulled> {
+    /// The bundle as `opa build` wrote it, to be kept as a file.
+    pub fn layer(&self) -> &[u8] {
+        self.get().layer()
+    }
+
     /// Opens the bundle layer. The bundle's digest is that of the OCI manifest.
     pub fn open(&self) -> Result<Bundle, Malformed> {
         let pulled = self.get();

@@ -25,7 +25,7 @@ pub(super) struct SigstoreBundle {
     media_type: String,
     verification_material: Material,
     dsse_envelope: Option<Envelope>,
-    message_signature: Option<IgnoredAny>,
+    message_signature: Option<MessageSignature>,
 }
 
 #[derive(Deserialize)]
@@ -61,6 +61,12 @@ struct Envelope {
 #[derive(Deserialize)]
 struct EnvelopeSignature {
     sig: String,
+}
+
+/// A signature over the artifact's own bytes, as `cosign sign-blob` makes it.
+#[derive(Deserialize)]
+struct MessageSignature {
+    signature: String,
 }
 
 /// What an envelope's signature is about, and the signature. Not checked yet.
@@ -137,6 +143,17 @@ impl SigstoreBundle {
             payload: decode("payload", &envelope.payload)?,
             signature: decode("signature", &signature.sig)?,
         })
+    }
+
+    /// The signature over the artifact's own bytes, decoded; none if the bundle holds an envelope.
+    pub(super) fn message_signature(&self) -> Result<Option<Vec<u8>>, String> {
+        match (&self.dsse_envelope, &self.message_signature) {
+            (None, Some(message)) => STANDARD
+                .decode(&message.signature)
+                .map(Some)
+                .map_err(|error| format!("signature is not base64: {error}")),
+            _ => Ok(None),
+        }
     }
 
     /// How many transparency log entries come along.

@@ -5,6 +5,7 @@
 //! a key, which is what `cosign sign --key` writes. Not supported yet: certificates (keyless), and
 //! requiring transparency log entries or timestamps.
 
+mod blob;
 mod envelope;
 mod key;
 mod policy;
@@ -14,6 +15,7 @@ mod tests;
 mod verification;
 mod verified;
 
+pub use blob::{Blob, NeedsContent};
 pub use key::{KeyError, PublicKey};
 pub use policy::{Signer, TrustPolicy};
 pub use statement::SIGNATURE_PREDICATE;

@@ -42,11 +42,11 @@ pub struct TrustPolicy {
 
 /// Everything found out about the evidence; both faces of the check are made from it.
 #[derive(Default)]
-struct Examination {
-    checks: Vec<Check>,
-    refusals: Vec<Refusal>,
+pub(super) struct Examination {
+    pub(super) checks: Vec<Check>,
+    pub(super) refusals: Vec<Refusal>,
     /// Signers whose signature holds.
-    vouching: Vec<Signer>,
+    pub(super) vouching: Vec<Signer>,
 }
 
 impl TrustPolicy {
@@ -90,6 +90,16 @@ impl TrustPolicy {
         }
     }
 
+    /// Whether enough signatures over `subject` count, and whose they are. To be asked before an artifact
+    /// is pulled; [`Self::verify`] decides again on what was pulled.
+    pub fn satisfied_by(
+        &self,
+        subject: &Digest,
+        evidence: &[Evidence],
+    ) -> Result<Vec<String>, Untrusted> {
+        self.decide(subject, SIGNATURE_PREDICATE, evidence).1
+    }
+
     /// Turns a pulled bundle into a verified one, if enough of its signatures count.
     pub fn verify(
         &self,
@@ -125,7 +135,7 @@ impl TrustPolicy {
         (examination, verdict)
     }
 
-    fn judge(&self, examination: &Examination, subject: Digest) -> Result<Vec<String>, Untrusted> {
+    pub(super) fn judge(&self, examination: &Examination, subject: Digest) -> Result<Vec<String>, Untrusted> {
         let signers = names(&examination.vouching);
         let have = different(&examination.vouching);
         if have >= self.threshold {
@@ -169,9 +179,9 @@ impl Examination {
 }
 
 /// The checks on one piece of evidence, in their order.
-struct Steps<'a> {
-    evidence: Digest,
-    checks: &'a mut Vec<Check>,
+pub(super) struct Steps<'a> {
+    pub(super) evidence: Digest,
+    pub(super) checks: &'a mut Vec<Check>,
 }
 
 impl Steps<'_> {
@@ -231,7 +241,7 @@ impl Steps<'_> {
     }
 
     /// Notes how a check went; a failure ends the walk.
-    fn step<T>(
+    pub(super) fn step<T>(
         &mut self,
         name: &'static str,
         reason: RefusalReason,
@@ -256,7 +266,7 @@ impl Steps<'_> {
     }
 
     /// Notes what a key's signature does not need and this version does not look into.
-    fn pass_over(&mut self, name: &'static str, there: usize, what: &str) {
+    pub(super) fn pass_over(&mut self, name: &'static str, there: usize, what: &str) {
         self.checks.push(Check {
             name,
             evidence: Some(self.evidence),
@@ -267,7 +277,7 @@ impl Steps<'_> {
 }
 
 /// Who made a signature: all signers with the one key that fits. The hinted key is tried first.
-fn maker(
+pub(super) fn maker(
     hint: &str,
     signature: &[u8],
     message: &[u8],
@@ -309,7 +319,7 @@ fn key_hint(key: &PublicKey) -> String {
     STANDARD.encode(key.fingerprint().as_bytes())
 }
 
-fn names(signers: &[Signer]) -> Vec<String> {
+pub(super) fn names(signers: &[Signer]) -> Vec<String> {
     let names: BTreeSet<&String> = signers.iter().map(|signer| &signer.name).collect();
     names.into_iter().cloned().collect()
 }
