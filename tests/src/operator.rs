@@ -85,30 +85,18 @@ pub async fn interlock(arguments: &[&str]) -> Result<Output> {
     Ok(command.args(arguments).stdin(Stdio::null()).kill_on_drop(true).output().await?)
 }
 
-/// The path of the `interlock` binary, brought up to date by cargo first: a test package depends on the library, and
-/// cargo does not build another package's binary for it. `INTERLOCK_BINARY` names one to take as it is.
+/// The path of the `interlock` binary that was built together with this executable; `INTERLOCK_BINARY` names another.
+///
+/// Cargo is not asked to build it here: for a single package it chooses other features for shared dependencies and
+/// would compile everything a second time. `make build` builds the whole workspace at once.
 pub fn binary() -> Result<PathBuf> {
-    static FOUND: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let found = FOUND.get_or_init(|| match std::env::var_os("INTERLOCK_BINARY") {
-        Some(path) => Ok(path.into()),
-        None => build().map_err(|error| format!("{error:#}")),
-    });
-    found.clone().map_err(|error| anyhow!(error))
-}
-
-fn build() -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(["build", "--quiet", "--package", "interlock", "--bin", "interlock"])
-        .current_dir(repository_root())
-        .status()
-        .context("could not run cargo")?;
-    ensure!(status.success(), "cargo could not build the interlock binary");
+    if let Some(path) = std::env::var_os("INTERLOCK_BINARY") {
+        return Ok(path.into());
+    }
     // This executable is target/<profile>/deps/<test> or target/<profile>/<demo>; the binary is beside or above.
     let own = std::env::current_exe()?;
-    let candidates = own.ancestors().skip(1).take(2).map(|folder| folder.join("interlock"));
+    let mut candidates = own.ancestors().skip(1).take(2).map(|folder| folder.join("interlock"));
     candidates
-        .into_iter()
         .find(|path| path.is_file())
-        .with_context(|| format!("cargo left no interlock binary beside {}", own.display()))
+        .with_context(|| format!("no interlock binary beside {}: run make build", own.display()))
 }
