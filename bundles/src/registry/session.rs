@@ -233,7 +233,7 @@ impl<'a> Session<'a> {
                 Ok(response) if ask.is_repeatable() && is_transient(response.status()) => {
                     Some(retry_after(response.headers()))
                 }
-                Err(error) if error.is_connect() && !error.is_timeout() => Some(None),
+                Err(error) if ask.may_try_again(error) => Some(None),
                 _ => None,
             };
             if let (Some(asked), Some(pause)) = (wait, pauses.next()) {
@@ -298,6 +298,13 @@ impl<'a> Session<'a> {
 }
 
 impl Ask {
+    /// Nothing was connected to; or a connection, perhaps one kept open since before the registry was
+    /// restarted, closed without an answer.
+    fn may_try_again(&self, error: &reqwest::Error) -> bool {
+        let closed = self.is_repeatable() && error.is_request();
+        !error.is_timeout() && (error.is_connect() || closed)
+    }
+
     fn is_repeatable(&self) -> bool {
         self.method == Method::GET || self.method == Method::HEAD
     }
