@@ -121,6 +121,10 @@ test_unread_rules_are_unknown if {
 	object.keys(unknown(sample.patched([{"op": "remove", "path": $"{permissions}/items/0/rules"}]))) == {"RoleBinding/cart"}
 }
 
+test_permission_of_nobody_is_unknown if {
+	object.keys(unknown(set_at($"{permissions}/items", [{}]))) == {"permissions"}
+}
+
 test_unavailable_sources_are_unknown if {
 	every name in ["serviceAccounts", "permissions"] {
 		unknown(set_at($"/related/{name}", sample.unavailable)) == {name: $"{name} could not be asked (Forbidden): may not list"}

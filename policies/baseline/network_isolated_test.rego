@@ -67,6 +67,7 @@ test_rule_for_everybody_is_denied if {
 		{},
 		{"from": []},
 		{"from": null},
+		{"from": [{}]},
 		{"ports": [{"port": 80}]},
 		{"from": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]},
 		{"from": [{"podSelector": {}}, {"ipBlock": {"cidr": "::/0", "except": []}}]},
@@ -107,7 +108,10 @@ test_narrow_peers_pass if {
 	}
 }
 
-test_host_network_is_denied if object.keys(denied(sample.in_pod("hostNetwork", true))) == {"hostNetwork"}
+test_host_network_is_denied if {
+	every value in [true, "true", {}] { object.keys(denied(sample.in_pod("hostNetwork", value))) == {"hostNetwork"} }
+	passes(sample.in_pod("hostNetwork", false))
+}
 
 with_egress(types, rules) := sample.with_parameters(
 	sample.patched([
