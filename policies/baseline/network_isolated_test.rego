@@ -79,6 +79,15 @@ test_rule_for_everybody_is_denied if {
 	}
 }
 
+test_rule_for_everybody_is_no_warning_too if {
+	count(gate.warn) == 0 with input as with_ingress([{}])
+}
+
+test_rules_of_a_type_the_policy_does_not_name_do_nothing if {
+	egress_only := {"name": "out", "selects": ["spec.template"], "policyTypes": ["Egress"], "ingress": [{}], "egress": []}
+	passes(set_at($"{source}/items/-", egress_only))
+}
+
 test_one_open_policy_opens_the_others if {
 	open := {"name": "open", "selects": ["spec.template"], "policyTypes": ["Ingress"], "ingress": [{}], "egress": []}
 	object.keys(denied(set_at($"{source}/items/-", open))) == {"NetworkPolicy/open/ingress[0]"}
@@ -122,6 +131,8 @@ with_egress(types, rules) := sample.with_parameters(
 )
 
 test_egress_by_parameter if {
+	object.keys(denied(with_egress(["Ingress"], [{"to": [{"podSelector": {}}]}]))) == {"spec.template/egress"}
+	object.keys(denied(with_egress(null, []))) == {"spec.template/egress"}
 	object.keys(denied(with_egress(["Ingress"], []))) == {"spec.template/egress"}
 	passes(with_egress(["Ingress", "Egress"], []))
 	passes(with_egress(null, [{"to": [{"podSelector": {}}]}]))

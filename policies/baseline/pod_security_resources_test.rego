@@ -5,6 +5,7 @@ import data.interlock.lib.sample_test as sample
 
 denied(dossier) := found if {
 	found := sample.terms(gate.deny) with input as dossier
+	count(gate.deny) == count(found) with input as dossier # one message a term
 }
 
 passes(dossier) if {
@@ -147,6 +148,8 @@ test_apparmor_annotations if {
 	denied(annotated("unconfined")) == {$"annotations[{key}]"}
 	passes(annotated("runtime/default"))
 	passes(annotated("localhost/profile"))
+	other := {"op": "add", "path": "/pods/0/annotations", "value": {"example.com/apparmor": "unconfined"}}
+	passes(sample.patched([other]))
 	listed := sample.patched([{"op": "add", "path": "/pods/0/annotations", "value": {key: "unconfined"}}])
 	denied(listed) == {$"annotations[{key}]"}
 	bare := sample.patched([
@@ -159,7 +162,7 @@ test_apparmor_annotations if {
 test_user_namespace_relaxes_users_but_not_proc_mount_when_restricted if {
 	changed := json.patch(sample.in_container("securityContext/procMount", "Unmasked"), [
 		{"op": "add", "path": "/pods/0/spec/hostUsers", "value": false},
-		{"op": "remove", "path": "/pods/0/spec/securityContext/runAsNonRoot"},
+		{"op": "replace", "path": "/pods/0/spec/securityContext/runAsNonRoot", "value": false},
 		{"op": "add", "path": "/pods/0/spec/securityContext/runAsUser", "value": 0},
 	])
 	denied(changed) == {"app/securityContext.procMount"}
