@@ -3,12 +3,14 @@
 
 use anyhow::{Context as _, Result, bail};
 use interlock_bundles::digest::Digest;
-use reqwest::header::{CONTENT_TYPE, LOCATION};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, LOCATION};
 use reqwest::{Client, Response, Url};
 use serde_json::{Value, json};
 
 /// Media type of an OCI image manifest.
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// Media type of an OCI image index, which lists manifests.
+pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// Media type of the config that `opa push`-like tools write.
 pub const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 /// Media type of a bundle's layer.
@@ -69,7 +71,8 @@ impl Repository {
     /// The answer to a GET of `rest` (`manifests/…`, `referrers/…`) in this repository, whatever its status.
     pub async fn get(&self, rest: &str) -> Result<Response> {
         let asked = self.authorised(self.client.get(self.url(rest)?));
-        Ok(asked.header("Accept", "*/*").send().await?)
+        // distribution answers 404 for a manifest whose type is not named.
+        Ok(asked.header(ACCEPT, format!("{MANIFEST}, {INDEX}")).send().await?)
     }
 
     fn url(&self, rest: &str) -> Result<Url> {

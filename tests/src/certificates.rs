@@ -72,7 +72,20 @@ impl Authority {
     }
 }
 
-/// A fresh PKCS #8 key as PEM, for signing service account tokens.
-pub fn signing_key() -> Result<String> {
-    Ok(KeyPair::generate()?.serialize_pem())
+/// Paths of the PEM files of a key pair that signs service account tokens.
+#[derive(Clone, Debug)]
+pub struct SigningKey {
+    /// The private key, PKCS #8.
+    pub private: PathBuf,
+    /// The public key.
+    pub public: PathBuf,
+}
+
+/// Makes a key pair and writes it to `folder/<file>.key` and `folder/<file>.pub`.
+pub fn signing_key(file: &str, folder: &Path) -> Result<SigningKey> {
+    let key = KeyPair::generate()?;
+    Ok(SigningKey {
+        private: write(folder, &format!("{file}.key"), key.serialize_pem())?,
+        public: write(folder, &format!("{file}.pub"), key.public_key_pem())?,
+    })
 }

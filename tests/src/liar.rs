@@ -11,7 +11,7 @@ use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Response, StatusCode, header};
-use futures::stream;
+use futures::{StreamExt as _, stream};
 
 use crate::registry::Registry;
 
@@ -195,8 +195,11 @@ async fn distort(lie: Lie, truth: Response<Bytes>) -> Result<Response<Body>> {
         Lie::FlipBit => Body::from(flip(&body)),
         Lie::Truncate(length) => {
             let kept = body.slice(..length.min(body.len()));
-            let cut = Err(std::io::Error::other("cut off"));
-            Body::from_stream(stream::iter([Ok(kept), cut]))
+            let cut = stream::once(async {
+                tokio::time::sleep(Duration::from_millis(50)).await; // what came before must be on its way
+                Err(std::io::Error::other("cut off"))
+            });
+            Body::from_stream(stream::iter([Ok(kept)]).chain(cut))
         }
         Lie::Endless => {
             head.headers.remove(header::CONTENT_LENGTH);

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use tempfile::TempDir;
 
 use crate::child::{Child, Recipe};
-use crate::eventually::eventually;
+use crate::eventually::{eventually, eventually_while};
 use crate::scratch::scratch;
 use crate::tools::repository_root;
 
@@ -39,11 +39,10 @@ impl Operator {
         let client = reqwest::Client::new();
         let Self { process, ready, .. } = self;
         let answers = async || {
-            process.still_runs()?;
             let answer = client.get(&*ready).send().await?;
             Ok(answer.status().is_success().then_some(()))
         };
-        let outcome = eventually("the operator is ready", READY, answers).await;
+        let outcome = eventually_while("the operator is ready", READY, || process.still_runs(), answers).await;
         outcome.with_context(|| format!("the end of the operator's log:\n{}", self.process.log_tail(40)))
     }
 

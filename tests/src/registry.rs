@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 
 use crate::child::{Child, Recipe, free_port};
-use crate::eventually::eventually;
+use crate::eventually::{eventually, eventually_while};
 use crate::scratch::{scratch, write};
 use crate::tools::tool;
 
@@ -89,12 +89,12 @@ impl Registry {
     }
 
     async fn listens(&self) -> Result<()> {
+        let alive = || self.process().as_mut().map_or(Ok(()), Child::still_runs);
         let accepts = async || {
-            self.process().as_mut().map(Child::still_runs).transpose()?;
             TcpStream::connect(&self.host).await?;
             Ok(Some(()))
         };
-        eventually("the registry accepts connections", STARTED, accepts).await
+        eventually_while("the registry accepts connections", STARTED, alive, accepts).await
     }
 
     fn tell(&self, line: &str) -> Result<()> {
