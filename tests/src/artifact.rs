@@ -28,7 +28,12 @@ pub struct Repository {
 impl Repository {
     /// The repository `path` of the registry at `host`.
     pub fn new(host: &str, path: &str) -> Self {
-        Self { host: host.to_owned(), path: path.to_owned(), login: None, client: Client::new() }
+        Self {
+            host: host.to_owned(),
+            path: path.to_owned(),
+            login: None,
+            client: Client::new(),
+        }
     }
 
     /// The same, asked with a user and a password.
@@ -45,26 +50,51 @@ impl Repository {
         let manifest = json!({
             "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer],
         });
-        self.push_manifest(tag, MANIFEST, &serde_json::to_vec(&manifest)?).await
+        self.push_manifest(tag, MANIFEST, &serde_json::to_vec(&manifest)?)
+            .await
     }
 
     /// Pushes a blob and answers its descriptor.
     pub async fn push_blob(&self, media_type: &str, bytes: &[u8]) -> Result<Value> {
         let digest = Digest::of(bytes);
         let start = self.url("blobs/uploads/")?;
-        let started = accepted(self.authorised(self.client.post(start.clone())).send().await?).await?;
-        let location = started.headers().get(LOCATION).context("the upload has no Location")?.to_str()?;
+        let started = accepted(
+            self.authorised(self.client.post(start.clone()))
+                .send()
+                .await?,
+        )
+        .await?;
+        let location = started
+            .headers()
+            .get(LOCATION)
+            .context("the upload has no Location")?
+            .to_str()?;
         let mut upload = start.join(location)?;
-        upload.query_pairs_mut().append_pair("digest", &digest.to_string());
-        let put = self.authorised(self.client.put(upload)).header(CONTENT_TYPE, "application/octet-stream");
+        upload
+            .query_pairs_mut()
+            .append_pair("digest", &digest.to_string());
+        let put = self
+            .authorised(self.client.put(upload))
+            .header(CONTENT_TYPE, "application/octet-stream");
         accepted(put.body(bytes.to_vec()).send().await?).await?;
         Ok(json!({"mediaType": media_type, "digest": digest, "size": bytes.len()}))
     }
 
     /// Pushes the bytes of a manifest under a tag or digest and answers `host/path@sha256:…`.
-    pub async fn push_manifest(&self, name: &str, media_type: &str, bytes: &[u8]) -> Result<String> {
+    pub async fn push_manifest(
+        &self,
+        name: &str,
+        media_type: &str,
+        bytes: &[u8],
+    ) -> Result<String> {
         let put = self.authorised(self.client.put(self.url(&format!("manifests/{name}"))?));
-        accepted(put.header(CONTENT_TYPE, media_type).body(bytes.to_vec()).send().await?).await?;
+        accepted(
+            put.header(CONTENT_TYPE, media_type)
+                .body(bytes.to_vec())
+                .send()
+                .await?,
+        )
+        .await?;
         Ok(format!("{}/{}@{}", self.host, self.path, Digest::of(bytes)))
     }
 
@@ -72,11 +102,17 @@ impl Repository {
     pub async fn get(&self, rest: &str) -> Result<Response> {
         let asked = self.authorised(self.client.get(self.url(rest)?));
         // distribution answers 404 for a manifest whose type is not named.
-        Ok(asked.header(ACCEPT, format!("{MANIFEST}, {INDEX}")).send().await?)
+        Ok(asked
+            .header(ACCEPT, format!("{MANIFEST}, {INDEX}"))
+            .send()
+            .await?)
     }
 
     fn url(&self, rest: &str) -> Result<Url> {
-        Ok(Url::parse(&format!("http://{}/v2/{}/{rest}", self.host, self.path))?)
+        Ok(Url::parse(&format!(
+            "http://{}/v2/{}/{rest}",
+            self.host, self.path
+        ))?)
     }
 
     fn authorised(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
@@ -90,8 +126,8 @@ impl Repository {
 /// The answer if it is a good one, else an error that holds what the registry said.
 async fn accepted(answer: Response) -> Result<Response> {
     let (status, url) = (answer.status(), answer.url().clone());
-    match status.is_success() {
-        true => Ok(answer),
-        false => bail!("{url} answered {status}: {}", answer.text().await?),
+    if !status.is_success() {
+        bail!("{url} answered {status}: {}", answer.text().await?);
     }
+    Ok(answer)
 }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
 };
 
 use crate::scratch::write;
@@ -31,11 +32,19 @@ impl Authority {
     pub fn make(folder: &Path) -> Result<Self> {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
-        params.distinguished_name.push(DnType::CommonName, "interlock tests");
+        params.key_usages = vec![
+            KeyUsagePurpose::KeyCertSign,
+            KeyUsagePurpose::DigitalSignature,
+        ];
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "interlock tests");
         let key = KeyPair::generate()?;
         write(folder, "ca.crt", params.self_signed(&key)?.pem())?;
-        Ok(Self { folder: folder.to_owned(), issuer: Issuer::new(params, key) })
+        Ok(Self {
+            folder: folder.to_owned(),
+            issuer: Issuer::new(params, key),
+        })
     }
 
     /// Path of the authority's certificate.
@@ -57,14 +66,18 @@ impl Authority {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         params.distinguished_name.push(DnType::CommonName, user);
         if let Some(group) = group {
-            params.distinguished_name.push(DnType::OrganizationName, group);
+            params
+                .distinguished_name
+                .push(DnType::OrganizationName, group);
         }
         self.sign(file, &params)
     }
 
     fn sign(&self, file: &str, params: &CertificateParams) -> Result<Identity> {
         let key = KeyPair::generate()?;
-        let certificate = params.signed_by(&key, &self.issuer).with_context(|| format!("could not sign {file}"))?;
+        let certificate = params
+            .signed_by(&key, &self.issuer)
+            .with_context(|| format!("could not sign {file}"))?;
         Ok(Identity {
             certificate: write(&self.folder, &format!("{file}.crt"), certificate.pem())?,
             key: write(&self.folder, &format!("{file}.key"), key.serialize_pem())?,

@@ -38,7 +38,12 @@ pub struct Recipe {
 
 impl Recipe {
     /// `program` with `arguments`, logging to `folder/<name>.log`.
-    pub fn new(name: &str, program: PathBuf, folder: &Path, arguments: impl IntoIterator<Item = String>) -> Self {
+    pub fn new(
+        name: &str,
+        program: PathBuf,
+        folder: &Path,
+        arguments: impl IntoIterator<Item = String>,
+    ) -> Self {
         Self {
             name: name.to_owned(),
             program,
@@ -60,7 +65,9 @@ impl Recipe {
         let log = open_log(&self.log)?;
         let mut command = if has_setpriv() {
             let mut command = Command::new("setpriv");
-            command.args(["--pdeathsig", "KILL", "--"]).arg(&self.program);
+            command
+                .args(["--pdeathsig", "KILL", "--"])
+                .arg(&self.program);
             command
         } else {
             Command::new(&self.program)
@@ -71,9 +78,14 @@ impl Recipe {
             .stdin(Stdio::piped())
             .stdout(log.try_clone()?)
             .stderr(log);
-        let process = on_lasting_thread(command)
-            .with_context(|| format!("could not start {} ({})", self.name, self.program.display()))?;
-        Ok(Child { name: self.name.clone(), process, log: self.log.clone() })
+        let process = on_lasting_thread(command).with_context(|| {
+            format!("could not start {} ({})", self.name, self.program.display())
+        })?;
+        Ok(Child {
+            name: self.name.clone(),
+            process,
+            log: self.log.clone(),
+        })
     }
 }
 
@@ -92,8 +104,16 @@ impl Child {
 
     /// Asks it to end, as `kill` does. Await [`Child::exited`].
     pub fn terminate(&self) -> Result<()> {
-        let status = Command::new("kill").arg("-TERM").arg(self.pid().to_string()).status()?;
-        anyhow::ensure!(status.success(), "could not send SIGTERM to {} (pid {})", self.name, self.pid());
+        let status = Command::new("kill")
+            .arg("-TERM")
+            .arg(self.pid().to_string())
+            .status()?;
+        anyhow::ensure!(
+            status.success(),
+            "could not send SIGTERM to {} (pid {})",
+            self.name,
+            self.pid()
+        );
         Ok(())
     }
 
@@ -106,27 +126,39 @@ impl Child {
     pub fn still_runs(&mut self) -> Result<()> {
         match self.exited()? {
             None => Ok(()),
-            Some(status) => Err(anyhow!("{} ended ({status}); the end of its log:\n{}", self.name, self.log_tail(30))),
+            Some(status) => Err(anyhow!(
+                "{} ended ({status}); the end of its log:\n{}",
+                self.name,
+                self.log_tail(30)
+            )),
         }
     }
 
     /// Writes a line to its standard input.
     pub fn tell(&mut self, line: &str) -> Result<()> {
-        let input = self.process.stdin.as_mut().context("standard input is closed")?;
+        let input = self
+            .process
+            .stdin
+            .as_mut()
+            .context("standard input is closed")?;
         writeln!(input, "{line}")?;
         Ok(())
     }
 
     /// All it has written so far.
     pub fn log(&self) -> String {
-        std::fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+        std::fs::read(&self.log)
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default()
     }
 
     /// The last `lines` lines it has written.
     pub fn log_tail(&self, lines: usize) -> String {
         let log = self.log();
         let all: Vec<&str> = log.lines().collect();
-        all.get(all.len().saturating_sub(lines)..).unwrap_or_default().join("\n")
+        all.get(all.len().saturating_sub(lines)..)
+            .unwrap_or_default()
+            .join("\n")
     }
 }
 
@@ -139,7 +171,9 @@ impl Drop for Child {
 /// A port of 127.0.0.1 that nothing listens on now. Another process may take it before the caller does; on Linux the
 /// kernel hands out such ports in an order that makes this rare.
 pub fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+        .local_addr()?
+        .port())
 }
 
 fn open_log(path: &Path) -> Result<File> {
@@ -153,7 +187,10 @@ fn open_log(path: &Path) -> Result<File> {
 fn has_setpriv() -> bool {
     static FOUND: OnceLock<bool> = OnceLock::new();
     *FOUND.get_or_init(|| {
-        let probe = Command::new("setpriv").args(["--pdeathsig", "KILL", "--", "true"]).stderr(Stdio::null()).status();
+        let probe = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "--", "true"])
+            .stderr(Stdio::null())
+            .status();
         probe.is_ok_and(|status| status.success())
     })
 }

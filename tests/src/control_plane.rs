@@ -52,7 +52,8 @@ impl ControlPlane {
         let control_plane = Self::prepare()?;
         control_plane.processes().etcd = Some(control_plane.etcd.start()?);
         control_plane.start_api_server().await?;
-        control_plane.processes().controller_manager = Some(control_plane.controller_manager.start()?);
+        control_plane.processes().controller_manager =
+            Some(control_plane.controller_manager.start()?);
         Ok(control_plane)
     }
 
@@ -95,13 +96,18 @@ impl ControlPlane {
             let answer = client.request_text(http_get("/readyz")?).await?;
             Ok((answer == "ok").then_some(()))
         };
-        let outcome = eventually_while("the API server is ready", READY, || self.still_run(), ready).await;
+        let outcome =
+            eventually_while("the API server is ready", READY, || self.still_run(), ready).await;
         outcome.with_context(|| format!("the end of the API server's log:\n{}", self.log_tail(20)))
     }
 
     /// The last lines of the API server's log.
     pub fn log_tail(&self, lines: usize) -> String {
-        self.processes().api_server.as_ref().map(|api_server| api_server.log_tail(lines)).unwrap_or_default()
+        self.processes()
+            .api_server
+            .as_ref()
+            .map(|api_server| api_server.log_tail(lines))
+            .unwrap_or_default()
     }
 
     fn prepare() -> Result<Self> {
@@ -109,10 +115,16 @@ impl ControlPlane {
         let path = folder.path();
         let authority = Authority::make(path)?;
         let service_accounts = signing_key("service-accounts", path)?;
-        let names = ["127.0.0.1", "localhost", "kubernetes.default.svc", "10.0.0.1"];
+        let names = [
+            "127.0.0.1",
+            "localhost",
+            "kubernetes.default.svc",
+            "10.0.0.1",
+        ];
         let server = authority.server("api-server", &names)?;
         let admin = authority.client("admin", "interlock-tests", Some("system:masters"))?;
-        let controllers = authority.client("controller-manager", "system:kube-controller-manager", None)?;
+        let controllers =
+            authority.client("controller-manager", "system:kube-controller-manager", None)?;
 
         let etcd_url = format!("http://127.0.0.1:{}", free_port()?);
         let port = free_port()?;
@@ -120,14 +132,20 @@ impl ControlPlane {
             processes: Mutex::default(),
             etcd: etcd(path, &etcd_url)?,
             api_server: api_server(path, &etcd_url, port, &server, &service_accounts)?,
-            controller_manager: Recipe::new("controller-manager", tool("kube-controller-manager")?, path, []),
+            controller_manager: Recipe::new(
+                "controller-manager",
+                tool("kube-controller-manager")?,
+                path,
+                [],
+            ),
             authority,
             url: format!("https://127.0.0.1:{port}"),
             kubeconfig: PathBuf::new(),
             folder,
         };
         control_plane.kubeconfig = control_plane.write_kubeconfig("admin.kubeconfig", &admin)?;
-        let kubeconfig = control_plane.write_kubeconfig("controller-manager.kubeconfig", &controllers)?;
+        let kubeconfig =
+            control_plane.write_kubeconfig("controller-manager.kubeconfig", &controllers)?;
         control_plane.controller_manager.arguments =
             controller_manager_arguments(control_plane.folder.path(), &kubeconfig);
         Ok(control_plane)
@@ -144,18 +162,31 @@ impl ControlPlane {
             }}],
             "contexts": [{"name": "tests", "context": {"cluster": "tests", "user": "tests"}}],
         });
-        write(self.folder.path(), file, serde_json::to_vec_pretty(&kubeconfig)?) // JSON is YAML
+        write(
+            self.folder.path(),
+            file,
+            serde_json::to_vec_pretty(&kubeconfig)?,
+        ) // JSON is YAML
     }
 
     /// An error with the log of the first process that has ended.
     fn still_run(&self) -> Result<()> {
         let mut processes = self.processes();
-        let Processes { controller_manager, api_server, etcd } = &mut *processes;
-        [etcd, api_server, controller_manager].into_iter().flatten().try_for_each(Child::still_runs)
+        let Processes {
+            controller_manager,
+            api_server,
+            etcd,
+        } = &mut *processes;
+        [etcd, api_server, controller_manager]
+            .into_iter()
+            .flatten()
+            .try_for_each(Child::still_runs)
     }
 
     fn processes(&self) -> MutexGuard<'_, Processes> {
-        self.processes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.processes
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -185,7 +216,13 @@ fn etcd(folder: &Path, url: &str) -> Result<Recipe> {
     Ok(Recipe::new("etcd", tool("etcd")?, folder, arguments))
 }
 
-fn api_server(folder: &Path, etcd: &str, port: u16, server: &Identity, tokens: &SigningKey) -> Result<Recipe> {
+fn api_server(
+    folder: &Path,
+    etcd: &str,
+    port: u16,
+    server: &Identity,
+    tokens: &SigningKey,
+) -> Result<Recipe> {
     let arguments = [
         format!("--etcd-servers={etcd}"),
         "--bind-address=127.0.0.1".to_owned(),
@@ -199,11 +236,19 @@ fn api_server(folder: &Path, etcd: &str, port: u16, server: &Identity, tokens: &
         "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
         "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
         format!("--service-account-key-file={}", tokens.public.display()),
-        format!("--service-account-signing-key-file={}", tokens.private.display()),
+        format!(
+            "--service-account-signing-key-file={}",
+            tokens.private.display()
+        ),
         "--allow-privileged=true".to_owned(), // it is policies that judge privileged workloads here
         "--profiling=false".to_owned(),
     ];
-    Ok(Recipe::new("kube-apiserver", tool("kube-apiserver")?, folder, arguments))
+    Ok(Recipe::new(
+        "kube-apiserver",
+        tool("kube-apiserver")?,
+        folder,
+        arguments,
+    ))
 }
 
 fn controller_manager_arguments(folder: &Path, kubeconfig: &Path) -> Vec<String> {
@@ -213,7 +258,10 @@ fn controller_manager_arguments(folder: &Path, kubeconfig: &Path) -> Vec<String>
         format!("--authentication-kubeconfig={kubeconfig}"),
         format!("--authorization-kubeconfig={kubeconfig}"),
         format!("--controllers={CONTROLLERS}"),
-        format!("--service-account-private-key-file={}", folder.join("service-accounts.key").display()),
+        format!(
+            "--service-account-private-key-file={}",
+            folder.join("service-accounts.key").display()
+        ),
         format!("--root-ca-file={}", folder.join("ca.crt").display()),
         "--use-service-account-credentials=true".to_owned(), // each controller with its own RBAC role
         "--leader-elect=false".to_owned(),

@@ -44,16 +44,26 @@ impl Project {
     pub fn objects(self, kind: &str) -> Result<Vec<Example>> {
         // Parsing all of a release takes minutes, so a document must look as if it were one.
         let looks_so = |part: &str| part.lines().any(|line| kind_of(line) == Some(kind));
-        Ok(self.documents(looks_so)?.into_iter().filter(|example| text(example, "/kind") == Some(kind)).collect())
+        Ok(self
+            .documents(looks_so)?
+            .into_iter()
+            .filter(|example| text(example, "/kind") == Some(kind))
+            .collect())
     }
 
     /// The CRD called `name` (`<plural>.<group>`), as it is in the release's last file that holds it.
     pub fn crd(self, name: &str) -> Result<Value> {
         let line = format!("  name: {name}");
-        let looks_so = |part: &str| part.contains("kind: CustomResourceDefinition") && part.lines().any(|l| l == line);
+        let looks_so = |part: &str| {
+            part.contains("kind: CustomResourceDefinition") && part.lines().any(|l| l == line)
+        };
         let crds = self.documents(looks_so)?;
-        let named = crds.into_iter().rfind(|example| text(example, "/metadata/name") == Some(name));
-        Ok(named.with_context(|| format!("the release of {self:?} has no CRD called {name}"))?.object)
+        let named = crds
+            .into_iter()
+            .rfind(|example| text(example, "/metadata/name") == Some(name));
+        Ok(named
+            .with_context(|| format!("the release of {self:?} has no CRD called {name}"))?
+            .object)
     }
 
     fn documents(self, looks_so: impl Fn(&str) -> bool) -> Result<Vec<Example>> {
@@ -63,10 +73,18 @@ impl Project {
         files.sort();
         let mut found = Vec::new();
         for path in files {
-            let Ok(text) = std::fs::read_to_string(&path) else { continue };
+            let Ok(text) = std::fs::read_to_string(&path) else {
+                continue;
+            };
             let file = path.strip_prefix(&folder).unwrap_or(&path);
-            let objects = parts(&text).into_iter().filter(|part| looks_so(part)).filter_map(|part| parse(&part));
-            found.extend(objects.map(|object| Example { file: file.to_owned(), object }));
+            let objects = parts(&text)
+                .into_iter()
+                .filter(|part| looks_so(part))
+                .filter_map(|part| parse(&part));
+            found.extend(objects.map(|object| Example {
+                file: file.to_owned(),
+                object,
+            }));
         }
         Ok(found)
     }
@@ -74,7 +92,8 @@ impl Project {
 
 /// The kind that a line of an object's first level states.
 fn kind_of(line: &str) -> Option<&str> {
-    line.strip_prefix("kind:").map(|kind| kind.trim().trim_matches(['"', '\'']))
+    line.strip_prefix("kind:")
+        .map(|kind| kind.trim().trim_matches(['"', '\'']))
 }
 
 fn text<'a>(example: &'a Example, pointer: &str) -> Option<&'a str> {
@@ -86,8 +105,13 @@ fn parts(text: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     for line in text.lines() {
         match line.strip_prefix("---") {
-            Some(rest) if rest.is_empty() || rest.starts_with([' ', '\t']) => parts.push(String::new()),
-            _ => parts.last_mut().into_iter().for_each(|part| part.extend([line, "\n"])),
+            Some(rest) if rest.is_empty() || rest.starts_with([' ', '\t']) => {
+                parts.push(String::new());
+            }
+            _ => parts
+                .last_mut()
+                .into_iter()
+                .for_each(|part| part.extend([line, "\n"])),
         }
     }
     parts
@@ -101,7 +125,9 @@ fn parse(part: &str) -> Option<Value> {
 }
 
 fn yaml_files(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
-    for entry in std::fs::read_dir(folder).with_context(|| format!("could not read {}", folder.display()))? {
+    for entry in
+        std::fs::read_dir(folder).with_context(|| format!("could not read {}", folder.display()))?
+    {
         let entry = entry?;
         match entry.file_type()? {
             kind if kind.is_dir() => yaml_files(&entry.path(), found)?,

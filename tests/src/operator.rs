@@ -14,7 +14,7 @@ use crate::scratch::scratch;
 use crate::tools::repository_root;
 
 /// Time for a started operator to be ready: it lists and compiles before it says so.
-const READY: Duration = Duration::from_secs(60);
+const READY: Duration = Duration::from_mins(1);
 
 /// A running operator. Dropping it kills it.
 pub struct Operator {
@@ -28,10 +28,18 @@ impl Operator {
     /// Starts `interlock operator` with `arguments`. `probes` is the `host:port` on which they let it serve /readyz.
     pub fn start(arguments: &[&str], probes: &str) -> Result<Self> {
         let folder = scratch("operator")?;
-        let arguments = ["operator"].iter().chain(arguments).map(ToString::to_string);
+        let arguments = ["operator"]
+            .iter()
+            .chain(arguments)
+            .map(ToString::to_string);
         let recipe = Recipe::new("interlock-operator", binary()?, folder.path(), arguments);
         let recipe = recipe.env("RUST_BACKTRACE", "1");
-        Ok(Self { process: recipe.start()?, recipe, ready: format!("http://{probes}/readyz"), _folder: folder })
+        Ok(Self {
+            process: recipe.start()?,
+            recipe,
+            ready: format!("http://{probes}/readyz"),
+            _folder: folder,
+        })
     }
 
     /// Waits until /readyz answers 200.
@@ -42,8 +50,19 @@ impl Operator {
             let answer = client.get(&*ready).send().await?;
             Ok(answer.status().is_success().then_some(()))
         };
-        let outcome = eventually_while("the operator is ready", READY, || process.still_runs(), answers).await;
-        outcome.with_context(|| format!("the end of the operator's log:\n{}", self.process.log_tail(40)))
+        let outcome = eventually_while(
+            "the operator is ready",
+            READY,
+            || process.still_runs(),
+            answers,
+        )
+        .await;
+        outcome.with_context(|| {
+            format!(
+                "the end of the operator's log:\n{}",
+                self.process.log_tail(40)
+            )
+        })
     }
 
     /// Kills it as `kill -9` does: it gets no chance to save or to release anything.
@@ -56,7 +75,11 @@ impl Operator {
         self.process.terminate()?;
         let process = &mut self.process;
         let status = eventually("the operator ends", READY, async || process.exited()).await?;
-        ensure!(status.success(), "the operator ended with {status}:\n{}", self.process.log_tail(40));
+        ensure!(
+            status.success(),
+            "the operator ended with {status}:\n{}",
+            self.process.log_tail(40)
+        );
         Ok(())
     }
 
@@ -81,7 +104,12 @@ impl Operator {
 /// Runs `interlock` with `arguments` and answers how it ended and what it said.
 pub async fn interlock(arguments: &[&str]) -> Result<Output> {
     let mut command = tokio::process::Command::new(binary()?);
-    Ok(command.args(arguments).stdin(Stdio::null()).kill_on_drop(true).output().await?)
+    Ok(command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await?)
 }
 
 /// The path of the `interlock` binary, brought up to date by cargo first: a test package depends on the library, and
@@ -98,14 +126,28 @@ pub fn binary() -> Result<PathBuf> {
 fn build() -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args(["build", "--quiet", "--package", "interlock", "--bin", "interlock"])
+        .args([
+            "build",
+            "--quiet",
+            "--package",
+            "interlock",
+            "--bin",
+            "interlock",
+        ])
         .current_dir(repository_root())
         .status()
         .context("could not run cargo")?;
-    ensure!(status.success(), "cargo could not build the interlock binary");
+    ensure!(
+        status.success(),
+        "cargo could not build the interlock binary"
+    );
     // This executable is target/<profile>/deps/<test> or target/<profile>/<demo>; the binary is beside or above.
     let own = std::env::current_exe()?;
-    let candidates = own.ancestors().skip(1).take(2).map(|folder| folder.join("interlock"));
+    let candidates = own
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder| folder.join("interlock"));
     candidates
         .into_iter()
         .find(|path| path.is_file())

@@ -53,7 +53,13 @@ impl Registry {
             Flavour::Tags => distribution(folder.path(), &host, false)?,
             Flavour::Private => distribution(folder.path(), &host, true)?,
         };
-        let registry = Self { process: Mutex::new(Some(recipe.start()?)), recipe, flavour, host, _folder: folder };
+        let registry = Self {
+            process: Mutex::new(Some(recipe.start()?)),
+            recipe,
+            flavour,
+            host,
+            _folder: folder,
+        };
         registry.listens().await?;
         Ok(registry)
     }
@@ -85,7 +91,10 @@ impl Registry {
 
     /// The last lines of its log.
     pub fn log_tail(&self, lines: usize) -> String {
-        self.process().as_ref().map(|process| process.log_tail(lines)).unwrap_or_default()
+        self.process()
+            .as_ref()
+            .map(|process| process.log_tail(lines))
+            .unwrap_or_default()
     }
 
     async fn listens(&self) -> Result<()> {
@@ -98,7 +107,10 @@ impl Registry {
     }
 
     fn tell(&self, line: &str) -> Result<()> {
-        self.process().as_mut().context("the registry was stopped")?.tell(line)
+        self.process()
+            .as_mut()
+            .context("the registry was stopped")?
+            .tell(line)
     }
 
     fn process(&self) -> MutexGuard<'_, Option<Child>> {
@@ -107,22 +119,33 @@ impl Registry {
 }
 
 fn go_containerregistry(folder: &Path, host: &str) -> Result<Recipe> {
-    Ok(Recipe::new("registry", tool("registry")?, folder, ["--listen".to_owned(), host.to_owned()]))
+    Ok(Recipe::new(
+        "registry",
+        tool("registry")?,
+        folder,
+        ["--listen".to_owned(), host.to_owned()],
+    ))
 }
 
 fn distribution(folder: &Path, host: &str, private: bool) -> Result<Recipe> {
-    let mut settings = serde_json::json!({
+    let auth = if private {
+        let users = write(folder, "users", format!("{USER}:{PASSWORD_HASH}\n"))?;
+        serde_json::json!({"htpasswd": {"realm": "interlock-tests", "path": users}})
+    } else {
+        serde_json::json!({})
+    };
+    let settings = serde_json::json!({
         "version": "0.1",
         "log": {"level": "info"},
         "storage": {"filesystem": {"rootdirectory": folder.join("content")}, "delete": {"enabled": true}},
         "http": {"addr": host},
+        "auth": auth,
     });
-    if private {
-        let users = write(folder, "users", format!("{USER}:{PASSWORD_HASH}\n"))?;
-        settings["auth"] = serde_json::json!({"htpasswd": {"realm": "interlock-tests", "path": users}});
-    }
     let file = write(folder, "distribution.yaml", serde_json::to_vec(&settings)?)?; // JSON is YAML
     let arguments = ["serve".to_owned(), file.display().to_string()];
     // It would send traces to a collector on this machine otherwise.
-    Ok(Recipe::new("distribution", tool("distribution")?, folder, arguments).env("OTEL_TRACES_EXPORTER", "none"))
+    Ok(
+        Recipe::new("distribution", tool("distribution")?, folder, arguments)
+            .env("OTEL_TRACES_EXPORTER", "none"),
+    )
 }

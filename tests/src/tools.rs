@@ -21,7 +21,11 @@ pub fn tool(name: &str) -> Result<PathBuf> {
     }
     script(&[name])?;
     let path = PathBuf::from(script(&["--path", name])?.trim());
-    ensure!(path.exists(), "tests/tools/build left nothing at {}", path.display());
+    ensure!(
+        path.exists(),
+        "tests/tools/build left nothing at {}",
+        path.display()
+    );
     found.insert(name.to_owned(), path.clone());
     Ok(path)
 }
@@ -39,6 +43,11 @@ fn script(arguments: &[&str]) -> Result<String> {
         .stderr(Stdio::inherit())
         .output()
         .with_context(|| format!("could not run {}", path.display()))?;
-    ensure!(output.status.success(), "{} {} failed", path.display(), arguments.join(" "));
+    ensure!(
+        output.status.success(),
+        "{} {} failed",
+        path.display(),
+        arguments.join(" ")
+    );
     Ok(String::from_utf8(output.stdout)?)
 }
