@@ -36,7 +36,17 @@ impl Digest {
 
     /// The 64 hexadecimal digits without the algorithm, as in file names and in-toto subjects.
     pub fn hex(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
+        let digits = self
+            .0
+            .iter()
+            .flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]);
+        digits.collect()
+    }
+
+    /// The 32 bytes themselves.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 
     /// Reads the 64 hexadecimal digits without the algorithm.

@@ -1,5 +1,11 @@
 //! The life of a policy bundle outside Kubernetes.
+pub mod archive;
+pub mod catalogue;
+pub mod cache;
 pub mod digest;
+pub mod engine;
+pub mod outcome;
 pub mod reference;
 pub mod registry;
+pub mod revision;
 pub mod trust;

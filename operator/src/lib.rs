@@ -1,1 +1,20 @@
-//! The operator.
+//! Interlock: judges what runs on Kubernetes by signed policy bundles.
+//!
+//! ```text
+//! cluster, registry ──observe──▶ Dossier ──judge──▶ Opinion ──weigh──▶ Judgement ──decide──▶ Plan ──apply──▶ status
+//! ```
+//!
+//! The pure steps are modules of their own: [`dossier`] (facts), [`assign`] (which track), [`judge`] and [`verdict`]
+//! (what the bundles say together), [`decide`] (what to write). They know no client, no clock and no async. Only
+//! [`operator`] speaks to the API server; [`cli`] is the same judgement without a cluster.
+
+pub mod assign;
+pub mod cli;
+pub mod conditions;
+pub mod decide;
+pub mod docker_config;
+pub mod dossier;
+pub mod judge;
+pub mod operator;
+pub mod subject;
+pub mod verdict;

@@ -1,2 +1,7 @@
 //! The `interlock` binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    interlock::cli::main()
+}

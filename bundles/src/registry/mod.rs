@@ -1,5 +1,140 @@
-//! Everything that speaks to a registry.
+//! Everything that speaks to a registry: the OCI distribution API over HTTP, and nothing else.
+//!
+//! What comes from here fits the digest it was asked for by, is no larger than the caps, and is not
+//! believed: [`Pulled`] is opaque until a [`crate::trust::TrustPolicy`] has vouched for it. No registry
+//! outside the allow-list is connected to.
+//!
+//! No answer of a registry reads as "unsigned" but a complete one: throttling, outages, refusals and
+//! dangling entries are errors.
 
+mod answer;
+mod auth;
+mod error;
+mod pull;
 mod pulled;
+mod push;
+mod referrers;
+mod resolve;
+mod session;
+mod settings;
+#[cfg(test)]
+mod tests;
 
+pub use error::{Detail, RegistryError};
 pub use pulled::{Pulled, PulledError};
+pub use referrers::Evidence;
+pub use settings::{Caps, Credentials, RegistrySettings};
+
+use session::{CONNECT_TIMEOUT, Session};
+
+use crate::reference::{Pinned, Repository, Wanted};
+
+const USER_AGENT: &str = concat!("interlock/", env!("CARGO_PKG_VERSION"));
+
+/// A client for the allowed registries. Keeps connections open between calls, but no tokens.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    http: reqwest::Client,
+    settings: RegistrySettings,
+}
+
+impl Registry {
+    /// Checks the settings and sets up HTTPS. Connects to nothing.
+    pub fn new(settings: RegistrySettings) -> Result<Self, RegistryError> {
+        settings.check()?;
+        let http = reqwest::Client::builder()
+            .user_agent(USER_AGENT)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .connect_timeout(CONNECT_TIMEOUT.min(settings.timeout))
+            .build()
+            .map_err(RegistryError::Tls)?;
+        Ok(Self { http, settings })
+    }
+
+    /// Finds the one manifest that is wanted. To be done once: everything after works with its result.
+    ///
+    /// A digest is its own answer, without a request. A tag is fetched and its bytes hashed here. For a
+    /// version range the tags are listed; those that are no semantic versions (a leading `v` is fine)
+    /// are passed over.
+    pub async fn resolve(
+        &self,
+        repository: &Repository,
+        wanted: &Wanted,
+        credentials: &Credentials,
+    ) -> Result<Pinned, RegistryError> {
+        let session = self.session(repository, credentials, "pull")?;
+        self.within(
+            format!("resolving {wanted} of {repository}"),
+            resolve::resolve(session, wanted),
+        )
+        .await
+    }
+
+    /// Gets a manifest and its bundle layer, both compared with their digests, neither opened.
+    pub async fn pull(
+        &self,
+        pinned: &Pinned,
+        credentials: &Credentials,
+    ) -> Result<Pulled, RegistryError> {
+        let session = self.session(&pinned.repository, credentials, "pull")?;
+        self.within(format!("pulling {pinned}"), pull::pull(session, pinned))
+            .await
+    }
+
+    /// Gets every Sigstore bundle attached to a manifest: signatures and attestations alike.
+    ///
+    /// An empty list means that the registry answered completely and knows of none. Whatever else
+    /// happens is an error.
+    pub async fn signatures(
+        &self,
+        pinned: &Pinned,
+        credentials: &Credentials,
+    ) -> Result<Vec<Evidence>, RegistryError> {
+        let session = self.session(&pinned.repository, credentials, "pull")?;
+        self.within(
+            format!("getting the signatures of {pinned}"),
+            referrers::signatures(session, pinned),
+        )
+        .await
+    }
+
+    /// Pushes a `bundle.tar.gz` as OPA's tools do, under a tag. The same bundle always gets the same digest.
+    pub async fn push(
+        &self,
+        repository: &Repository,
+        tag: &str,
+        bundle_targz: Vec<u8>,
+        credentials: &Credentials,
+    ) -> Result<Pinned, RegistryError> {
+        let session = self.session(repository, credentials, "pull,push")?;
+        self.within(
+            format!("pushing {repository}:{tag}"),
+            push::push(session, tag, bundle_targz),
+        )
+        .await
+    }
+
+    fn session<'a>(
+        &'a self,
+        repository: &'a Repository,
+        credentials: &'a Credentials,
+        actions: &'static str,
+    ) -> Result<Session<'a>, RegistryError> {
+        Session::open(&self.http, &self.settings, repository, credentials, actions)
+    }
+
+    /// The deadline of a whole operation: a registry that trickles bytes ends here.
+    async fn within<T>(
+        &self,
+        at: String,
+        operation: impl Future<Output = Result<T, RegistryError>>,
+    ) -> Result<T, RegistryError> {
+        let after = self.settings.timeout;
+        match tokio::time::timeout(after, operation).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(RegistryError::Timeout { at, after }),
+        }
+    }
+}

@@ -12,8 +12,9 @@ use crate::digest::Digest;
 
 /// The layer types read as an OPA bundle, in order of preference: what OPA's own downloader reads
 /// (`v1/download/oci_download.go`), and what Trivy and Tracee push.
+pub(super) const OPA_LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 const BUNDLE_LAYERS: [&str; 2] = [
-    "application/vnd.oci.image.layer.v1.tar+gzip",
+    OPA_LAYER,
     "application/vnd.cncf.openpolicyagent.layer.v1.tar+gzip",
 ];
 
@@ -32,6 +33,13 @@ pub enum PulledError {
     /// The manifest is not the JSON of an OCI image manifest.
     #[error("manifest is not an OCI image manifest: {0}")]
     NotAManifest(String),
+    /// A list of manifests for several platforms; bundles have no platform, and which of the two
+    /// digests is signed would be open.
+    #[error("it is an index of several manifests: push the bundle as one image manifest")]
+    Index,
+    /// Not compressed with gzip, so no `bundle.tar.gz`.
+    #[error("it is not a gzip file: give the bundle.tar.gz that `opa build` wrote")]
+    NotGzip,
     /// No layer has a type that holds an OPA bundle.
     #[error(
         "manifest has no bundle layer: found layer types {found:?}, want one of {BUNDLE_LAYERS:?}"
@@ -62,7 +70,8 @@ pub(crate) struct Descriptor {
 
 #[derive(Deserialize)]
 struct Manifest {
-    layers: Vec<Descriptor>,
+    layers: Option<Vec<Descriptor>>,
+    manifests: Option<serde::de::IgnoredAny>,
 }
 
 impl Pulled {
@@ -109,23 +118,24 @@ impl std::fmt::Debug for Pulled {
 }
 
 /// The first layer that holds a bundle: all of the first type are looked at before the second.
-pub(crate) fn bundle_layer(manifest: &[u8]) -> Result<Descriptor, PulledError> {
+pub(super) fn bundle_layer(manifest: &[u8]) -> Result<Descriptor, PulledError> {
     let manifest: Manifest = serde_json::from_slice(manifest)
         .map_err(|error| PulledError::NotAManifest(error.to_string()))?;
-    let of_type = |wanted: &&str| {
-        let mut layers = manifest.layers.iter();
-        layers.find(|layer| layer.media_type == *wanted).cloned()
-    };
-    let no_bundle_layer = || PulledError::NoBundleLayer {
-        found: manifest
-            .layers
-            .iter()
-            .take(8)
-            .map(|layer| layer.media_type.chars().take(100).collect())
-            .collect(),
+    let layers = match manifest {
+        Manifest {
+            manifests: Some(_), ..
+        } => return Err(PulledError::Index),
+        Manifest { layers, .. } => layers.unwrap_or_default(),
     };
     BUNDLE_LAYERS
         .iter()
-        .find_map(of_type)
-        .ok_or_else(no_bundle_layer)
+        .find_map(|wanted| layers.iter().find(|layer| layer.media_type == *wanted))
+        .cloned()
+        .ok_or_else(|| PulledError::NoBundleLayer {
+            found: layers
+                .iter()
+                .take(8)
+                .map(|layer| layer.media_type.chars().take(100).collect())
+                .collect(),
+        })
 }

@@ -1,5 +1,25 @@
-//! Who vouches for what: pure, synchronous, no network.
+//! Who vouches for what: pure, synchronous, offline.
+//!
+//! [`TrustPolicy::verify`] turns a [`Pulled`](crate::registry::Pulled) bundle into a [`Verified`] one;
+//! [`TrustPolicy::check`] tells every check by name. Supported: Sigstore bundles 0.1 to 0.3 signed with
+//! a key, which is what `cosign sign --key` writes. Not supported yet: certificates (keyless), and
+//! requiring transparency log entries or timestamps.
 
+mod blob;
+mod envelope;
+mod key;
+mod policy;
+mod statement;
+#[cfg(test)]
+mod tests;
+mod verification;
 mod verified;
 
+pub use blob::{Blob, NeedsContent};
+pub use key::{KeyError, PublicKey};
+pub use policy::{Signer, TrustPolicy};
+pub use statement::SIGNATURE_PREDICATE;
+pub use verification::{
+    Check, CheckOutcome, Refusal, RefusalReason, Untrusted, Verification, VerificationOutcome,
+};
 pub use verified::{BuiltIn, LocalFile, LocalFileError, Provenance, Verified};

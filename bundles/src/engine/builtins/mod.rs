@@ -1,0 +1,114 @@
+//! The built-in functions that the host supplies to policies, exact to OPA 1.22 (`v1/topdown`).
+//!
+//! About half of Rego's functions are inside every module; these are the most used of the others. All
+//! are pure, given the instant of the decision. A module that needs another one is refused when it is
+//! compiled. Semantic errors (a wrong type, a text that is no number) make the call undefined, as in
+//! OPA; a limit of the host ends the decision, because undefined would turn `not f(x)` true.
+//!
+//! `testdata/builtins/cases.json` holds calls and OPA's recorded answers.
+
+mod float;
+mod objects;
+mod semver;
+mod sprintf;
+mod strings;
+mod time;
+mod units;
+mod verbs;
+
+use jiff::Timestamp;
+
+use super::term::Term;
+
+/// What a call may depend on besides its arguments.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Context {
+    /// The instant of the decision.
+    pub(super) now: Timestamp,
+}
+
+/// Why a call has no value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// The arguments have no value under this function: undefined.
+    Undefined,
+    /// The host will not compute that much.
+    Limit(String),
+}
+
+/// One function.
+pub(super) struct Builtin {
+    pub(super) name: &'static str,
+    pub(super) arity: usize,
+    pub(super) call: fn(&Context, &[Term]) -> Result<Term, Failure>,
+}
+
+/// All functions, sorted by name.
+pub(super) const TABLE: [Builtin; 10] = [
+    builtin("object.subset", 2, objects::subset),
+    builtin("semver.compare", 2, semver::compare),
+    builtin("semver.is_valid", 1, semver::is_valid),
+    builtin("sprintf", 2, sprintf::sprintf),
+    builtin("strings.any_prefix_match", 2, strings::any_prefix_match),
+    builtin("strings.any_suffix_match", 2, strings::any_suffix_match),
+    builtin("time.now_ns", 0, time::now_ns),
+    builtin("time.parse_rfc3339_ns", 1, time::parse_rfc3339_ns),
+    builtin("units.parse", 1, units::parse),
+    builtin("units.parse_bytes", 1, units::parse_bytes),
+];
+
+/// Functions that no policy will ever get, and why.
+const REFUSED: [(&str, &str); 6] = [
+    (
+        "http.send",
+        "a decision makes no network requests; evidence is collected before",
+    ),
+    (
+        "net.lookup_ip_addr",
+        "a decision makes no network requests; evidence is collected before",
+    ),
+    (
+        "opa.runtime",
+        "it would show the environment of the process",
+    ),
+    (
+        "rand.intn",
+        "the same input must always give the same verdict",
+    ),
+    (
+        "uuid.rfc4122",
+        "the same input must always give the same verdict",
+    ),
+    ("providers.aws.sign_req", "a policy holds no credentials"),
+];
+
+const fn builtin(
+    name: &'static str,
+    arity: usize,
+    call: fn(&Context, &[Term]) -> Result<Term, Failure>,
+) -> Builtin {
+    Builtin { name, arity, call }
+}
+
+pub(super) fn find(name: &str) -> Option<&'static Builtin> {
+    const { &TABLE }.iter().find(|builtin| builtin.name == name)
+}
+
+/// Why this function is refused for ever, if it is.
+pub(super) fn refusal(name: &str) -> Option<&'static str> {
+    REFUSED
+        .iter()
+        .find(|(refused, _)| *refused == name)
+        .map(|(_, why)| *why)
+}
+
+/// The argument at `index` if it is a string; otherwise the call is undefined.
+fn string(arguments: &[Term], index: usize) -> Result<&str, Failure> {
+    match arguments.get(index) {
+        Some(Term::String(text)) => Ok(text),
+        _ => Err(Failure::Undefined),
+    }
+}
+
+#[cfg(test)]
+mod tests;

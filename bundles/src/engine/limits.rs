@@ -1,0 +1,33 @@
+//! What one decision may use. Every limit ends the decision with an error of its own; none of them
+//! ever turns into an answer.
+
+use std::time::Duration;
+
+/// The limits of one evaluation: from an empty sandbox to the result document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Linear memory of the guest, in bytes. Nothing is freed inside one evaluation, so this is the
+    /// limit a policy meets first. Bundle data takes about eighteen times its size as JSON.
+    pub memory_bytes: usize,
+    /// Wall-clock time of the whole evaluation, start function and data included.
+    pub deadline: Duration,
+    /// The result document as the guest writes it, in bytes, for each entry point.
+    pub result_bytes: usize,
+    /// The input document as compact JSON, in bytes.
+    pub input_bytes: usize,
+    /// How deep arrays and objects of the input may be nested.
+    pub input_depth: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        const MIB: usize = 1024 * 1024;
+        Self {
+            memory_bytes: 256 * MIB,
+            deadline: Duration::from_secs(1),
+            result_bytes: MIB,
+            input_bytes: 4 * MIB,
+            input_depth: 128,
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What a new policy must show before it may judge: its own golden inputs come out as their author
+//! says, and no gate passes on an input that says nothing.
+//!
+//! Golden inputs are data: `interlock.golden.<name> = {"input": …, "want": {"<gate>": "<outcome>"}}`,
+//! where the outcome is that of the gate's strongest finding. The instant is the input's `now`, or
+//! the Unix epoch.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::error::{EvaluateError, SelfTestError};
+use super::policy::Policy;
+use crate::outcome::{Finding, Outcome, strongest};
+
+const EMPTY: &str = "empty";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Golden {
+    input: Value,
+    want: BTreeMap<String, Outcome>,
+}
+
+pub(super) fn run(policy: &Policy, golden: &Value) -> Result<(), SelfTestError> {
+    check_empty(policy)?;
+    let empty = Map::new();
+    let inputs = match golden {
+        Value::Null => &empty,
+        Value::Object(inputs) => inputs,
+        _ => {
+            return Err(malformed(
+                "interlock.golden",
+                "it is not an object from name to golden input",
+            ));
+        }
+    };
+    inputs
+        .iter()
+        .try_for_each(|(name, golden)| check_golden(policy, name, golden))
+}
+
+/// A bundle with a catalogue promises to pass only on evidence. One without is a deny list, which
+/// has nothing to object to in an empty input. An undefined decision is safe: it never allows.
+fn check_empty(policy: &Policy) -> Result<(), SelfTestError> {
+    let empty = Value::Object(Map::new());
+    let findings = match policy.judge(&empty, Timestamp::UNIX_EPOCH) {
+        Ok(findings) => findings,
+        Err(EvaluateError::Undefined { .. }) => return Ok(()),
+        Err(source) => return Err(failed(EMPTY, source)),
+    };
+    if policy.catalogue().is_none() {
+        return Ok(());
+    }
+    let passes = |finding: &Finding| finding.outcome == Outcome::Pass;
+    let mut gates: Vec<String> = findings
+        .into_iter()
+        .filter(passes)
+        .map(|finding| finding.gate)
+        .collect();
+    gates.dedup();
+    if gates.is_empty() {
+        return Ok(());
+    }
+    Err(SelfTestError::PassesOnEmptyInput { gates })
+}
+
+fn check_golden(policy: &Policy, name: &str, golden: &Value) -> Result<(), SelfTestError> {
+    let golden =
+        Golden::deserialize(golden).map_err(|error| malformed(name, &error.to_string()))?;
+    let now = instant(&golden.input).map_err(|detail| malformed(name, &detail))?;
+    let findings = policy
+        .judge(&golden.input, now)
+        .map_err(|source| failed(name, source))?;
+    let got = strongest(&findings);
+    for (gate, want) in golden.want {
+        let got = got.get(gate.as_str()).copied();
+        if got != Some(want) {
+            return Err(SelfTestError::GoldenMismatch {
+                name: name.to_owned(),
+                gate,
+                want: want.to_string(),
+                got: got.map_or_else(|| "absent".to_owned(), |outcome| outcome.to_string()),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn instant(input: &Value) -> Result<Timestamp, String> {
+    let Some(now) = input.get("now") else {
+        return Ok(Timestamp::UNIX_EPOCH);
+    };
+    let parsed = now.as_str().and_then(|text| text.parse().ok());
+    parsed.ok_or_else(|| "its now is not an RFC 3339 instant".to_owned())
+}
+
+fn malformed(name: &str, detail: &str) -> SelfTestError {
+    SelfTestError::MalformedGolden {
+        name: name.to_owned(),
+        detail: detail.to_owned(),
+    }
+}
+
+fn failed(name: &str, source: EvaluateError) -> SelfTestError {
+    SelfTestError::Evaluate {
+        name: name.to_owned(),
+        source,
+    }
+}

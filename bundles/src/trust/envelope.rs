@@ -1,0 +1,214 @@
+//! The Sigstore bundle around a signature, as far as a key-signed one needs reading: which key it
+//! hints at, the signed payload, the signature (sigstore/protobuf-specs `sigstore_bundle.proto`;
+//! secure-systems-lab/dsse `protocol.md` for the envelope).
+//!
+//! Reading is strict where something is signed or decides, and passes over the rest. A key that
+//! appears twice among those read here is an error (serde's derive refuses it).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+const MEDIA_TYPES: [&str; 4] = [
+    "application/vnd.dev.sigstore.bundle+json;version=0.1",
+    "application/vnd.dev.sigstore.bundle+json;version=0.2",
+    "application/vnd.dev.sigstore.bundle+json;version=0.3",
+    "application/vnd.dev.sigstore.bundle.v0.3+json",
+];
+const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
+
+/// A Sigstore bundle's JSON.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SigstoreBundle {
+    media_type: String,
+    verification_material: Material,
+    dsse_envelope: Option<Envelope>,
+    message_signature: Option<MessageSignature>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Material {
+    public_key: Option<KeyHint>,
+    certificate: Option<IgnoredAny>,
+    x509_certificate_chain: Option<IgnoredAny>,
+    tlog_entries: Option<Vec<IgnoredAny>>,
+    timestamp_verification_data: Option<Timestamps>,
+}
+
+#[derive(Deserialize)]
+struct KeyHint {
+    #[serde(default)]
+    hint: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Timestamps {
+    rfc3161_timestamps: Option<Vec<IgnoredAny>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope {
+    payload: String,
+    payload_type: String,
+    signatures: Vec<EnvelopeSignature>,
+}
+
+#[derive(Deserialize)]
+struct EnvelopeSignature {
+    sig: String,
+}
+
+/// A signature over the artifact's own bytes, as `cosign sign-blob` makes it.
+#[derive(Deserialize)]
+struct MessageSignature {
+    signature: String,
+}
+
+/// What an envelope's signature is about, and the signature. Not checked yet.
+pub(super) struct Signed {
+    /// The in-toto statement's bytes.
+    pub(super) payload: Vec<u8>,
+    pub(super) signature: Vec<u8>,
+}
+
+impl SigstoreBundle {
+    /// Reads the JSON and its version.
+    pub(super) fn read(json: &[u8]) -> Result<Self, String> {
+        let bundle: Self = serde_json::from_slice(json)
+            .map_err(|error| format!("not a Sigstore bundle: {error}"))?;
+        if MEDIA_TYPES.contains(&bundle.media_type.as_str()) {
+            Ok(bundle)
+        } else {
+            Err(format!(
+                "media type {} is not one of versions 0.1 to 0.3",
+                shown(&bundle.media_type)
+            ))
+        }
+    }
+
+    /// The media type, one of the four supported.
+    pub(super) fn media_type(&self) -> &str {
+        &self.media_type
+    }
+
+    /// The hint at the key, if the bundle is signed with a plain key.
+    pub(super) fn key_hint(&self) -> Result<&str, String> {
+        let material = &self.verification_material;
+        let certificates =
+            material.certificate.is_some() || material.x509_certificate_chain.is_some();
+        match &material.public_key {
+            Some(_) if certificates => Err("it names both a key and a certificate".to_owned()),
+            Some(key) => Ok(&key.hint),
+            None if certificates => {
+                Err("signed with a certificate (keyless): only signatures made with a key are supported yet".to_owned())
+            }
+            None => Err("it names no key".to_owned()),
+        }
+    }
+
+    /// Payload and signature, decoded.
+    pub(super) fn signed(&self) -> Result<Signed, String> {
+        let envelope = match (&self.dsse_envelope, &self.message_signature) {
+            (Some(envelope), None) => envelope,
+            (Some(_), Some(_)) => {
+                return Err("it has both a DSSE envelope and a message signature".to_owned());
+            }
+            (None, _) => {
+                return Err("not a DSSE signature: sign with cosign 3, which writes one".to_owned());
+            }
+        };
+        let [signature] = envelope.signatures.as_slice() else {
+            return Err(format!(
+                "the envelope has {} signatures, want exactly one",
+                envelope.signatures.len()
+            ));
+        };
+        if envelope.payload_type != PAYLOAD_TYPE {
+            return Err(format!(
+                "payload type {} is not {PAYLOAD_TYPE}",
+                shown(&envelope.payload_type)
+            ));
+        }
+        let decode = |what: &str, text: &str| {
+            STANDARD
+                .decode(text)
+                .map_err(|error| format!("{what} is not base64: {error}"))
+        };
+        Ok(Signed {
+            payload: decode("payload", &envelope.payload)?,
+            signature: decode("signature", &signature.sig)?,
+        })
+    }
+
+    /// The signature over the artifact's own bytes, decoded; none if the bundle holds an envelope.
+    pub(super) fn message_signature(&self) -> Result<Option<Vec<u8>>, String> {
+        match (&self.dsse_envelope, &self.message_signature) {
+            (None, Some(message)) => STANDARD
+                .decode(&message.signature)
+                .map(Some)
+                .map_err(|error| format!("signature is not base64: {error}")),
+            _ => Ok(None),
+        }
+    }
+
+    /// How many transparency log entries come along.
+    pub(super) fn log_entries(&self) -> usize {
+        self.verification_material
+            .tlog_entries
+            .as_ref()
+            .map_or(0, Vec::len)
+    }
+
+    /// How many timestamps come along.
+    pub(super) fn timestamps(&self) -> usize {
+        let timestamps = self
+            .verification_material
+            .timestamp_verification_data
+            .as_ref();
+        timestamps
+            .and_then(|data| data.rfc3161_timestamps.as_ref())
+            .map_or(0, Vec::len)
+    }
+}
+
+impl Signed {
+    /// DSSE's pre-authentication encoding: the bytes that are signed.
+    pub(super) fn message(&self) -> Vec<u8> {
+        let mut message = format!(
+            "DSSEv1 {} {PAYLOAD_TYPE} {} ",
+            PAYLOAD_TYPE.len(),
+            self.payload.len()
+        )
+        .into_bytes();
+        message.extend_from_slice(&self.payload);
+        message
+    }
+}
+
+/// A text from outside, fit for a message.
+pub(super) fn shown(text: &str) -> String {
+    format!("{:?}", text.chars().take(120).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_signed_bytes_are_those_of_the_specification() {
+        // The example of dsse/protocol.md has another payload type; ours has 28 characters.
+        let signed = Signed {
+            payload: b"hello world".to_vec(),
+            signature: Vec::new(),
+        };
+        assert_eq!(
+            signed.message(),
+            b"DSSEv1 28 application/vnd.in-toto+json 11 hello world"
+        );
+    }
+}

@@ -1,0 +1,1 @@
+//! What the real cosign wrote (`testdata/trust/README.md` says how).

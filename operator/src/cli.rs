@@ -1,0 +1,87 @@
+//! The command line: arguments first, then one module a command.
+//!
+//! Exit codes are the same for every command: 0 good, 1 judged bad, 2 bad input or usage, 3 not decided.
+
+mod bundle;
+mod bundles;
+mod check;
+mod crds;
+mod eval;
+mod operate;
+mod output;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Judges applications, models, data pipelines and routes on Kubernetes by signed policy bundles.
+#[derive(Parser)]
+#[command(name = "interlock", version, propagate_version = true, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the controllers: watches, judges, reports verdicts as conditions.
+    Operator(operate::Arguments),
+    /// Judge manifests without a cluster.
+    Check(check::Arguments),
+    /// Evaluate one entry point of a bundle and print OPA's result document.
+    Eval(eval::Arguments),
+    /// Pull, push, verify, inspect and lint bundles.
+    #[command(subcommand)]
+    Bundle(bundle::Command),
+    /// Check signatures, every check by name.
+    #[command(subcommand)]
+    Verify(verify::Command),
+    /// Print the CustomResourceDefinitions, or apply them.
+    Crds(crds::Arguments),
+}
+
+/// How a command ended, apart from errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// Good: allowed, verified, done.
+    Good = 0,
+    /// Judged bad: denied, refused.
+    Bad = 1,
+    /// Not decided.
+    Open = 3,
+}
+
+/// Bad input or usage.
+const USAGE: u8 = 2;
+
+/// Runs the command that the arguments name.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&anyhow::Error::new(error).context("cannot start")),
+    };
+    let result = runtime.block_on(async {
+        match arguments.command {
+            Command::Operator(arguments) => operate::run(arguments).await,
+            Command::Check(arguments) => check::run(arguments).await,
+            Command::Eval(arguments) => eval::run(&arguments),
+            Command::Bundle(command) => bundle::run(command).await,
+            Command::Verify(command) => verify::run(command).await,
+            Command::Crds(arguments) => crds::run(&arguments).await,
+        }
+    });
+    // A blocked thread, for instance one that reads standard input, must not keep the process.
+    runtime.shutdown_background();
+    match result {
+        Ok(ending) => ExitCode::from(ending as u8),
+        Err(error) => failed(&error),
+    }
+}
+
+/// One line a cause, on standard error.
+fn failed(error: &anyhow::Error) -> ExitCode {
+    output::error(&format!("interlock: {error:#}"));
+    ExitCode::from(USAGE)
+}

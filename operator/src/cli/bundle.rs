@@ -1,0 +1,242 @@
+//! `interlock bundle`: the life of a bundle outside the cluster. Building is `opa build`, signing is `cosign sign`.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use clap::Subcommand;
+use interlock_bundles::archive::Bundle;
+use interlock_bundles::engine::{Engine, Limits};
+use interlock_bundles::reference::{Reference, Wanted};
+use interlock_bundles::trust::{LocalFile, Provenance};
+use serde::Serialize;
+
+use super::bundles::{self, Access, Keys};
+use super::output::{self, Format};
+use super::{Ending, verify};
+use crate::judge::chain;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Pull a bundle, check its signatures, and write it to a file.
+    Pull(Pull),
+    /// Push a bundle that `opa build -t wasm` wrote; prints the digest to sign.
+    Push(Push),
+    /// Check a bundle's signatures, every check by name.
+    Verify(verify::BundleArguments),
+    /// Show what is in a bundle.
+    Inspect(Inspect),
+    /// Find what would keep a bundle from working, before it is published.
+    Lint(Lint),
+}
+
+#[derive(clap::Args)]
+pub(super) struct Pull {
+    /// HOST[:PORT]/PATH:TAG or HOST[:PORT]/PATH@sha256:HEX.
+    reference: Reference,
+    /// The file to write.
+    #[arg(short, long, value_name = "FILE", default_value = "bundle.tar.gz")]
+    output: PathBuf,
+    #[command(flatten)]
+    keys: Keys,
+    #[command(flatten)]
+    access: Access,
+}
+
+#[derive(clap::Args)]
+pub(super) struct Push {
+    /// The bundle.
+    file: PathBuf,
+    /// HOST[:PORT]/PATH:TAG.
+    reference: Reference,
+    #[command(flatten)]
+    access: Access,
+}
+
+#[derive(clap::Args)]
+pub(super) struct Inspect {
+    /// A file, or a reference in a registry (with --key).
+    bundle: String,
+    #[command(flatten)]
+    keys: Keys,
+    #[command(flatten)]
+    access: Access,
+    /// Form of the result.
+    #[arg(short, long = "output", value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(clap::Args)]
+pub(super) struct Lint {
+    /// The bundle.
+    file: PathBuf,
+    /// Form of the result.
+    #[arg(short, long = "output", value_enum, default_value_t)]
+    format: Format,
+}
+
+pub(super) async fn run(command: Command) -> anyhow::Result<Ending> {
+    match command {
+        Command::Pull(arguments) => pull(arguments).await,
+        Command::Push(arguments) => push(arguments).await,
+        Command::Verify(arguments) => verify::bundle(&arguments).await,
+        Command::Inspect(arguments) => inspect(&arguments).await,
+        Command::Lint(arguments) => lint(&arguments),
+    }
+}
+
+async fn pull(arguments: Pull) -> anyhow::Result<Ending> {
+    let trust = arguments.keys.policy()?;
+    let found = arguments.access.look_up(&arguments.reference).await?;
+    if let Err(error) = trust.satisfied_by(&found.pinned.digest, &found.evidence) {
+        output::error(&format!("interlock: {} is not trusted: {}", found.pinned, chain(&error)));
+        return Ok(Ending::Bad);
+    }
+    let pulled = found.registry.pull(&found.pinned, &found.credentials).await?;
+    let verified = trust.verify(pulled, &found.evidence)?;
+    let file = &arguments.output;
+    std::fs::write(file, verified.layer()).with_context(|| format!("cannot write {}", file.display()))?;
+    output::text(&format!("{} written to {}\n", found.pinned, file.display()))?;
+    Ok(Ending::Good)
+}
+
+async fn push(arguments: Push) -> anyhow::Result<Ending> {
+    let Wanted::Tag(tag) = &arguments.reference.wanted else {
+        bail!("a bundle is pushed under a tag: write HOST[:PORT]/PATH:TAG");
+    };
+    // What the operator could not open should not be published by mistake.
+    let opened = LocalFile::read(&arguments.file)?;
+    opened.open().with_context(|| format!("{} cannot be used as a bundle", arguments.file.display()))?;
+    let bytes = std::fs::read(&arguments.file).with_context(|| format!("cannot read {}", arguments.file.display()))?;
+    let (registry, credentials) = arguments.access.registry(&arguments.reference)?;
+    let pinned = registry.push(&arguments.reference.repository, tag, bytes, &credentials).await?;
+    output::text(&format!("{pinned}\n"))?;
+    Ok(Ending::Good)
+}
+
+/// What `inspect` shows.
+#[derive(Serialize)]
+struct Contents {
+    name: Option<String>,
+    revision: Option<String>,
+    digest: String,
+    provenance: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    signers: Vec<String>,
+    roots: Vec<String>,
+    entrypoints: Vec<String>,
+    gates: Vec<interlock_bundles::catalogue::Gate>,
+}
+
+async fn inspect(arguments: &Inspect) -> anyhow::Result<Ending> {
+    let bundle = bundles::open(&arguments.bundle, &arguments.keys, &arguments.access).await?;
+    let policy = Engine::new()?.compile(&bundle, Limits::default())?;
+    let (provenance, signers) = match bundle.provenance() {
+        Provenance::Signed { signers } => ("signed", signers.clone()),
+        Provenance::LocalFile => ("local file", Vec::new()),
+        Provenance::BuiltIn => ("built in", Vec::new()),
+    };
+    let contents = Contents {
+        name: bundle.name().map(str::to_owned),
+        revision: bundle.revision().map(str::to_owned),
+        digest: bundle.digest().to_string(),
+        provenance,
+        signers,
+        roots: bundle.roots().to_vec(),
+        entrypoints: policy.entrypoints().map(str::to_owned).collect(),
+        gates: policy.catalogue().map(|catalogue| catalogue.gates.clone()).unwrap_or_default(),
+    };
+    match arguments.format {
+        Format::Json => output::json(&contents)?,
+        Format::Table => output::text(&contents.table())?,
+    }
+    Ok(Ending::Good)
+}
+
+impl Contents {
+    fn table(&self) -> String {
+        let none = || "(none)".to_owned();
+        let mut text = format!(
+            "name:         {}\nrevision:     {}\ndigest:       {}\nprovenance:   {}\nroots:        {}\nentry points: {}\n",
+            self.name.clone().unwrap_or_else(none),
+            self.revision.clone().unwrap_or_else(none),
+            self.digest,
+            if self.signers.is_empty() { self.provenance.to_owned() } else { format!("signed by {}", self.signers.join(", ")) },
+            self.roots.join(", "),
+            self.entrypoints.join(", "),
+        );
+        if self.gates.is_empty() {
+            text.push_str("catalogue:    (none: a rule that is undefined passes)\n");
+        } else {
+            let rows: Vec<_> =
+                self.gates.iter().map(|gate| vec![gate.id.clone(), gate.severity.clone(), gate.title.clone()]).collect();
+            text.push('\n');
+            text.push_str(&output::table(&["GATE", "SEVERITY", "TITLE"], &rows));
+        }
+        text
+    }
+}
+
+/// One thing that lint found.
+#[derive(Serialize)]
+struct Remark {
+    severity: &'static str,
+    rule: String,
+    message: String,
+}
+
+fn lint(arguments: &Lint) -> anyhow::Result<Ending> {
+    let mut remarks = Vec::new();
+    let file = LocalFile::read(&arguments.file)?;
+    match file.open() {
+        Err(error) => remarks.push(fault(error.reason(), &error)),
+        Ok(bundle) => examine(&bundle, &mut remarks)?,
+    }
+    let is_bad = remarks.iter().any(|remark| remark.severity == "error");
+    match arguments.format {
+        Format::Json => output::json(&serde_json::json!({"ok": !is_bad, "remarks": remarks}))?,
+        Format::Table if remarks.is_empty() => output::text("no remarks\n")?,
+        Format::Table => {
+            let rows: Vec<_> = remarks
+                .iter()
+                .map(|remark| vec![remark.severity.to_owned(), remark.rule.clone(), remark.message.clone()])
+                .collect();
+            output::text(&output::table(&["SEVERITY", "RULE", "MESSAGE"], &rows))?;
+        }
+    }
+    Ok(if is_bad { Ending::Bad } else { Ending::Good })
+}
+
+fn fault(rule: &str, error: &dyn std::error::Error) -> Remark {
+    Remark { severity: "error", rule: rule.to_owned(), message: chain(error) }
+}
+
+fn examine(bundle: &Bundle, remarks: &mut Vec<Remark>) -> anyhow::Result<()> {
+    let mut warn = |rule: &str, message: &str| {
+        remarks.push(Remark { severity: "warning", rule: rule.to_owned(), message: message.to_owned() });
+    };
+    if bundle.name().is_none() {
+        warn("NameMissing", "the manifest has no metadata.name: it can be used only where its digest is pinned");
+    }
+    if bundle.revision().is_none() {
+        warn("RevisionMissing", "the manifest has no revision: it can be used only where its digest is pinned");
+    }
+    if bundle.data().pointer("/interlock/golden").is_none() {
+        warn("NoGoldenInputs", "no data under interlock/golden: an update is not tested before it judges");
+    }
+    match Engine::new()?.compile(bundle, Limits::default()) {
+        Err(error) => remarks.push(fault(error.reason(), &error)),
+        Ok(policy) => {
+            if policy.catalogue().is_none() {
+                remarks.push(Remark {
+                    severity: "warning",
+                    rule: "NoCatalogue".to_owned(),
+                    message: "no entry point catalogue: a rule that is undefined, for instance over a missing field, passes".to_owned(),
+                });
+            }
+            if let Err(error) = policy.self_test() {
+                remarks.push(fault(error.reason(), &error));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! Bundles as the command line names them: a file, a reference in a registry, or the ones that are built in.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use interlock_bundles::archive::Bundle;
+use interlock_bundles::digest::Digest;
+use interlock_bundles::reference::{Pinned, Reference};
+use interlock_bundles::registry::{Credentials, Evidence, Registry, RegistrySettings};
+use interlock_bundles::trust::{BuiltIn, LocalFile, PublicKey, Signer, TrustPolicy};
+
+use crate::docker_config::DockerConfig;
+
+/// The bundle that is part of this program.
+static BASELINE: &[u8] = include_bytes!("../../../bundles/dist/baseline.tar.gz");
+
+/// Who must have signed what comes from a registry.
+#[derive(clap::Args, Clone, Debug)]
+pub(super) struct Keys {
+    /// Public key that must have signed it, as cosign writes it (cosign.pub). Repeatable.
+    #[arg(long = "key", value_name = "FILE")]
+    keys: Vec<PathBuf>,
+    /// How many different keys must have signed.
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    threshold: u32,
+}
+
+/// How to speak to a registry.
+#[derive(clap::Args, Clone, Debug)]
+pub(super) struct Access {
+    /// Speak to the registry without TLS.
+    #[arg(long)]
+    plain_http: bool,
+    /// Seconds after which a registry that has not answered completely is given up.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
+    timeout: u64,
+}
+
+impl Keys {
+    /// Whether any key was given.
+    pub(super) fn given(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
+    /// The trust policy: each file is a signer named like it.
+    pub(super) fn policy(&self) -> anyhow::Result<TrustPolicy> {
+        if self.keys.is_empty() {
+            bail!("no key given: name the public key that must have signed it with --key FILE");
+        }
+        let signers = self.keys.iter().map(|file| signer(file)).collect::<anyhow::Result<_>>()?;
+        Ok(TrustPolicy { signers, threshold: self.threshold })
+    }
+}
+
+fn signer(file: &Path) -> anyhow::Result<Signer> {
+    let pem = std::fs::read_to_string(file).with_context(|| format!("cannot read key {}", file.display()))?;
+    let key = PublicKey::from_pem(&pem).with_context(|| format!("key {} cannot be used", file.display()))?;
+    Ok(Signer { name: file.display().to_string(), key })
+}
+
+impl Access {
+    /// A client that speaks to the reference's own registry and to no other.
+    pub(super) fn registry(&self, reference: &Reference) -> anyhow::Result<(Registry, Credentials)> {
+        let host = reference.repository.registry().to_owned();
+        let settings = RegistrySettings {
+            plain_http: if self.plain_http { vec![host.clone()] } else { Vec::new() },
+            timeout: Duration::from_secs(self.timeout),
+            allowed: vec![host.clone()],
+            ..RegistrySettings::default()
+        };
+        Ok((Registry::new(settings)?, credentials(&host)?))
+    }
+
+    /// What a reference points to, with the signatures of it.
+    pub(super) async fn look_up(&self, reference: &Reference) -> anyhow::Result<Found> {
+        let (registry, credentials) = self.registry(reference)?;
+        let pinned = registry.resolve(&reference.repository, &reference.wanted, &credentials).await?;
+        let evidence = registry.signatures(&pinned, &credentials).await?;
+        Ok(Found { registry, credentials, pinned, evidence })
+    }
+}
+
+/// An artifact in a registry, with its signatures.
+pub(super) struct Found {
+    /// Where it is.
+    pub(super) registry: Registry,
+    /// How to log in there.
+    pub(super) credentials: Credentials,
+    /// Which one it is.
+    pub(super) pinned: Pinned,
+    /// Its signatures.
+    pub(super) evidence: Vec<Evidence>,
+}
+
+/// What `docker login` left behind; nothing if there is no such file.
+fn credentials(host: &str) -> anyhow::Result<Credentials> {
+    let folder = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from);
+    let folder = folder.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".docker")));
+    let Some(file) = folder.map(|folder| folder.join("config.json")) else { return Ok(Credentials::Anonymous) };
+    let bytes = match std::fs::read(&file) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Credentials::Anonymous),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
+    };
+    let config: DockerConfig =
+        serde_json::from_slice(&bytes).with_context(|| format!("{} is no Docker configuration", file.display()))?;
+    // A registry without an entry may well be public.
+    Ok(config.credentials(host).unwrap_or(Credentials::Anonymous))
+}
+
+/// The built-in bundles.
+pub(super) fn built_in() -> anyhow::Result<Vec<Bundle>> {
+    Ok(vec![BuiltIn::include(BASELINE).open().context("the built-in bundle cannot be opened")?])
+}
+
+/// A bundle by file name or reference. A file is trusted because the user named it; a reference needs keys.
+pub(super) async fn open(name: &str, keys: &Keys, access: &Access) -> anyhow::Result<Bundle> {
+    let path = Path::new(name);
+    if path.exists() || !looks_like_reference(name) {
+        let file = LocalFile::read(path)?;
+        return file.open().with_context(|| format!("{name} cannot be used as a bundle"));
+    }
+    let reference: Reference = name.parse().with_context(|| format!("{name:?} is no file and no reference"))?;
+    let trust = keys.policy().with_context(|| format!("{name} is no file, so it is pulled from its registry"))?;
+    let found = access.look_up(&reference).await?;
+    trust.satisfied_by(&found.pinned.digest, &found.evidence)?;
+    let pulled = found.registry.pull(&found.pinned, &found.credentials).await?;
+    let verified = trust.verify(pulled, &found.evidence)?;
+    verified.open().with_context(|| format!("{} cannot be used as a bundle", found.pinned))
+}
+
+/// A file that does not exist should be told as that.
+fn looks_like_reference(name: &str) -> bool {
+    name.starts_with("oci://") || name.contains("@sha256:") || (name.contains('/') && name.contains(':'))
+}
+
+/// `sha256:0123456789ab`.
+pub(super) fn short(digest: Digest) -> String {
+    digest.to_string().chars().take(19).collect()
+}

@@ -1,0 +1,110 @@
+//! What `check` prints.
+
+use interlock_crds::Verdict;
+use interlock_crds::release::GateResult;
+use serde::Serialize;
+
+use crate::cli::output::{self, Format};
+use crate::dossier::SubjectFact;
+use crate::verdict::Judgement;
+
+/// One manifest and its verdict.
+pub(super) struct Judged {
+    file: String,
+    subject: SubjectFact,
+    /// None if the track does not govern it.
+    pub(super) judgement: Option<Judgement>,
+    /// Gates that only the cluster can decide.
+    pub(super) needs_cluster: Vec<String>,
+}
+
+/// One manifest, as JSON.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry<'a> {
+    file: &'a str,
+    subject: &'a SubjectFact,
+    governed: bool,
+    verdict: Option<Verdict>,
+    reason: Option<&'a str>,
+    message: Option<&'a str>,
+    gates: &'a [GateResult],
+    passed: &'a [String],
+    needs_cluster: &'a [String],
+}
+
+impl Judged {
+    /// A manifest that was judged.
+    pub(super) fn new(file: &str, subject: SubjectFact, mut judgement: Judgement, needs_cluster: Vec<String>) -> Self {
+        // A gate that is partly decided by the file has not passed.
+        judgement.passed.retain(|gate| !needs_cluster.contains(gate));
+        Self { file: file.to_owned(), subject, judgement: Some(judgement), needs_cluster }
+    }
+
+    /// A manifest that the track does not govern.
+    pub(super) fn ungoverned(file: &str, subject: SubjectFact) -> Self {
+        Self { file: file.to_owned(), subject, judgement: None, needs_cluster: Vec::new() }
+    }
+
+    fn entry(&self) -> Entry<'_> {
+        let judgement = self.judgement.as_ref();
+        Entry {
+            file: &self.file,
+            subject: &self.subject,
+            governed: judgement.is_some(),
+            verdict: judgement.map(|one| one.verdict),
+            reason: judgement.map(|one| one.reason.as_str()),
+            message: judgement.map(|one| one.message.as_str()),
+            gates: judgement.map(|one| one.gates.as_slice()).unwrap_or_default(),
+            passed: judgement.map(|one| one.passed.as_slice()).unwrap_or_default(),
+            needs_cluster: &self.needs_cluster,
+        }
+    }
+
+    fn name(&self) -> String {
+        match self.subject.namespace.as_str() {
+            "" => format!("{}/{}", self.subject.kind, self.subject.name),
+            namespace => format!("{}/{} in {namespace}", self.subject.kind, self.subject.name),
+        }
+    }
+
+    fn table(&self) -> String {
+        let Some(judgement) = &self.judgement else {
+            return format!("{}   {}   not governed by this track\n", self.name(), self.file);
+        };
+        let mut text = format!("{}   {}   {}\n", self.name(), self.file, judgement.verdict.as_str());
+        for gate in &judgement.gates {
+            let term = if gate.term.is_empty() { String::new() } else { format!(" ({})", gate.term) };
+            let level = format!("{:?}", gate.level).to_lowercase();
+            let result = format!("{:?}", gate.result).to_lowercase();
+            text.push_str(&format!("  {:<8} {result} [{level}]{term}: {}\n", gate.id, gate.message));
+        }
+        let mut remedies: Vec<_> =
+            judgement.gates.iter().filter_map(|gate| Some((&gate.id, gate.remediation.as_ref()?))).collect();
+        remedies.dedup();
+        for (id, remedy) in remedies {
+            text.push_str(&format!("  {id:<8} to mend it: {remedy}\n"));
+        }
+        if judgement.omitted > 0 {
+            text.push_str(&format!("  … and {} more findings\n", judgement.omitted));
+        }
+        if !judgement.passed.is_empty() {
+            text.push_str(&format!("  passed   {}\n", judgement.passed.join(", ")));
+        }
+        if !self.needs_cluster.is_empty() {
+            text.push_str(&format!("  needs the cluster: {}\n", self.needs_cluster.join(", ")));
+        }
+        text
+    }
+}
+
+/// Prints all of them.
+pub(super) fn print(judged: &[Judged], format: Format) -> anyhow::Result<()> {
+    match format {
+        Format::Json => {
+            let entries: Vec<_> = judged.iter().map(Judged::entry).collect();
+            output::json(&serde_json::json!({"results": entries}))
+        }
+        Format::Table => output::text(&judged.iter().map(Judged::table).collect::<Vec<_>>().join("\n")),
+    }
+}

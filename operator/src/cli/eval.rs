@@ -1,0 +1,56 @@
+//! `interlock eval`: one raw evaluation, as `opa eval` users know it.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use interlock_bundles::engine::{Engine, Limits};
+use interlock_bundles::trust::LocalFile;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{Ending, output};
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// The bundle, as `opa build -t wasm` writes it.
+    #[arg(long, value_name = "FILE")]
+    bundle: PathBuf,
+    /// The entry point, for example example/allow.
+    #[arg(long, value_name = "PATH")]
+    entrypoint: String,
+    /// The input document; - for standard input. Without it the input is an empty object.
+    #[arg(long, value_name = "FILE")]
+    input: Option<PathBuf>,
+    /// The time that the policy sees, RFC 3339; the present by default.
+    #[arg(long, value_name = "TIME")]
+    now: Option<Timestamp>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
+    let bundle = LocalFile::read(&arguments.bundle)?.open()?;
+    let policy = Engine::new()?.compile(&bundle, Limits::default())?;
+    let entrypoint = arguments.entrypoint.trim_start_matches('/');
+    if !policy.entrypoints().any(|one| one == entrypoint) {
+        let all = policy.entrypoints().collect::<Vec<_>>().join(", ");
+        bail!("the bundle has no entry point {entrypoint:?}: it has {all}");
+    }
+    let input = match &arguments.input {
+        Some(file) => document(file)?,
+        None => Value::Object(serde_json::Map::new()),
+    };
+    let now = arguments.now.unwrap_or_else(Timestamp::now);
+    output::json(&policy.evaluate(entrypoint, &input, now)?)?;
+    Ok(Ending::Good)
+}
+
+/// One JSON document, complete and nothing after it.
+pub(super) fn document(file: &Path) -> anyhow::Result<Value> {
+    let mut bytes = Vec::new();
+    if file == Path::new("-") {
+        std::io::stdin().read_to_end(&mut bytes).context("cannot read standard input")?;
+    } else {
+        bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    }
+    serde_json::from_slice(&bytes).with_context(|| format!("{} is no JSON document", file.display()))
+}

@@ -1,0 +1,75 @@
+//! What commands print: results on standard output, everything else on standard error.
+
+use std::io::Write as _;
+
+use anyhow::Context as _;
+use clap::ValueEnum;
+use serde::Serialize;
+
+/// The form of a result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// For programs; the shape is documented and stable.
+    Json,
+}
+
+/// Prints a result. A reader that went away is no error.
+pub(super) fn text(text: &str) -> anyhow::Result<()> {
+    bytes(text.as_bytes())
+}
+
+/// Prints a result as it is.
+pub(super) fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("cannot write to standard output"),
+    }
+}
+
+/// Prints a result as JSON.
+pub(super) fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
+    let mut document = serde_json::to_string_pretty(value).context("cannot write the result as JSON")?;
+    document.push('\n');
+    text(&document)
+}
+
+/// Tells something that is no result.
+pub(super) fn error(message: &str) {
+    // Nobody is left to tell if this fails.
+    let _ = writeln!(std::io::stderr(), "{message}");
+}
+
+/// Columns as wide as their widest cell; the last one is not padded.
+pub(super) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |at: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count());
+        cells.chain(header.get(at).map(|cell| cell.chars().count())).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..header.len()).map(width).collect();
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let mut line = String::new();
+        for (cell, width) in cells.zip(&widths) {
+            line.push_str(cell);
+            line.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.chars().count()) + 3));
+        }
+        format!("{}\n", line.trim_end())
+    };
+    let mut text = line(&mut header.iter().copied());
+    for row in rows {
+        text.push_str(&line(&mut row.iter().map(String::as_str)));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn columns_line_up_without_trailing_space() {
+        let rows = [vec!["a".to_owned(), "bb".to_owned()], vec!["ccc".to_owned(), String::new()]];
+        assert_eq!(super::table(&["X", "Y"], &rows), "X     Y\na     bb\nccc\n");
+    }
+}

@@ -1,0 +1,132 @@
+//! Lists the images that the pods of an object would run, with the place each stands at.
+
+use interlock_bundles::digest::Digest;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::pods::Pod;
+
+/// One image reference.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Image {
+    /// Where the reference stands, for example `spec.template.spec.containers[0].image`.
+    pub path: String,
+    /// The container or volume that uses it.
+    pub container: String,
+    /// The reference as written; absent where something else chooses the image.
+    pub reference: Option<String>,
+    /// The digest in the reference, `sha256:<hex>`; absent if it has none, or none of that form.
+    pub digest: Option<String>,
+    /// What chooses the image when the object does not, for example `ServingRuntime`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen_by: Option<String>,
+}
+
+/// Lists of containers in a PodSpec.
+const LISTS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
+
+/// Keys under which a KServe component names its serving container.
+const FRAMEWORKS: [&str; 12] = [
+    "model", "sklearn", "xgboost", "tensorflow", "pytorch", "triton", "onnx", "huggingface", "lightgbm", "paddle",
+    "pmml", "art",
+];
+
+/// Every image of `pods`, in the order of their paths.
+pub(super) fn find(object: &Value, pods: &[Pod]) -> Vec<Image> {
+    let mut images = Vec::new();
+    for pod in pods {
+        let path = pod.spec_path();
+        for list in LISTS {
+            for (at, container) in items(&pod.spec, list) {
+                images.push(of_container(&format!("{path}.{list}[{at}]"), container, None));
+            }
+        }
+        for (at, volume) in items(&pod.spec, "volumes") {
+            if let Some(image) = volume.get("image").filter(|image| image.is_object()) {
+                let name = volume.get("name").and_then(Value::as_str).unwrap_or_default();
+                let reference = image.get("reference").and_then(Value::as_str);
+                images.push(image_of(format!("{path}.volumes[{at}].image.reference"), name, reference, None));
+            }
+        }
+        if pod.path.starts_with("spec.") && !pod.path.ends_with("template") {
+            for framework in FRAMEWORKS {
+                if let Some(container) = pod.spec.get(framework).filter(|c| c.is_object()) {
+                    images.push(of_container(&format!("{path}.{framework}"), container, Some("ServingRuntime")));
+                }
+            }
+        }
+    }
+    if let (true, Some(reference)) = (pods.is_empty(), object.pointer("/spec/workloadRef").filter(|r| r.is_object())) {
+        let text = |key| reference.get(key).and_then(Value::as_str).unwrap_or("?");
+        let by = format!("{} {}", text("kind"), text("name"));
+        images.push(image_of("spec.workloadRef".to_owned(), "", None, Some(&by)));
+    }
+    images.sort_by(|a, b| a.path.cmp(&b.path));
+    images
+}
+
+fn items<'a>(spec: &'a Value, list: &str) -> impl Iterator<Item = (usize, &'a Value)> {
+    spec.get(list).and_then(Value::as_array).into_iter().flatten().enumerate()
+}
+
+fn of_container(path: &str, container: &Value, chosen_by: Option<&str>) -> Image {
+    let name = container.get("name").and_then(Value::as_str).unwrap_or("kserve-container");
+    let reference = container.get("image").and_then(Value::as_str).filter(|image| !image.is_empty());
+    image_of(format!("{path}.image"), name, reference, chosen_by)
+}
+
+fn image_of(path: String, container: &str, reference: Option<&str>, chosen_by: Option<&str>) -> Image {
+    let digest = reference
+        .and_then(|reference| reference.rsplit_once('@'))
+        .and_then(|(_, digest)| digest.parse::<Digest>().ok());
+    Image {
+        path,
+        container: container.to_owned(),
+        reference: reference.map(str::to_owned),
+        digest: digest.map(|digest| digest.to_string()),
+        chosen_by: chosen_by.filter(|_| reference.is_none()).map(str::to_owned),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_position_is_listed() {
+        let hex = "a".repeat(64);
+        let object = json!({"kind": "Pod", "spec": {
+            "containers": [{"name": "app", "image": format!("r.example/app:1@sha256:{hex}")}, {"name": "side", "image": "side:1"}],
+            "initContainers": [{"name": "init", "image": "init"}],
+            "ephemeralContainers": [{"name": "debug", "image": "busybox@sha256:short"}],
+            "volumes": [{"name": "model", "image": {"reference": "models/m:1"}}, {"name": "tmp", "emptyDir": {}}],
+        }});
+        let found = find(&object, &super::super::pods::find(&object));
+        let got: Vec<_> = found.iter().map(|i| (i.path.as_str(), i.container.as_str(), i.digest.is_some())).collect();
+        assert_eq!(
+            got,
+            [
+                ("spec.containers[0].image", "app", true),
+                ("spec.containers[1].image", "side", false),
+                ("spec.ephemeralContainers[0].image", "debug", false),
+                ("spec.initContainers[0].image", "init", false),
+                ("spec.volumes[0].image.reference", "model", false),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_image_that_something_else_chooses_is_not_absent() {
+        let service = json!({"apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService",
+            "spec": {"predictor": {"model": {"modelFormat": {"name": "sklearn"}}}}});
+        let rollout = json!({"kind": "Rollout", "spec": {"workloadRef": {"kind": "Deployment", "name": "cart"}}});
+        for (object, by) in [(service, "ServingRuntime"), (rollout, "Deployment cart")] {
+            let images = find(&object, &super::super::pods::find(&object));
+            assert_eq!((images.len(), images[0].chosen_by.as_deref(), &images[0].reference), (1, Some(by), &None));
+        }
+    }
+}

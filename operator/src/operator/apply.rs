@@ -1,0 +1,116 @@
+//! The one place that writes to the API server: server-side apply, only what differs.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use kube::runtime::events::{Event, EventType};
+use kube::{Api, Resource, ResourceExt as _};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use super::{Context, MANAGER};
+use crate::conditions::shorten;
+use crate::decide::{Plan, Transition};
+use crate::subject::SubjectKey;
+use interlock_crds::{Release, Verdict};
+
+/// A write that the API server did not take.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {verb} {kind} {name}")]
+pub struct Error {
+    verb: &'static str,
+    kind: String,
+    name: String,
+    #[source]
+    source: Box<kube::Error>,
+}
+
+/// Carries a plan out. What is gone in the meantime needs no write.
+pub async fn plan(context: &Arc<Context>, key: &SubjectKey, plan: &Plan) -> Result<(), Error> {
+    let api: Api<Release> = Api::namespaced(context.client.clone(), &key.namespace);
+    let failed = |verb, name: &str| {
+        let name = format!("{}/{name}", key.namespace);
+        move |source| Error { verb, kind: "Release".to_owned(), name, source: Box::new(source) }
+    };
+    for (name, uid) in &plan.delete {
+        let preconditions = Preconditions { uid: uid.clone(), ..Preconditions::default() };
+        let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+        context.metrics.wrote("Release");
+        gone_is_fine(api.delete(name, &params).await.map(drop)).map_err(failed("delete", name))?;
+    }
+    if let Some(release) = &plan.apply {
+        let name = release.name_any();
+        context.metrics.wrote("Release");
+        let patch = Patch::Apply(release);
+        gone_is_fine(api.patch(&name, &apply_params(), &patch).await.map(drop)).map_err(failed("apply", &name))?;
+    }
+    for (name, status) in &plan.statuses {
+        gone_is_fine(write_status(context, &api, name, status).await).map_err(failed("write the status of", name))?;
+    }
+    for transition in &plan.events {
+        tell(context, key, transition).await;
+    }
+    Ok(())
+}
+
+/// Writes the status of an object of the operator's own group.
+pub async fn status<K, S>(context: &Context, api: &Api<K>, name: &str, status: &S) -> Result<(), Error>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    S: Serialize,
+{
+    gone_is_fine(write_status(context, api, name, status).await).map_err(|source| Error {
+        verb: "write the status of",
+        kind: K::kind(&()).into_owned(),
+        name: name.to_owned(),
+        source: Box::new(source),
+    })
+}
+
+async fn write_status<K, S>(context: &Context, api: &Api<K>, name: &str, status: &S) -> Result<(), kube::Error>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    S: Serialize,
+{
+    let kind = K::kind(&());
+    context.metrics.wrote(&kind);
+    let patch = json!({"apiVersion": K::api_version(&()), "kind": kind, "metadata": {"name": name}, "status": status});
+    api.patch_status(name, &apply_params(), &Patch::Apply(patch)).await.map(drop)
+}
+
+fn apply_params() -> PatchParams {
+    PatchParams::apply(MANAGER).force()
+}
+
+/// The object, or its namespace, went while it was judged; or another object took its name.
+fn gone_is_fine(result: Result<(), kube::Error>) -> Result<(), kube::Error> {
+    match result {
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 409 && status.message.contains("UID") => Ok(()),
+        // A namespace that is being deleted takes no new objects.
+        Err(kube::Error::Api(status)) if status.code == 403 && status.message.contains("being terminated") => Ok(()),
+        other => other,
+    }
+}
+
+/// Tells people of a verdict that turned. An Event that is lost loses nothing: the status holds the verdict.
+async fn tell(context: &Context, key: &SubjectKey, transition: &Transition) {
+    let Some(release) = context.sources.releases.get(&key.namespace, &transition.release) else {
+        // A Release that was just made: its status says the same, and its Event would point to nothing yet.
+        return;
+    };
+    let type_ = if transition.verdict == Verdict::Allow { EventType::Normal } else { EventType::Warning };
+    let event = Event {
+        type_,
+        reason: transition.reason.clone(),
+        note: Some(shorten(&format!("{}: {}", transition.verdict.as_str(), transition.message), 900)),
+        action: "Judge".to_owned(),
+        secondary: None,
+    };
+    context.metrics.wrote("Event");
+    if let Err(error) = context.recorder.publish(&event, &release.object_ref(&())).await {
+        tracing::warn!(%error, release = %transition.release, "cannot publish an event");
+    }
+}

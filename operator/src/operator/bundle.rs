@@ -1,0 +1,207 @@
+//! PolicyBundles: brings the artifact that is asked for to the bundle that judges.
+//!
+//! ```text
+//! resolve → signatures → verify → open → compile → self-test → swap
+//! ```
+//!
+//! Flow: the new bundle is built aside; only one that passed every step takes the place of the old one, in a single
+//! write. Guarantees: a step that fails leaves the last good bundle at work and says why in `Ready`; a bundle that
+//! works is never taken away, not even when its signer is. Assumption: the status of a PolicyBundle is written by
+//! the operator alone; its `active.revision` is what rollbacks are measured by.
+
+mod build;
+mod credentials;
+mod quantity;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use interlock_bundles::digest::Digest;
+use interlock_bundles::trust::Provenance;
+use interlock_crds::bundle::{ActiveBundle, CatalogueEntry};
+use interlock_crds::condition::{Statement, Status, Type};
+use interlock_crds::{PolicyBundle, PolicyBundleStatus, Signer};
+use jiff::Timestamp;
+use kube::runtime::controller::{Action, Controller};
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::watcher;
+use kube::{Api, ResourceExt as _};
+
+pub(crate) use self::build::Terms;
+use self::build::{Outcome, Stage};
+use super::queue::Trigger;
+use super::{Context, apply};
+use crate::conditions::{self, Standing};
+use crate::judge::Active;
+
+/// Keeps every PolicyBundle at what it asks for.
+pub async fn run(context: Arc<Context>) {
+    let bundles: Api<PolicyBundle> = Api::all(context.client.clone());
+    let signers: Api<Signer> = Api::all(context.client.clone());
+    let controller = Controller::new(bundles, watcher::Config::default());
+    let store = controller.store();
+    controller
+        .watches(signers, watcher::Config::default(), move |signer| {
+            let name = signer.name_any();
+            store
+                .state()
+                .into_iter()
+                .filter(|bundle| bundle.spec.signed_by.signers.contains(&name))
+                .map(|bundle| ObjectRef::from_obj(bundle.as_ref()))
+                .collect::<Vec<_>>()
+        })
+        .run(reconcile, |_, _, _| Action::requeue(Duration::from_secs(10)), context)
+        .for_each(|result| async move {
+            if let Err(error) = result {
+                tracing::warn!(%error, "a PolicyBundle was not reconciled");
+            }
+        })
+        .await;
+}
+
+/// How soon a registry that did not answer is asked again, at most.
+const RETRY: Duration = Duration::from_secs(30);
+
+async fn reconcile(bundle: Arc<PolicyBundle>, context: Arc<Context>) -> Result<Action, apply::Error> {
+    let name = bundle.name_any();
+    let before = context.policies.active(&name);
+    let outcome = build::bring_up(&context, &bundle).await;
+    let active = context.policies.active(&name);
+    let swapped = before.as_ref().map(|one| (one.policy.digest(), one.shape)) != active.as_ref().map(|one| (one.policy.digest(), one.shape));
+    if swapped {
+        if let Some(active) = &active {
+            tracing::info!(bundle = %name, digest = %active.policy.digest(), revision = active.policy.revision(), "judging with");
+        }
+        context.queue.send(Trigger::All);
+        prune_cache(&context);
+    }
+    let new = status(&bundle, &outcome, active.as_ref(), Timestamp::now());
+    let stored = bundle.status.clone().unwrap_or_default();
+    context.metrics.bundle(&name, outcome.problem.is_none());
+    let bare = |status: PolicyBundleStatus| PolicyBundleStatus { conditions: vec![], ..status };
+    if !conditions::same(&stored.conditions, &new.conditions) || bare(stored) != bare(new.clone()) {
+        apply::status(&context, &Api::<PolicyBundle>::all(context.client.clone()), &name, &new).await?;
+    }
+    context.policies.attempted(&name);
+    context.sources.changed.send_modify(|count| *count = count.wrapping_add(1));
+    Ok(Action::requeue(pause(&bundle, &outcome)))
+}
+
+/// When to ask the registry again.
+fn pause(bundle: &PolicyBundle, outcome: &Outcome) -> Duration {
+    let interval = Duration::try_from(bundle.spec.poll_interval).unwrap_or(Duration::from_secs(300));
+    let wait = match &outcome.problem {
+        Some(problem) if problem.standing == Standing::Reconciling => {
+            problem.retry_after.unwrap_or(RETRY).max(Duration::from_secs(5)).min(interval.max(RETRY))
+        }
+        _ => interval,
+    };
+    // Bundles created together should not ask together for ever.
+    let spread = bundle.uid().unwrap_or_default().bytes().fold(0u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    wait.mul_f64(0.95 + f64::from(spread % 1000) / 10_000.0)
+}
+
+/// Forgets cached bundles that no PolicyBundle judges with.
+fn prune_cache(context: &Context) {
+    let wanted: BTreeSet<Digest> = context
+        .sources
+        .bundles
+        .all()
+        .iter()
+        .flat_map(|bundle| {
+            let active = context.policies.active(&bundle.name_any()).map(|active| active.policy.digest());
+            let stored = bundle.status.as_ref().and_then(|status| status.active.as_ref()?.digest.parse().ok());
+            [active, stored]
+        })
+        .flatten()
+        .collect();
+    if let Err(error) = context.cache.keep(&wanted) {
+        tracing::warn!(error = &error as &dyn std::error::Error, "cannot tidy the bundle cache");
+    }
+}
+
+/// The status to have. Pure.
+fn status(bundle: &PolicyBundle, outcome: &Outcome, active: Option<&Active>, now: Timestamp) -> PolicyBundleStatus {
+    let stored = bundle.status.clone().unwrap_or_default();
+    let statements = statements(outcome, active);
+    PolicyBundleStatus {
+        observed_generation: bundle.metadata.generation,
+        resolved_digest: outcome.resolved.map(|digest| digest.to_string()).or(stored.resolved_digest),
+        // Without a bundle at work, what was good last is still what rollbacks are measured by.
+        active: active.map(describe).or(stored.active),
+        catalogue: active.map_or(stored.catalogue, catalogue),
+        conditions: conditions::merge(&stored.conditions, &statements, bundle.metadata.generation, now),
+    }
+}
+
+fn statements(outcome: &Outcome, active: Option<&Active>) -> Vec<Statement> {
+    let Some(problem) = &outcome.problem else {
+        let judging = active.map_or_else(String::new, |active| format!("judging with {}", spoken(active)));
+        let signed = active.map_or_else(String::new, |active| format!("signed by {}", signers(active).join(", ")));
+        let ready = match active {
+            Some(active) if active.policy.catalogue().is_none() => {
+                format!("{judging}; it has no catalogue, so a rule that is undefined passes")
+            }
+            _ => judging,
+        };
+        let mut statements = conditions::ready(Standing::Ready, Status::True, "Judging", &ready);
+        statements.push(Statement::new(Type::Verified, Status::True, "Signed", signed));
+        statements.push(Statement::new(Type::Compiled, Status::True, "Compiled", "compiled and self-tested"));
+        return statements;
+    };
+    let message = match active {
+        Some(active) => format!("{}; {} keeps judging", problem.message, spoken(active)),
+        None => problem.message.clone(),
+    };
+    let mut statements = conditions::ready(problem.standing, Status::False, &problem.reason, &message);
+    let (verified, compiled) = match problem.stage {
+        Stage::Asking => (Status::Unknown, Status::Unknown),
+        Stage::Verifying => (Status::False, Status::Unknown),
+        Stage::Building => (Status::True, Status::False),
+    };
+    let say = |kind, status: Status, good: (&str, &str)| match status {
+        Status::True => Statement::new(kind, status, good.0, good.1),
+        Status::False => Statement::new(kind, status, &problem.reason, &problem.message),
+        Status::Unknown => Statement::new(kind, status, &problem.reason, "not found out yet"),
+    };
+    statements.push(say(Type::Verified, verified, ("Signed", "signed as asked for")));
+    statements.push(say(Type::Compiled, compiled, ("Compiled", "compiled and self-tested")));
+    statements
+}
+
+fn describe(active: &Active) -> ActiveBundle {
+    ActiveBundle {
+        digest: active.policy.digest().to_string(),
+        revision: active.policy.revision().map(str::to_owned),
+        signers: signers(active),
+    }
+}
+
+fn signers(active: &Active) -> Vec<String> {
+    match active.policy.provenance() {
+        Provenance::Signed { signers } => signers.clone(),
+        Provenance::LocalFile | Provenance::BuiltIn => Vec::new(),
+    }
+}
+
+fn catalogue(active: &Active) -> Vec<CatalogueEntry> {
+    let gates = active.policy.catalogue().map(|catalogue| catalogue.gates.as_slice()).unwrap_or_default();
+    gates
+        .iter()
+        .map(|gate| CatalogueEntry {
+            id: gate.id.clone(),
+            title: gate.title.clone(),
+            severity: Some(gate.severity.clone()).filter(|text| !text.is_empty()),
+        })
+        .collect()
+}
+
+/// `baseline 1.0.0 (sha256:0123456789ab)`.
+fn spoken(active: &Active) -> String {
+    let policy = &active.policy;
+    let digest: String = policy.digest().to_string().chars().take(19).collect();
+    let parts = [policy.name(), policy.revision()].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    format!("{parts} ({digest})").trim_start().to_owned()
+}

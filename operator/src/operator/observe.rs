@@ -1,0 +1,208 @@
+//! All reads of a reconcile, from the watched objects. Only an owner that is not there yet is asked for.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::rbac::v1::{PolicyRule, RoleRef};
+use kube::api::DynamicObject;
+use kube::{Api, ResourceExt as _};
+use serde_json::Value;
+
+use super::Context;
+use super::kinds::{Kind, Watched};
+use super::source::{Source as Watch, State};
+use crate::assign::{self, Assignment, Labels};
+use crate::decide::Owner;
+use crate::dossier::related::{self, Binding};
+use crate::dossier::{Dossier, Items, NamespaceFact, Pod, Related, Source, SubjectFact, Unavailable};
+use crate::subject::{GroupKind, SubjectKey};
+
+/// What was found under a workload's name, before anything judged it.
+pub enum Observation {
+    /// It is governed.
+    Governed {
+        /// The workload.
+        owner: Owner,
+        /// Its track.
+        track: Arc<interlock_crds::GovernanceTrack>,
+        /// Everything known about it.
+        dossier: Box<Dossier>,
+    },
+    /// Several tracks claim it.
+    Conflict {
+        /// The workload.
+        owner: Owner,
+        /// Their names.
+        tracks: Vec<String>,
+    },
+    /// No track claims it.
+    Ungoverned,
+    /// Another workload controls it.
+    Controlled {
+        /// The topmost one.
+        by: SubjectKey,
+    },
+    /// There is no such object.
+    Absent,
+    /// It cannot be looked at.
+    Unavailable(Unavailable),
+    /// Too early to tell; an event will follow.
+    NotYet,
+}
+
+/// Looks at one workload.
+pub async fn observe(context: &Context, key: &SubjectKey) -> Result<Observation, kube::Error> {
+    let sources = &context.sources;
+    let Some(kind) = sources.kinds.get(&key.kind) else {
+        return Ok(Observation::Ungoverned);
+    };
+    if let Some(why) = kind.unavailable() {
+        return Ok(Observation::Unavailable(why));
+    }
+    let Kind::Watched(watched) = kind.as_ref() else {
+        return Ok(Observation::NotYet);
+    };
+    if watched.objects.state() == State::Syncing {
+        return Ok(Observation::NotYet);
+    }
+    let Some(object) = watched.objects.get(&key.namespace, &key.name) else {
+        return Ok(Observation::Absent);
+    };
+    let top = topmost(context, key, &object).await?;
+    if top != *key {
+        return Ok(Observation::Controlled { by: top });
+    }
+    let Some(namespace) = sources.namespaces.get("", &key.namespace) else {
+        return Ok(Observation::NotYet);
+    };
+    let tracks = sources.tracks.all();
+    let labels = object.labels();
+    let owner = Owner { api_version: watched.resource.api_version.clone(), uid: object.uid().unwrap_or_default() };
+    match assign::assign(tracks.iter().map(AsRef::as_ref), &key.kind, namespace.labels(), labels) {
+        Assignment::Ungoverned => Ok(Observation::Ungoverned),
+        Assignment::Conflict(tracks) => Ok(Observation::Conflict { owner, tracks }),
+        Assignment::Governed(track) => {
+            let track = tracks.iter().find(|one| one.name_any() == track.name_any()).cloned();
+            let dossier = dossier(context, watched, &object, namespace.labels());
+            Ok(match (track, dossier) {
+                (Some(track), Some(dossier)) => Observation::Governed { owner, track, dossier: Box::new(dossier) },
+                _ => Observation::NotYet,
+            })
+        }
+    }
+}
+
+/// Owners above this many are not followed; nothing real nests deeper.
+const LONGEST_CHAIN: usize = 10;
+
+/// The topmost owner reached through `controller: true` references of matching UID whose kinds tracks name.
+async fn topmost(context: &Context, key: &SubjectKey, object: &Arc<DynamicObject>) -> Result<SubjectKey, kube::Error> {
+    let mut top = (key.clone(), Arc::clone(object));
+    for _ in 0..LONGEST_CHAIN {
+        let Some(reference) = top.1.owner_references().iter().find(|owner| owner.controller == Some(true)).cloned() else {
+            break;
+        };
+        let owner = SubjectKey {
+            kind: GroupKind::of(&reference.api_version, &reference.kind),
+            namespace: key.namespace.clone(),
+            name: reference.name.clone(),
+        };
+        let Some(kind) = context.sources.kinds.get(&owner.kind) else { break };
+        let Kind::Watched(watched) = kind.as_ref() else { break };
+        let found = match watched.objects.get(&owner.namespace, &owner.name) {
+            Some(found) => Some(found),
+            // Watches of two kinds are not in step: ask before believing that the reference is stale or forged.
+            None => ask(context, watched, &owner).await?,
+        };
+        match found.filter(|found| found.metadata.uid.as_ref() == Some(&reference.uid)) {
+            Some(found) => top = (owner, found),
+            None => break,
+        }
+    }
+    Ok(top.0)
+}
+
+async fn ask(context: &Context, watched: &Watched, owner: &SubjectKey) -> Result<Option<Arc<DynamicObject>>, kube::Error> {
+    let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &owner.namespace, &watched.resource);
+    Ok(api.get_opt(&owner.name).await?.map(Arc::new))
+}
+
+fn dossier(context: &Context, watched: &Watched, object: &DynamicObject, namespace: &Labels) -> Option<Dossier> {
+    let mut value = serde_json::to_value(object).ok()?;
+    // Objects of a list carry neither.
+    let map = value.as_object_mut()?;
+    map.insert("apiVersion".to_owned(), Value::String(watched.resource.api_version.clone()));
+    map.insert("kind".to_owned(), Value::String(watched.resource.kind.clone()));
+    let namespace = Source::Complete(NamespaceFact { labels: namespace.clone() });
+    let related = |subject: &SubjectFact, pods: &[Pod]| related_to(context, &subject.namespace, pods);
+    Dossier::build(&value, namespace, related).ok()
+}
+
+/// What concerns `pods` in `namespace`.
+fn related_to(context: &Context, namespace: &str, pods: &[Pod]) -> Related {
+    let sources = &context.sources;
+    Related {
+        network_policies: known(&[sources.network_policies.state()], || {
+            let policies = sources.network_policies.within(namespace);
+            related::network_policies(policies.iter().map(AsRef::as_ref), pods)
+        }),
+        service_accounts: known(&[sources.service_accounts.state()], || {
+            related::service_accounts(|name| sources.service_accounts.get(namespace, name), pods)
+        }),
+        permissions: known(
+            &[
+                sources.role_bindings.state(),
+                sources.cluster_role_bindings.state(),
+                sources.roles.state(),
+                sources.cluster_roles.state(),
+            ],
+            || {
+                let local = sources.role_bindings.within(namespace);
+                let global = sources.cluster_role_bindings.all();
+                let local = local.iter().map(|one| Binding {
+                    kind: "RoleBinding",
+                    name: one.metadata.name.as_deref().unwrap_or_default(),
+                    subjects: one.subjects.as_deref().unwrap_or_default(),
+                    role: &one.role_ref,
+                });
+                let global = global.iter().map(|one| Binding {
+                    kind: "ClusterRoleBinding",
+                    name: one.metadata.name.as_deref().unwrap_or_default(),
+                    subjects: one.subjects.as_deref().unwrap_or_default(),
+                    role: &one.role_ref,
+                });
+                let rules = |role: &RoleRef| rules(&sources.roles, &sources.cluster_roles, namespace, role);
+                related::permissions(namespace, pods, local.chain(global), rules)
+            },
+        ),
+    }
+}
+
+fn rules(
+    roles: &Watch<k8s_openapi::api::rbac::v1::Role>,
+    cluster_roles: &Watch<k8s_openapi::api::rbac::v1::ClusterRole>,
+    namespace: &str,
+    role: &RoleRef,
+) -> Vec<PolicyRule> {
+    let rules = match role.kind.as_str() {
+        "Role" => roles.get(namespace, &role.name).and_then(|role| role.rules.clone()),
+        _ => cluster_roles.get("", &role.name).and_then(|role| role.rules.clone()),
+    };
+    rules.unwrap_or_default()
+}
+
+/// The facts, if every watch they rest on is complete.
+fn known<T>(states: &[State], facts: impl FnOnce() -> Items<T>) -> Source<Items<T>> {
+    for state in states {
+        match state {
+            State::Complete => {}
+            State::Unavailable(why) => return Source::Unavailable(why.clone()),
+            State::Syncing => {
+                return Source::Unavailable(Unavailable {
+                    reason: "NotYetListed".to_owned(),
+                    message: "the API server has not answered yet".to_owned(),
+                });
+            }
+        }
+    }
+    Source::Complete(facts())
+}

@@ -1,0 +1,164 @@
+//! The status of tracks: what they govern, what no track governs, and what keeps them from working.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use interlock_crds::condition::Status;
+use interlock_crds::track::{Counts, Ungoverned};
+use interlock_crds::{GovernanceTrack, GovernanceTrackStatus, Release, Verdict};
+use jiff::Timestamp;
+use kube::{Api, ResourceExt as _};
+
+use super::kinds::Kind;
+use super::{Context, apply};
+use crate::conditions::{self, Standing};
+use crate::subject::{GroupKind, SubjectKey};
+
+/// Changes are gathered for this long: a rollout of hundreds of workloads is one status.
+const GATHER: Duration = Duration::from_secs(1);
+
+/// Keeps every track's status true.
+pub async fn run(context: Arc<Context>) {
+    let mut changed = context.sources.changed.subscribe();
+    changed.mark_changed();
+    loop {
+        if changed.changed().await.is_err() {
+            return;
+        }
+        tokio::time::sleep(GATHER).await;
+        changed.mark_unchanged();
+        if let Err(error) = refresh(&context).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "track status not written, will be tried again");
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            changed.mark_changed();
+        }
+    }
+}
+
+async fn refresh(context: &Context) -> Result<(), apply::Error> {
+    let api: Api<GovernanceTrack> = Api::all(context.client.clone());
+    let seen = look(context);
+    for track in context.sources.tracks.all() {
+        let new = status(&track, &seen, Timestamp::now());
+        let name = track.name_any();
+        context.metrics.track(&name, new.counts.unwrap_or_default(), new.ungoverned.as_ref().map_or(0, |all| all.count));
+        let stored = track.status.clone().unwrap_or_default();
+        let bare = |status: GovernanceTrackStatus| GovernanceTrackStatus { conditions: vec![], ..status };
+        if !conditions::same(&stored.conditions, &new.conditions) || bare(stored) != bare(new.clone()) {
+            apply::status(context, &api, &name, &new).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What the statuses of all tracks rest on.
+struct Seen {
+    releases: Vec<Arc<Release>>,
+    subjects: Vec<SubjectKey>,
+    /// Kinds that cannot be watched, with reason and message.
+    unavailable: BTreeMap<GroupKind, (String, String)>,
+    /// Bundles that cannot judge, with reason and message.
+    idle_bundles: BTreeMap<String, (String, String)>,
+}
+
+fn look(context: &Context) -> Seen {
+    let sources = &context.sources;
+    let kinds = sources.kinds.all();
+    let unavailable = kinds
+        .iter()
+        .filter_map(|(key, kind)| kind.unavailable().map(|why| (key.clone(), (why.reason, why.message))))
+        .collect();
+    let controlled: BTreeSet<_> = kinds
+        .iter()
+        .filter_map(|(key, kind)| match kind.as_ref() {
+            Kind::Watched(watched) => Some((key, watched)),
+            Kind::Missing(_) => None,
+        })
+        .flat_map(|(key, watched)| {
+            watched.objects.all().into_iter().filter_map(|object| {
+                let by = object.owner_references().iter().find(|owner| owner.controller == Some(true))?;
+                let owner = GroupKind::of(&by.api_version, &by.kind);
+                kinds.iter().any(|(known, _)| *known == owner).then(|| SubjectKey {
+                    kind: key.clone(),
+                    namespace: object.namespace().unwrap_or_default(),
+                    name: object.name_any(),
+                })
+            })
+        })
+        .collect();
+    let mut subjects = sources.kinds.subjects();
+    subjects.retain(|subject| !controlled.contains(subject));
+    let named: BTreeSet<_> =
+        sources.tracks.all().iter().flat_map(|track| track.spec.bundles.clone()).map(|used| used.name).collect();
+    let idle_bundles = named
+        .into_iter()
+        .filter_map(|name| {
+            let failure = context.policies.get(sources, &name).err()?;
+            Some((name, (failure.reason, failure.message)))
+        })
+        .collect();
+    Seen { releases: sources.releases.all(), subjects, unavailable, idle_bundles }
+}
+
+/// The status to have. Pure.
+fn status(track: &GovernanceTrack, seen: &Seen, now: Timestamp) -> GovernanceTrackStatus {
+    let statements = match obstacle(track, seen) {
+        None => conditions::ready(Standing::Ready, Status::True, "Governing", "every kind is watched and every bundle judges"),
+        Some((reason, message)) => conditions::ready(Standing::Reconciling, Status::False, &reason, &message),
+    };
+    let old = track.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    GovernanceTrackStatus {
+        observed_generation: track.metadata.generation,
+        counts: Some(counts(track, &seen.releases)),
+        ungoverned: Some(ungoverned(track, seen)),
+        conditions: conditions::merge(old, &statements, track.metadata.generation, now),
+    }
+}
+
+/// The first thing that keeps the track from working.
+fn obstacle(track: &GovernanceTrack, seen: &Seen) -> Option<(String, String)> {
+    let kinds = track.spec.matching.kinds.iter().filter_map(|kind| {
+        let key = GroupKind { group: kind.group.clone(), kind: kind.kind.clone() };
+        seen.unavailable.get(&key).cloned()
+    });
+    let bundles = track.spec.bundles.iter().filter_map(|used| seen.idle_bundles.get(&used.name).cloned());
+    let mut all: Vec<_> = kinds.chain(bundles).collect();
+    let count = all.len();
+    let (reason, message) = if all.is_empty() { return None } else { all.swap_remove(0) };
+    let more = if count > 1 { format!("; and {} more", count - 1) } else { String::new() };
+    Some((reason, format!("{message}{more}")))
+}
+
+fn counts(track: &GovernanceTrack, releases: &[Arc<Release>]) -> Counts {
+    let mut counts = Counts::default();
+    let name = track.name_any();
+    let statuses = releases.iter().filter_map(|release| release.status.as_ref());
+    for status in statuses.filter(|status| status.track.as_deref() == Some(name.as_str())) {
+        counts.governed += 1;
+        match status.verdict {
+            Some(Verdict::Allow) => counts.allowed += 1,
+            Some(Verdict::Deny) => counts.denied += 1,
+            Some(Verdict::Pending) => counts.pending += 1,
+            Some(Verdict::Unknown) | None => counts.unknown += 1,
+        }
+    }
+    counts
+}
+
+/// Most names that are listed.
+const SAMPLE: usize = 10;
+
+fn ungoverned(track: &GovernanceTrack, seen: &Seen) -> Ungoverned {
+    let governed: BTreeSet<SubjectKey> = seen.releases.iter().map(|release| SubjectKey::of(release)).collect();
+    let mut names: Vec<String> = seen
+        .subjects
+        .iter()
+        .filter(|subject| crate::assign::names_kind(track, &subject.kind) && !governed.contains(subject))
+        .map(ToString::to_string)
+        .collect();
+    names.sort_unstable();
+    let count = u32::try_from(names.len()).unwrap_or(u32::MAX);
+    names.truncate(SAMPLE);
+    Ungoverned { count, sample: names }
+}

@@ -1,0 +1,87 @@
+# METADATA
+# title: Artifacts are pinned by digest
+# description: >-
+#   A tag is a name that its owner can point elsewhere after everything about the image was checked; a digest names the
+#   bytes. Only an image named by digest can be verified once and still be the same image when it runs.
+# custom:
+#   id: C-01
+#   severity: high
+#   controls: ["slsa:build-l1", "slsa:build-l2", "soc2:cc8.1", "eu-ai-act:art15", "nist-ai-rmf:measure-2.7"]
+#   remediation: >-
+#     Append @sha256:<digest> to every image reference, as "crane digest IMAGE" or your build prints it; let Renovate or
+#     the pipeline keep it up to date.
+#   absent: deny
+package interlock.baseline.artifact_pinned
+
+import data.interlock.lib.report
+import data.interlock.lib.workload
+
+about := report.entry(rego.metadata.chain())
+
+deny contains finding(term(image), msg) if {
+	some image in images
+	is_string(image.reference)
+	not pinned(image.reference)
+	msg := $"image {image.reference} of container {container(image)} {fault(image.reference)}"
+}
+
+unknown contains finding(term(image), msg) if {
+	some image in images
+	object.get(image, "reference", null) == null
+	chooser := object.get(image, "chosenBy", "another object")
+	msg := concat("", [
+		$"the image of container {container(image)} is chosen by its {chooser}, which this dossier does not hold; ",
+		"name the image by digest in the object itself to have it judged",
+	])
+}
+
+unknown contains finding("images", msg) if {
+	not readable
+	msg := "the dossier's images are not a list of {path, container, reference}; gather it again"
+}
+
+# Containers without an image entry contradict the promise that images is complete.
+unknown contains finding("images", msg) if {
+	readable
+	count(images) == 0
+	count(workload.containers) > 0
+	msg := $"{workload.subject} has containers, but the dossier lists no image; gather it again"
+}
+
+skip contains finding("", $"{workload.subject} runs no image") if {
+	readable
+	count(images) == 0
+	count(workload.containers) == 0
+}
+
+pass contains finding("", $"images named by digest: {count(images)}") if {
+	count(union({deny, unknown, skip})) == 0
+}
+
+images := input.images
+
+readable if {
+	is_array(images)
+	every image in images {
+		is_string(image.path)
+		type_name(object.get(image, "reference", null)) in ["string", "null"]
+	}
+}
+
+pinned(reference) if regex.match(`^[^@\s]+@sha256:[0-9a-f]{64}$`, reference)
+
+fault(reference) := "has no well-formed sha256 digest; name it as NAME@sha256:<64 hex digits>" if {
+	contains(reference, "@")
+} else := "is named by tag, which can move; append @sha256:<digest>"
+
+container(image) := image.container if {
+	is_string(image.container)
+} else := $"{image.path}"
+
+# The container, or its path where several have that name.
+term(image) := image.container if {
+	is_string(image.container)
+	count([1 | some other in images; other.container == image.container]) == 1
+} else := $"{image.path}"
+
+finding(term, msg) := report.finding(about.id, term, msg)

@@ -1,0 +1,70 @@
+package interlock.baseline.artifact_pinned_test
+
+import data.interlock.baseline.artifact_pinned as gate
+import data.interlock.lib.sample_test as sample
+
+with_reference(reference) := sample.patched([{"op": "replace", "path": "/images/0/reference", "value": reference}])
+
+test_digest_passes if {
+	sample.by_term(gate.pass) == {"": "images named by digest: 1"} with input as sample.dossier
+	count(union({gate.deny, gate.unknown, gate.skip})) == 0 with input as sample.dossier
+}
+
+test_tag_with_digest_passes if {
+	sample.terms(gate.pass) == {""} with input as with_reference($"nginx:1.27@{sample.digest}")
+}
+
+test_everything_else_is_denied if {
+	short := substring(sample.digest, 0, 70)
+	some_upper := upper(sample.digest)
+	every reference in [
+		"nginx", "nginx:1.27", "host:5000/nginx", "", $"nginx@{short}", $"nginx@{some_upper}", $"nginx@{sample.digest}0",
+		"nginx@sha512:00", $"@{sample.digest}", $"a b@{sample.digest}", $"nginx@{sample.digest}@{sample.digest}",
+	] {
+		sample.terms(gate.deny) == {"app"} with input as with_reference(reference)
+		count(gate.pass) == 0 with input as with_reference(reference)
+	}
+}
+
+test_message_says_what_to_do if {
+	sample.by_term(gate.deny).app == concat("", [
+		"image nginx:1.27 of container app is named by tag, which can move; ",
+		"append @sha256:<digest>",
+	]) with input as with_reference("nginx:1.27")
+	contains(sample.by_term(gate.deny).app, "64 hex digits") with input as with_reference("nginx@sha256:12")
+}
+
+test_one_name_in_two_pods_is_told_apart_by_path if {
+	second := {"path": "spec.other.containers[0].image", "container": "app", "reference": "b:1", "digest": null}
+	dossier := json.patch(with_reference("a:1"), [{"op": "add", "path": "/images/-", "value": second}])
+	sample.terms(gate.deny) == {
+		"spec.other.containers[0].image",
+		"spec.template.spec.containers[0].image",
+	} with input as dossier
+}
+
+test_runtime_choice_is_unknown if {
+	found := sample.by_term(gate.unknown) with input as sample.served
+	contains(found["kserve-container"], "chosen by its ServingRuntime")
+	count(gate.pass | gate.deny) == 0 with input as sample.served
+}
+
+test_no_images_is_skipped if {
+	sample.by_term(gate.skip) == {"": "HTTPRoute shop/cart runs no image"} with input as sample.route
+	count(gate.pass) == 0 with input as sample.route
+}
+
+test_containers_without_images_are_unknown if {
+	dossier := sample.patched([{"op": "replace", "path": "/images", "value": []}])
+	sample.terms(gate.unknown) == {"images"} with input as dossier
+	count(gate.pass | gate.skip) == 0 with input as dossier
+}
+
+test_wrong_shapes_are_unknown if {
+	every images in ["x", null, {}, [1], [{"path": "p"}, "x"], [{"path": "p", "reference": 3}]] {
+		dossier := sample.patched([{"op": "replace", "path": "/images", "value": images}])
+		sample.terms(gate.unknown) & {"images"} == {"images"} with input as dossier
+		count(gate.pass | gate.skip) == 0 with input as dossier
+	}
+	sample.terms(gate.unknown) == {"images"} with input as {}
+}

@@ -1,0 +1,115 @@
+# METADATA
+# title: A dossier to start from
+# description: A Deployment that passes every gate; tests patch one thing in it and ask what changes.
+package interlock.lib.sample_test
+
+dossier := {
+	"schema": "interlock.dev/dossier/v1alpha1",
+	"now": "2026-11-21T14:00:00Z",
+	"parameters": {},
+	"track": "applications",
+	"subject": {"apiVersion": "apps/v1", "kind": "Deployment", "namespace": "shop", "name": "cart", "uid": "u-1"},
+	"object": {
+		"apiVersion": "apps/v1",
+		"kind": "Deployment",
+		"metadata": {"name": "cart", "namespace": "shop"},
+		"spec": {"template": {"metadata": {"labels": {"app": "cart"}}, "spec": pod}},
+	},
+	"namespace": {"state": "complete", "labels": {}},
+	"pods": [{"path": "spec.template", "labels": {"app": "cart"}, "spec": pod}],
+	"images": [{
+		"path": "spec.template.spec.containers[0].image",
+		"container": "app",
+		"reference": container.image,
+		"digest": digest,
+	}],
+	"related": {
+		"networkPolicies": {"state": "complete", "items": [policy]},
+		"serviceAccounts": {
+			"state": "complete",
+			"items": [{"name": "cart", "exists": true, "automountServiceAccountToken": null}],
+		},
+		"permissions": {"state": "complete", "items": [permission]},
+	},
+}
+
+digest := "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+
+container := {
+	"name": "app",
+	"image": $"registry.example.com/shop/cart@{digest}",
+	"env": [
+		{"name": "LOG_LEVEL", "value": "info"},
+		{"name": "DB_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "cart-db", "key": "password"}}},
+	],
+	"ports": [{"containerPort": 8080}],
+	"resources": {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"memory": "128Mi"}},
+	"securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}},
+}
+
+pod := {
+	"serviceAccountName": "cart",
+	"automountServiceAccountToken": false,
+	"securityContext": {"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}},
+	"containers": [container],
+}
+
+policy := {
+	"name": "cart",
+	"selects": ["spec.template"],
+	"policyTypes": ["Ingress"],
+	"ingress": [{"from": [{"podSelector": {"matchLabels": {"app": "front"}}}]}],
+	"egress": [],
+}
+
+permission := {
+	"serviceAccount": "cart",
+	"binding": {"kind": "RoleBinding", "name": "cart"},
+	"role": {"kind": "Role", "name": "cart"},
+	"rules": [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}],
+}
+
+# The sample with one JSON patch operation, or several.
+patched(operations) := json.patch(dossier, operations)
+
+# The same change to the only pod template or its only container.
+in_pod(path, value) := patched([{"op": "add", "path": $"/pods/0/spec/{path}", "value": value}])
+
+in_container(path, value) := in_pod($"containers/0/{path}", value)
+
+without_in_pod(path) := patched([{"op": "remove", "path": $"/pods/0/spec/{path}"}])
+
+with_parameters(sample, parameters) := object.union(sample, {"parameters": parameters})
+
+# A KServe predictor that names a framework instead of a container.
+served := patched([
+	{"op": "replace", "path": "/pods", "value": [{"path": "spec.predictor", "labels": {}, "spec": predictor}]},
+	{"op": "replace", "path": "/images", "value": [{
+		"path": "spec.predictor.model.image",
+		"container": "kserve-container",
+		"reference": null,
+		"digest": null,
+		"chosenBy": "ServingRuntime",
+	}]},
+	{"op": "replace", "path": "/related/networkPolicies/items/0/selects", "value": ["spec.predictor"]},
+])
+
+predictor := {
+	"serviceAccountName": "cart",
+	"automountServiceAccountToken": false,
+	"model": {"modelFormat": {"name": "sklearn"}, "storageUri": "gs://models/iris"},
+}
+
+# An object without pods.
+route := patched([
+	{"op": "replace", "path": "/pods", "value": []},
+	{"op": "replace", "path": "/images", "value": []},
+	{"op": "replace", "path": "/subject/kind", "value": "HTTPRoute"},
+])
+
+unavailable := {"state": "unavailable", "reason": "Forbidden", "message": "may not list"}
+
+# The messages of a set by their terms.
+by_term(findings) := {finding.term: finding.msg | some finding in findings}
+
+terms(findings) := {finding.term | some finding in findings}
