@@ -54,8 +54,7 @@ async fn collects_what_a_deleted_owner_owned() -> Result<()> {
         )
         .await?;
     let reference = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner.uid().unwrap()});
-    let dependant =
-        config_map(json!({"metadata": {"name": "owned", "ownerReferences": [reference]}}));
+    let dependant = config_map(json!({"metadata": {"name": "owned", "ownerReferences": [reference]}}));
     api.create(&PostParams::default(), &dependant).await?;
 
     api.delete("owner", &DeleteParams::default()).await?;
@@ -137,10 +136,7 @@ async fn a_failed_wait_shows_the_object() -> Result<()> {
         .await
         .unwrap_err();
     let text = format!("{error:#}");
-    assert!(
-        text.contains("colour: red") && text.contains("seen: blue"),
-        "{text}"
-    );
+    assert!(text.contains("colour: red") && text.contains("seen: blue"), "{text}");
     Ok(())
 }
 
@@ -153,10 +149,7 @@ async fn keeps_its_objects_when_the_api_server_is_killed() -> Result<()> {
     let before = api.create(&PostParams::default(), &map).await?;
 
     own.stop_api_server()?;
-    assert!(
-        api.get("kept").await.is_err(),
-        "the API server still answers"
-    );
+    assert!(api.get("kept").await.is_err(), "the API server still answers");
     own.start_api_server().await?;
 
     let after = api.get("kept").await?;

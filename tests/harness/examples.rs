@@ -26,11 +26,7 @@ async fn their_crds_can_be_installed() -> Result<()> {
         (Project::ArgoRollouts, "rollouts.argoproj.io"),
         (Project::GatewayApi, "httproutes.gateway.networking.k8s.io"),
     ] {
-        install(
-            &env.client,
-            vec![serde_json::from_value(project.crd(crd)?)?],
-        )
-        .await?;
+        install(&env.client, vec![serde_json::from_value(project.crd(crd)?)?]).await?;
     }
     Ok(())
 }

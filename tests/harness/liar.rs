@@ -49,10 +49,7 @@ async fn answers_any_status() -> Result<()> {
     let (_registry, liar, repository) = liar().await?;
     for status in [401, 403, 404, 429, 500, 503] {
         liar.tell(Part::Everything, Lie::Status(status));
-        assert_eq!(
-            repository.get("manifests/1").await?.status().as_u16(),
-            status
-        );
+        assert_eq!(repository.get("manifests/1").await?.status().as_u16(), status);
     }
     liar.tell(Part::Everything, Lie::RetryAfter(7));
     let answer = repository.get("manifests/1").await?;
@@ -71,11 +68,7 @@ async fn distorts_bodies() -> Result<()> {
     liar.tell(Part::Manifests, Lie::FlipBit);
     let flipped = repository.get("manifests/1").await?.bytes().await?;
     assert_eq!(
-        truth
-            .iter()
-            .zip(&flipped)
-            .filter(|(one, other)| one != other)
-            .count(),
+        truth.iter().zip(&flipped).filter(|(one, other)| one != other).count(),
         1
     );
 
@@ -103,24 +96,18 @@ async fn distorts_bodies() -> Result<()> {
 async fn takes_its_time() -> Result<()> {
     let (_registry, liar, repository) = liar().await?;
     liar.tell(Part::Manifests, Lie::Hang);
-    let hung =
-        tokio::time::timeout(Duration::from_millis(300), repository.get("manifests/1")).await;
+    let hung = tokio::time::timeout(Duration::from_millis(300), repository.get("manifests/1")).await;
     assert!(hung.is_err(), "it answered");
 
     liar.tell(Part::Manifests, Lie::Late(Duration::from_millis(300)));
     let started = Instant::now();
-    assert_eq!(
-        repository.get("manifests/1").await?.status(),
-        StatusCode::OK
-    );
+    assert_eq!(repository.get("manifests/1").await?.status(), StatusCode::OK);
     assert!(started.elapsed() >= Duration::from_millis(300));
 
     liar.tell(Part::Manifests, Lie::Drip(Duration::from_millis(100)));
     let body = repository.get("manifests/1").await?.bytes();
     assert!(
-        tokio::time::timeout(Duration::from_millis(300), body)
-            .await
-            .is_err(),
+        tokio::time::timeout(Duration::from_millis(300), body).await.is_err(),
         "the body came at once"
     );
     Ok(())

@@ -29,11 +29,7 @@ async fn a_signature_is_listed_by_the_referrers_api() -> Result<()> {
     let listed = listing["manifests"].as_array().unwrap();
     assert_eq!(listed.len(), 1, "{listing}");
     let found = listed[0]["digest"].as_str().unwrap();
-    let manifest: Value = repository
-        .get(&format!("manifests/{found}"))
-        .await?
-        .json()
-        .await?;
+    let manifest: Value = repository.get(&format!("manifests/{found}")).await?.json().await?;
     assert_eq!(manifest["subject"]["digest"], digest(&subject));
     assert_eq!(
         manifest["layers"][0]["mediaType"],
@@ -52,10 +48,7 @@ async fn a_signature_is_found_by_tag_where_there_is_no_referrers_api() -> Result
 
     let digest = digest(&subject);
     assert_eq!(
-        repository
-            .get(&format!("referrers/{digest}"))
-            .await?
-            .status(),
+        repository.get(&format!("referrers/{digest}")).await?.status(),
         StatusCode::NOT_FOUND
     );
     let by_tag = repository
@@ -63,11 +56,7 @@ async fn a_signature_is_found_by_tag_where_there_is_no_referrers_api() -> Result
         .await?;
     assert_eq!(by_tag.status(), StatusCode::OK);
     let listing: Value = by_tag.json().await?;
-    assert_eq!(
-        listing["manifests"].as_array().unwrap().len(),
-        1,
-        "{listing}"
-    );
+    assert_eq!(listing["manifests"].as_array().unwrap().len(), 1, "{listing}");
     Ok(())
 }
 
@@ -79,23 +68,15 @@ async fn an_attestation_lies_beside_the_signature() -> Result<()> {
     let key = KeyPair::generate().await?;
 
     key.sign(&subject).await?;
-    key.attest(
-        &subject,
-        "https://example.com/evaluation/v1",
-        &json!({"auc": 0.9}),
-    )
-    .await?;
+    key.attest(&subject, "https://example.com/evaluation/v1", &json!({"auc": 0.9}))
+        .await?;
 
     let listing: Value = repository
         .get(&format!("referrers/{}", digest(&subject)))
         .await?
         .json()
         .await?;
-    assert_eq!(
-        listing["manifests"].as_array().unwrap().len(),
-        2,
-        "{listing}"
-    );
+    assert_eq!(listing["manifests"].as_array().unwrap().len(), 2, "{listing}");
     Ok(())
 }
 
@@ -114,9 +95,7 @@ async fn content_outlives_an_outage() -> Result<()> {
         );
         registry.start_again().await?;
 
-        let answer = repository
-            .get(&format!("manifests/{}", digest(&subject)))
-            .await?;
+        let answer = repository.get(&format!("manifests/{}", digest(&subject))).await?;
         assert_eq!(answer.status(), StatusCode::OK, "{flavour:?}");
     }
     Ok(())
@@ -132,10 +111,7 @@ async fn a_private_registry_wants_the_password() -> Result<()> {
     let known = stranger.clone().login(USER, PASSWORD);
     known.push("1", b"content").await?;
 
-    assert_eq!(
-        stranger.get("manifests/1").await?.status(),
-        StatusCode::UNAUTHORIZED
-    );
+    assert_eq!(stranger.get("manifests/1").await?.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(known.get("manifests/1").await?.status(), StatusCode::OK);
     Ok(())
 }

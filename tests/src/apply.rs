@@ -12,10 +12,7 @@ pub const FIELD_MANAGER: &str = "interlock-tests";
 /// The documents of a YAML stream that hold an object, as JSON values.
 pub fn documents(yaml: &str) -> Result<Vec<serde_json::Value>> {
     let documents: Vec<serde_json::Value> = serde_saphyr::from_multiple(yaml)?;
-    Ok(documents
-        .into_iter()
-        .filter(|document| !document.is_null())
-        .collect())
+    Ok(documents.into_iter().filter(|document| !document.is_null()).collect())
 }
 
 /// Applies every document of `yaml`; namespaced ones without a namespace go to `namespace`. Answers the objects as the
@@ -29,13 +26,8 @@ pub async fn apply(client: &Client, namespace: &str, yaml: &str) -> Result<Vec<D
 }
 
 /// Applies one object.
-pub async fn apply_value(
-    client: &Client,
-    namespace: &str,
-    document: serde_json::Value,
-) -> Result<DynamicObject> {
-    let object: DynamicObject =
-        serde_json::from_value(document).context("this document is no object")?;
+pub async fn apply_value(client: &Client, namespace: &str, document: serde_json::Value) -> Result<DynamicObject> {
+    let object: DynamicObject = serde_json::from_value(document).context("this document is no object")?;
     let name = object
         .metadata
         .name
@@ -54,23 +46,12 @@ pub async fn apply_value(
 }
 
 /// The API in which `object` lives: its own namespace, else `namespace`, else none if its kind is cluster-wide.
-pub async fn api_for(
-    client: &Client,
-    namespace: &str,
-    object: &DynamicObject,
-) -> Result<Api<DynamicObject>> {
-    let types = object
-        .types
-        .as_ref()
-        .context("an object without apiVersion and kind")?;
+pub async fn api_for(client: &Client, namespace: &str, object: &DynamicObject) -> Result<Api<DynamicObject>> {
+    let types = object.types.as_ref().context("an object without apiVersion and kind")?;
     let kind = GroupVersionKind::try_from(types)?;
-    let (resource, capabilities): (ApiResource, ApiCapabilities) =
-        pinned_kind(client, &kind).await.with_context(|| {
-            format!(
-                "the API server does not know {} {}",
-                types.api_version, types.kind
-            )
-        })?;
+    let (resource, capabilities): (ApiResource, ApiCapabilities) = pinned_kind(client, &kind)
+        .await
+        .with_context(|| format!("the API server does not know {} {}", types.api_version, types.kind))?;
     Ok(match capabilities.scope {
         Scope::Cluster => Api::all_with(client.clone(), &resource),
         Scope::Namespaced => {

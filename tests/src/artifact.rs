@@ -50,29 +50,21 @@ impl Repository {
         let manifest = json!({
             "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer],
         });
-        self.push_manifest(tag, MANIFEST, &serde_json::to_vec(&manifest)?)
-            .await
+        self.push_manifest(tag, MANIFEST, &serde_json::to_vec(&manifest)?).await
     }
 
     /// Pushes a blob and answers its descriptor.
     pub async fn push_blob(&self, media_type: &str, bytes: &[u8]) -> Result<Value> {
         let digest = Digest::of(bytes);
         let start = self.url("blobs/uploads/")?;
-        let started = accepted(
-            self.authorised(self.client.post(start.clone()))
-                .send()
-                .await?,
-        )
-        .await?;
+        let started = accepted(self.authorised(self.client.post(start.clone())).send().await?).await?;
         let location = started
             .headers()
             .get(LOCATION)
             .context("the upload has no Location")?
             .to_str()?;
         let mut upload = start.join(location)?;
-        upload
-            .query_pairs_mut()
-            .append_pair("digest", &digest.to_string());
+        upload.query_pairs_mut().append_pair("digest", &digest.to_string());
         let put = self
             .authorised(self.client.put(upload))
             .header(CONTENT_TYPE, "application/octet-stream");
@@ -81,20 +73,9 @@ impl Repository {
     }
 
     /// Pushes the bytes of a manifest under a tag or digest and answers `host/path@sha256:…`.
-    pub async fn push_manifest(
-        &self,
-        name: &str,
-        media_type: &str,
-        bytes: &[u8],
-    ) -> Result<String> {
+    pub async fn push_manifest(&self, name: &str, media_type: &str, bytes: &[u8]) -> Result<String> {
         let put = self.authorised(self.client.put(self.url(&format!("manifests/{name}"))?));
-        accepted(
-            put.header(CONTENT_TYPE, media_type)
-                .body(bytes.to_vec())
-                .send()
-                .await?,
-        )
-        .await?;
+        accepted(put.header(CONTENT_TYPE, media_type).body(bytes.to_vec()).send().await?).await?;
         Ok(format!("{}/{}@{}", self.host, self.path, Digest::of(bytes)))
     }
 
@@ -102,17 +83,11 @@ impl Repository {
     pub async fn get(&self, rest: &str) -> Result<Response> {
         let asked = self.authorised(self.client.get(self.url(rest)?));
         // distribution answers 404 for a manifest whose type is not named.
-        Ok(asked
-            .header(ACCEPT, format!("{MANIFEST}, {INDEX}"))
-            .send()
-            .await?)
+        Ok(asked.header(ACCEPT, format!("{MANIFEST}, {INDEX}")).send().await?)
     }
 
     fn url(&self, rest: &str) -> Result<Url> {
-        Ok(Url::parse(&format!(
-            "http://{}/v2/{}/{rest}",
-            self.host, self.path
-        ))?)
+        Ok(Url::parse(&format!("http://{}/v2/{}/{rest}", self.host, self.path))?)
     }
 
     fn authorised(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {

@@ -38,12 +38,7 @@ pub struct Recipe {
 
 impl Recipe {
     /// `program` with `arguments`, logging to `folder/<name>.log`.
-    pub fn new(
-        name: &str,
-        program: PathBuf,
-        folder: &Path,
-        arguments: impl IntoIterator<Item = String>,
-    ) -> Self {
+    pub fn new(name: &str, program: PathBuf, folder: &Path, arguments: impl IntoIterator<Item = String>) -> Self {
         Self {
             name: name.to_owned(),
             program,
@@ -65,9 +60,7 @@ impl Recipe {
         let log = open_log(&self.log)?;
         let mut command = if has_setpriv() {
             let mut command = Command::new("setpriv");
-            command
-                .args(["--pdeathsig", "KILL", "--"])
-                .arg(&self.program);
+            command.args(["--pdeathsig", "KILL", "--"]).arg(&self.program);
             command
         } else {
             Command::new(&self.program)
@@ -78,9 +71,8 @@ impl Recipe {
             .stdin(Stdio::piped())
             .stdout(log.try_clone()?)
             .stderr(log);
-        let process = on_lasting_thread(command).with_context(|| {
-            format!("could not start {} ({})", self.name, self.program.display())
-        })?;
+        let process = on_lasting_thread(command)
+            .with_context(|| format!("could not start {} ({})", self.name, self.program.display()))?;
         Ok(Child {
             name: self.name.clone(),
             process,
@@ -104,10 +96,7 @@ impl Child {
 
     /// Asks it to end, as `kill` does. Await [`Child::exited`].
     pub fn terminate(&self) -> Result<()> {
-        let status = Command::new("kill")
-            .arg("-TERM")
-            .arg(self.pid().to_string())
-            .status()?;
+        let status = Command::new("kill").arg("-TERM").arg(self.pid().to_string()).status()?;
         anyhow::ensure!(
             status.success(),
             "could not send SIGTERM to {} (pid {})",
@@ -136,11 +125,7 @@ impl Child {
 
     /// Writes a line to its standard input.
     pub fn tell(&mut self, line: &str) -> Result<()> {
-        let input = self
-            .process
-            .stdin
-            .as_mut()
-            .context("standard input is closed")?;
+        let input = self.process.stdin.as_mut().context("standard input is closed")?;
         writeln!(input, "{line}")?;
         Ok(())
     }
@@ -171,9 +156,7 @@ impl Drop for Child {
 /// A port of 127.0.0.1 that nothing listens on now. Another process may take it before the caller does; on Linux the
 /// kernel hands out such ports in an order that makes this rare.
 pub fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port())
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 fn open_log(path: &Path) -> Result<File> {

@@ -52,8 +52,7 @@ impl ControlPlane {
         let control_plane = Self::prepare()?;
         control_plane.processes().etcd = Some(control_plane.etcd.start()?);
         control_plane.start_api_server().await?;
-        control_plane.processes().controller_manager =
-            Some(control_plane.controller_manager.start()?);
+        control_plane.processes().controller_manager = Some(control_plane.controller_manager.start()?);
         Ok(control_plane)
     }
 
@@ -96,8 +95,7 @@ impl ControlPlane {
             let answer = client.request_text(http_get("/readyz")?).await?;
             Ok((answer == "ok").then_some(()))
         };
-        let outcome =
-            eventually_while("the API server is ready", READY, || self.still_run(), ready).await;
+        let outcome = eventually_while("the API server is ready", READY, || self.still_run(), ready).await;
         outcome.with_context(|| format!("the end of the API server's log:\n{}", self.log_tail(20)))
     }
 
@@ -115,16 +113,10 @@ impl ControlPlane {
         let path = folder.path();
         let authority = Authority::make(path)?;
         let service_accounts = signing_key("service-accounts", path)?;
-        let names = [
-            "127.0.0.1",
-            "localhost",
-            "kubernetes.default.svc",
-            "10.0.0.1",
-        ];
+        let names = ["127.0.0.1", "localhost", "kubernetes.default.svc", "10.0.0.1"];
         let server = authority.server("api-server", &names)?;
         let admin = authority.client("admin", "interlock-tests", Some("system:masters"))?;
-        let controllers =
-            authority.client("controller-manager", "system:kube-controller-manager", None)?;
+        let controllers = authority.client("controller-manager", "system:kube-controller-manager", None)?;
 
         let etcd_url = format!("http://127.0.0.1:{}", free_port()?);
         let port = free_port()?;
@@ -132,20 +124,14 @@ impl ControlPlane {
             processes: Mutex::default(),
             etcd: etcd(path, &etcd_url)?,
             api_server: api_server(path, &etcd_url, port, &server, &service_accounts)?,
-            controller_manager: Recipe::new(
-                "controller-manager",
-                tool("kube-controller-manager")?,
-                path,
-                [],
-            ),
+            controller_manager: Recipe::new("controller-manager", tool("kube-controller-manager")?, path, []),
             authority,
             url: format!("https://127.0.0.1:{port}"),
             kubeconfig: PathBuf::new(),
             folder,
         };
         control_plane.kubeconfig = control_plane.write_kubeconfig("admin.kubeconfig", &admin)?;
-        let kubeconfig =
-            control_plane.write_kubeconfig("controller-manager.kubeconfig", &controllers)?;
+        let kubeconfig = control_plane.write_kubeconfig("controller-manager.kubeconfig", &controllers)?;
         control_plane.controller_manager.arguments =
             controller_manager_arguments(control_plane.folder.path(), &kubeconfig);
         Ok(control_plane)
@@ -162,11 +148,7 @@ impl ControlPlane {
             }}],
             "contexts": [{"name": "tests", "context": {"cluster": "tests", "user": "tests"}}],
         });
-        write(
-            self.folder.path(),
-            file,
-            serde_json::to_vec_pretty(&kubeconfig)?,
-        ) // JSON is YAML
+        write(self.folder.path(), file, serde_json::to_vec_pretty(&kubeconfig)?) // JSON is YAML
     }
 
     /// An error with the log of the first process that has ended.
@@ -184,9 +166,7 @@ impl ControlPlane {
     }
 
     fn processes(&self) -> MutexGuard<'_, Processes> {
-        self.processes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.processes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -216,13 +196,7 @@ fn etcd(folder: &Path, url: &str) -> Result<Recipe> {
     Ok(Recipe::new("etcd", tool("etcd")?, folder, arguments))
 }
 
-fn api_server(
-    folder: &Path,
-    etcd: &str,
-    port: u16,
-    server: &Identity,
-    tokens: &SigningKey,
-) -> Result<Recipe> {
+fn api_server(folder: &Path, etcd: &str, port: u16, server: &Identity, tokens: &SigningKey) -> Result<Recipe> {
     let arguments = [
         format!("--etcd-servers={etcd}"),
         "--bind-address=127.0.0.1".to_owned(),
@@ -236,10 +210,7 @@ fn api_server(
         "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
         "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
         format!("--service-account-key-file={}", tokens.public.display()),
-        format!(
-            "--service-account-signing-key-file={}",
-            tokens.private.display()
-        ),
+        format!("--service-account-signing-key-file={}", tokens.private.display()),
         "--allow-privileged=true".to_owned(), // it is policies that judge privileged workloads here
         "--profiling=false".to_owned(),
     ];

@@ -41,24 +41,11 @@ impl KeyPair {
     }
 
     /// Attests `predicate` of `predicate_type` about `reference` and pushes the attestation beside it.
-    pub async fn attest(
-        &self,
-        reference: &str,
-        predicate_type: &str,
-        predicate: &Value,
-    ) -> Result<()> {
-        let file = write(
-            self.folder.path(),
-            "predicate.json",
-            serde_json::to_vec(predicate)?,
-        )?;
+    pub async fn attest(&self, reference: &str, predicate_type: &str, predicate: &Value) -> Result<()> {
+        let file = write(self.folder.path(), "predicate.json", serde_json::to_vec(predicate)?)?;
         let file = file.display().to_string();
-        self.run(
-            "attest",
-            &["--predicate", &file, "--type", predicate_type],
-            reference,
-        )
-        .await
+        self.run("attest", &["--predicate", &file, "--type", predicate_type], reference)
+            .await
     }
 
     /// Without a signing config cosign asks no server for one; without a log entry the signature is the key's alone.

@@ -79,8 +79,7 @@ pub async fn install(client: &Client, crds: Vec<CustomResourceDefinition>) -> Re
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     for crd in &crds {
         let params = PatchParams::apply(FIELD_MANAGER).force();
-        api.patch(&crd.name_any(), &params, &Patch::Apply(crd))
-            .await?;
+        api.patch(&crd.name_any(), &params, &Patch::Apply(crd)).await?;
     }
     for crd in &crds {
         object_becomes(&api, &crd.name_any(), "established", SOON, established).await?;
@@ -90,10 +89,7 @@ pub async fn install(client: &Client, crds: Vec<CustomResourceDefinition>) -> Re
 
 /// Whether the API server serves the kind.
 fn established(crd: &CustomResourceDefinition) -> bool {
-    let conditions = crd
-        .status
-        .as_ref()
-        .and_then(|status| status.conditions.as_ref());
+    let conditions = crd.status.as_ref().and_then(|status| status.conditions.as_ref());
     conditions
         .into_iter()
         .flatten()
@@ -111,9 +107,6 @@ pub async fn fresh_namespace(client: &Client, story: &str) -> Result<String> {
         .create(&PostParams::default(), &namespace)
         .await?;
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), &name);
-    object_becomes(&accounts, "default", "made by its controller", SOON, |_| {
-        true
-    })
-    .await?;
+    object_becomes(&accounts, "default", "made by its controller", SOON, |_| true).await?;
     Ok(name)
 }

@@ -14,11 +14,7 @@ const BETWEEN: Duration = Duration::from_millis(150);
 
 /// Asks `probe` until it answers `Some`, at most for `within`. An error ends the waiting when the time is up, not
 /// before: a server that is starting refuses connections at first.
-pub async fn eventually<T>(
-    what: &str,
-    within: Duration,
-    probe: impl AsyncFnMut() -> Result<Option<T>>,
-) -> Result<T> {
+pub async fn eventually<T>(what: &str, within: Duration, probe: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
     eventually_while(what, within, || Ok(()), probe).await
 }
 
@@ -41,10 +37,7 @@ pub async fn eventually_while<T>(
         };
         if started.elapsed() >= within {
             let late = format!("waited {within:?} in vain: {what}");
-            return Err(last.map_or_else(
-                || anyhow!(late.clone()),
-                |error| error.context(late.clone()),
-            ));
+            return Err(last.map_or_else(|| anyhow!(late.clone()), |error| error.context(late.clone())));
         }
         tokio::time::sleep(BETWEEN).await;
     }
@@ -84,30 +77,18 @@ where
 }
 
 /// The object as YAML and its Events, for a person who reads a failed test.
-async fn describe<K: Resource + Serialize>(
-    client: Client,
-    name: &str,
-    object: Option<K>,
-) -> String {
+async fn describe<K: Resource + Serialize>(client: Client, name: &str, object: Option<K>) -> String {
     let Some(mut object) = object else {
         return format!("there is no object called {name}");
     };
     object.meta_mut().managed_fields = None;
-    let namespace = object
-        .meta()
-        .namespace
-        .clone()
-        .unwrap_or_else(|| "default".to_owned());
+    let namespace = object.meta().namespace.clone().unwrap_or_else(|| "default".to_owned());
     let mut text = serde_saphyr::to_string(&object).unwrap_or_else(|error| error.to_string());
     let only_its = ListParams::default().fields(&format!("involvedObject.name={name}"));
-    match Api::<Event>::namespaced(client, &namespace)
-        .list(&only_its)
-        .await
-    {
+    match Api::<Event>::namespaced(client, &namespace).list(&only_its).await {
         Ok(events) if events.items.is_empty() => text.push_str("no events\n"),
         Ok(events) => text.extend(events.into_iter().map(|event| {
-            let [kind, reason, message] =
-                [event.type_, event.reason, event.message].map(Option::unwrap_or_default);
+            let [kind, reason, message] = [event.type_, event.reason, event.message].map(Option::unwrap_or_default);
             format!("event {kind} {reason}: {message}\n")
         })),
         Err(error) => text.extend(["its events could not be read: ", &error.to_string(), "\n"]),

@@ -54,9 +54,7 @@ impl Project {
     /// The CRD called `name` (`<plural>.<group>`), as it is in the release's last file that holds it.
     pub fn crd(self, name: &str) -> Result<Value> {
         let line = format!("  name: {name}");
-        let looks_so = |part: &str| {
-            part.contains("kind: CustomResourceDefinition") && part.lines().any(|l| l == line)
-        };
+        let looks_so = |part: &str| part.contains("kind: CustomResourceDefinition") && part.lines().any(|l| l == line);
         let crds = self.documents(looks_so)?;
         let named = crds
             .into_iter()
@@ -108,10 +106,7 @@ fn parts(text: &str) -> Vec<String> {
             Some(rest) if rest.is_empty() || rest.starts_with([' ', '\t']) => {
                 parts.push(String::new());
             }
-            _ => parts
-                .last_mut()
-                .into_iter()
-                .for_each(|part| part.extend([line, "\n"])),
+            _ => parts.last_mut().into_iter().for_each(|part| part.extend([line, "\n"])),
         }
     }
     parts
@@ -125,9 +120,7 @@ fn parse(part: &str) -> Option<Value> {
 }
 
 fn yaml_files(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
-    for entry in
-        std::fs::read_dir(folder).with_context(|| format!("could not read {}", folder.display()))?
-    {
+    for entry in std::fs::read_dir(folder).with_context(|| format!("could not read {}", folder.display()))? {
         let entry = entry?;
         match entry.file_type()? {
             kind if kind.is_dir() => yaml_files(&entry.path(), found)?,

@@ -91,15 +91,9 @@ impl Liar {
             lies: Mutex::default(),
             asked: Mutex::default(),
         });
-        let router = Router::new()
-            .fallback(answer)
-            .with_state(Arc::clone(&state));
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&state));
         let server = tokio::spawn(async move { drop(axum::serve(listener, router).await) });
-        Ok(Self {
-            host,
-            state,
-            server,
-        })
+        Ok(Self { host, state, server })
     }
 
     /// `127.0.0.1:<port>`, the first part of its references.
@@ -166,9 +160,7 @@ impl Shared {
     async fn truth(&self, request: Request) -> Result<Response<Bytes>> {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-        let asked = self
-            .client
-            .request(parts.method, format!("{}{path}", self.upstream));
+        let asked = self.client.request(parts.method, format!("{}{path}", self.upstream));
         // With the Host header as it came, so that the Location of an upload leads here again.
         let answer = asked
             .headers(parts.headers)
@@ -198,9 +190,7 @@ impl Shared {
         };
         let mut answer = refusal(status, "told to answer this");
         if let Some(seconds) = retry_after {
-            answer
-                .headers_mut()
-                .insert(header::RETRY_AFTER, seconds.into());
+            answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
         Ok(answer)
     }
@@ -216,8 +206,7 @@ async fn distort(lie: Lie, truth: Response<Bytes>) -> Result<Response<Body>> {
         }
         Lie::Drip(pause) => drip(body, pause),
         Lie::Body(other) => {
-            head.headers
-                .insert(header::CONTENT_LENGTH, other.len().into());
+            head.headers.insert(header::CONTENT_LENGTH, other.len().into());
             Body::from(other)
         }
         Lie::FlipBit => Body::from(flip(&body)),
@@ -232,15 +221,11 @@ async fn distort(lie: Lie, truth: Response<Bytes>) -> Result<Response<Body>> {
         Lie::Endless => {
             head.headers.remove(header::CONTENT_LENGTH);
             let chunk = Bytes::from(vec![b' '; 64 << 10]);
-            Body::from_stream(stream::repeat_with(move || {
-                Ok::<_, std::io::Error>(chunk.clone())
-            }))
+            Body::from_stream(stream::repeat_with(move || Ok::<_, std::io::Error>(chunk.clone())))
         }
         Lie::Header(name, value) => {
-            head.headers.insert(
-                name,
-                HeaderValue::from_str(&value).context("no header value")?,
-            );
+            head.headers
+                .insert(name, HeaderValue::from_str(&value).context("no header value")?);
             Body::from(body)
         }
         Lie::Status(_) | Lie::RetryAfter(_) | Lie::Hang | Lie::Redirect(_) => Body::from(body),
@@ -276,9 +261,8 @@ fn refusal(status: StatusCode, message: &str) -> Response<Body> {
     let document = serde_json::json!({"errors": [{"code": "UNKNOWN", "message": message}]});
     let mut answer = Response::new(Body::from(document.to_string()));
     *answer.status_mut() = status;
-    answer.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
+    answer
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     answer
 }

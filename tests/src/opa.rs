@@ -14,14 +14,8 @@ pub async fn build(source: &Path, entrypoints: &[&str]) -> Result<Vec<u8>> {
     let folder = scratch("opa-build")?;
     let bundle = folder.path().join("bundle.tar.gz").display().to_string();
     let source = source.display().to_string();
-    let mut arguments = vec![
-        "build", "--target", "wasm", "--bundle", &source, "--output", &bundle,
-    ];
-    arguments.extend(
-        entrypoints
-            .iter()
-            .flat_map(|entrypoint| ["--entrypoint", entrypoint]),
-    );
+    let mut arguments = vec!["build", "--target", "wasm", "--bundle", &source, "--output", &bundle];
+    arguments.extend(entrypoints.iter().flat_map(|entrypoint| ["--entrypoint", entrypoint]));
     opa(&arguments).await?;
     Ok(std::fs::read(&bundle)?)
 }

@@ -28,10 +28,7 @@ impl Operator {
     /// Starts `interlock operator` with `arguments`. `probes` is the `host:port` on which they let it serve /readyz.
     pub fn start(arguments: &[&str], probes: &str) -> Result<Self> {
         let folder = scratch("operator")?;
-        let arguments = ["operator"]
-            .iter()
-            .chain(arguments)
-            .map(ToString::to_string);
+        let arguments = ["operator"].iter().chain(arguments).map(ToString::to_string);
         let recipe = Recipe::new("interlock-operator", binary()?, folder.path(), arguments);
         let recipe = recipe.env("RUST_BACKTRACE", "1");
         Ok(Self {
@@ -50,19 +47,8 @@ impl Operator {
             let answer = client.get(&*ready).send().await?;
             Ok(answer.status().is_success().then_some(()))
         };
-        let outcome = eventually_while(
-            "the operator is ready",
-            READY,
-            || process.still_runs(),
-            answers,
-        )
-        .await;
-        outcome.with_context(|| {
-            format!(
-                "the end of the operator's log:\n{}",
-                self.process.log_tail(40)
-            )
-        })
+        let outcome = eventually_while("the operator is ready", READY, || process.still_runs(), answers).await;
+        outcome.with_context(|| format!("the end of the operator's log:\n{}", self.process.log_tail(40)))
     }
 
     /// Kills it as `kill -9` does: it gets no chance to save or to release anything.
@@ -126,28 +112,14 @@ pub fn binary() -> Result<PathBuf> {
 fn build() -> Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args([
-            "build",
-            "--quiet",
-            "--package",
-            "interlock",
-            "--bin",
-            "interlock",
-        ])
+        .args(["build", "--quiet", "--package", "interlock", "--bin", "interlock"])
         .current_dir(repository_root())
         .status()
         .context("could not run cargo")?;
-    ensure!(
-        status.success(),
-        "cargo could not build the interlock binary"
-    );
+    ensure!(status.success(), "cargo could not build the interlock binary");
     // This executable is target/<profile>/deps/<test> or target/<profile>/<demo>; the binary is beside or above.
     let own = std::env::current_exe()?;
-    let candidates = own
-        .ancestors()
-        .skip(1)
-        .take(2)
-        .map(|folder| folder.join("interlock"));
+    let candidates = own.ancestors().skip(1).take(2).map(|folder| folder.join("interlock"));
     candidates
         .into_iter()
         .find(|path| path.is_file())

@@ -107,10 +107,7 @@ impl Registry {
     }
 
     fn tell(&self, line: &str) -> Result<()> {
-        self.process()
-            .as_mut()
-            .context("the registry was stopped")?
-            .tell(line)
+        self.process().as_mut().context("the registry was stopped")?.tell(line)
     }
 
     fn process(&self) -> MutexGuard<'_, Option<Child>> {
@@ -144,8 +141,5 @@ fn distribution(folder: &Path, host: &str, private: bool) -> Result<Recipe> {
     let file = write(folder, "distribution.yaml", serde_json::to_vec(&settings)?)?; // JSON is YAML
     let arguments = ["serve".to_owned(), file.display().to_string()];
     // It would send traces to a collector on this machine otherwise.
-    Ok(
-        Recipe::new("distribution", tool("distribution")?, folder, arguments)
-            .env("OTEL_TRACES_EXPORTER", "none"),
-    )
+    Ok(Recipe::new("distribution", tool("distribution")?, folder, arguments).env("OTEL_TRACES_EXPORTER", "none"))
 }

@@ -24,8 +24,7 @@ pub fn scratch(purpose: &str) -> Result<TempDir> {
 /// Writes `content` to `folder/name` and answers the path.
 pub fn write(folder: &Path, name: &str, content: impl AsRef<[u8]>) -> Result<PathBuf> {
     let path = folder.join(name);
-    std::fs::write(&path, content)
-        .with_context(|| format!("could not write {}", path.display()))?;
+    std::fs::write(&path, content).with_context(|| format!("could not write {}", path.display()))?;
     Ok(path)
 }
 

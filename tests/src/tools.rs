@@ -21,11 +21,7 @@ pub fn tool(name: &str) -> Result<PathBuf> {
     }
     script(&[name])?;
     let path = PathBuf::from(script(&["--path", name])?.trim());
-    ensure!(
-        path.exists(),
-        "tests/tools/build left nothing at {}",
-        path.display()
-    );
+    ensure!(path.exists(), "tests/tools/build left nothing at {}", path.display());
     found.insert(name.to_owned(), path.clone());
     Ok(path)
 }
