@@ -8,9 +8,9 @@ use interlock_tests::examples::Project;
 #[test]
 fn the_releases_hold_many_examples() -> Result<()> {
     for (project, kind, at_least) in [
-        (Project::KServe, "InferenceService", 100),
-        (Project::ArgoRollouts, "Rollout", 100),
-        (Project::GatewayApi, "HTTPRoute", 50),
+        (Project::KServe, "InferenceService", 106),
+        (Project::ArgoRollouts, "Rollout", 120),
+        (Project::GatewayApi, "HTTPRoute", 70),
     ] {
         let found = project.objects(kind)?.len();
         assert!(found >= at_least, "{project:?} has {found} {kind}s");

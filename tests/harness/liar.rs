@@ -30,8 +30,15 @@ async fn is_honest_unless_told_and_again_after() -> Result<()> {
     assert_eq!(liar.asked(), ["GET /v2/bundles/lies/manifests/1"]);
 
     liar.tell(Part::Manifests, Lie::Status(500));
-    assert_eq!(through.get("manifests/1").await?.status(), StatusCode::INTERNAL_SERVER_ERROR);
-    assert_eq!(through.get("tags/list").await?.status(), StatusCode::OK, "a lie about manifests is none about tags");
+    assert_eq!(
+        through.get("manifests/1").await?.status(),
+        StatusCode::INTERNAL_SERVER_ERROR
+    );
+    assert_eq!(
+        through.get("tags/list").await?.status(),
+        StatusCode::OK,
+        "a lie about manifests is none about tags"
+    );
     liar.be_honest();
     assert_eq!(through.get("manifests/1").await?.bytes().await?, truth);
     Ok(())
@@ -46,7 +53,10 @@ async fn answers_any_status() -> Result<()> {
     }
     liar.tell(Part::Everything, Lie::RetryAfter(7));
     let answer = repository.get("manifests/1").await?;
-    assert_eq!((answer.status().as_u16(), &answer.headers()["retry-after"]), (429, &"7".parse()?));
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()["retry-after"]),
+        (429, &"7".parse()?)
+    );
     Ok(())
 }
 
@@ -57,7 +67,10 @@ async fn distorts_bodies() -> Result<()> {
 
     liar.tell(Part::Manifests, Lie::FlipBit);
     let flipped = repository.get("manifests/1").await?.bytes().await?;
-    assert_eq!(truth.iter().zip(&flipped).filter(|(one, other)| one != other).count(), 1);
+    assert_eq!(
+        truth.iter().zip(&flipped).filter(|(one, other)| one != other).count(),
+        1
+    );
 
     liar.tell(Part::Manifests, Lie::Body(b"other".to_vec()));
     assert_eq!(repository.get("manifests/1").await?.bytes().await?, "other");
@@ -65,7 +78,10 @@ async fn distorts_bodies() -> Result<()> {
     liar.tell(Part::Manifests, Lie::Truncate(10));
     let answer = repository.get("manifests/1").await?;
     assert_eq!(answer.content_length(), Some(truth.len() as u64));
-    assert!(answer.bytes().await.is_err(), "the body ended before its length without an error");
+    assert!(
+        answer.bytes().await.is_err(),
+        "the body ended before its length without an error"
+    );
 
     liar.tell(Part::Manifests, Lie::Endless);
     let mut body = repository.get("manifests/1").await?.bytes_stream();
@@ -90,6 +106,9 @@ async fn takes_its_time() -> Result<()> {
 
     liar.tell(Part::Manifests, Lie::Drip(Duration::from_millis(100)));
     let body = repository.get("manifests/1").await?.bytes();
-    assert!(tokio::time::timeout(Duration::from_millis(300), body).await.is_err(), "the body came at once");
+    assert!(
+        tokio::time::timeout(Duration::from_millis(300), body).await.is_err(),
+        "the body came at once"
+    );
     Ok(())
 }

@@ -21,13 +21,20 @@ async fn a_signature_is_listed_by_the_referrers_api() -> Result<()> {
 
     KeyPair::generate().await?.sign(&subject).await?;
 
-    let listing: Value = repository.get(&format!("referrers/{}", digest(&subject))).await?.json().await?;
+    let listing: Value = repository
+        .get(&format!("referrers/{}", digest(&subject)))
+        .await?
+        .json()
+        .await?;
     let listed = listing["manifests"].as_array().unwrap();
     assert_eq!(listed.len(), 1, "{listing}");
     let found = listed[0]["digest"].as_str().unwrap();
     let manifest: Value = repository.get(&format!("manifests/{found}")).await?.json().await?;
     assert_eq!(manifest["subject"]["digest"], digest(&subject));
-    assert_eq!(manifest["layers"][0]["mediaType"], "application/vnd.dev.sigstore.bundle.v0.3+json");
+    assert_eq!(
+        manifest["layers"][0]["mediaType"],
+        "application/vnd.dev.sigstore.bundle.v0.3+json"
+    );
     Ok(())
 }
 
@@ -40,8 +47,13 @@ async fn a_signature_is_found_by_tag_where_there_is_no_referrers_api() -> Result
     KeyPair::generate().await?.sign(&subject).await?;
 
     let digest = digest(&subject);
-    assert_eq!(repository.get(&format!("referrers/{digest}")).await?.status(), StatusCode::NOT_FOUND);
-    let by_tag = repository.get(&format!("manifests/{}", digest.replace(':', "-"))).await?;
+    assert_eq!(
+        repository.get(&format!("referrers/{digest}")).await?.status(),
+        StatusCode::NOT_FOUND
+    );
+    let by_tag = repository
+        .get(&format!("manifests/{}", digest.replace(':', "-")))
+        .await?;
     assert_eq!(by_tag.status(), StatusCode::OK);
     let listing: Value = by_tag.json().await?;
     assert_eq!(listing["manifests"].as_array().unwrap().len(), 1, "{listing}");
@@ -56,9 +68,14 @@ async fn an_attestation_lies_beside_the_signature() -> Result<()> {
     let key = KeyPair::generate().await?;
 
     key.sign(&subject).await?;
-    key.attest(&subject, "https://example.com/evaluation/v1", &json!({"auc": 0.9})).await?;
+    key.attest(&subject, "https://example.com/evaluation/v1", &json!({"auc": 0.9}))
+        .await?;
 
-    let listing: Value = repository.get(&format!("referrers/{}", digest(&subject))).await?.json().await?;
+    let listing: Value = repository
+        .get(&format!("referrers/{}", digest(&subject)))
+        .await?
+        .json()
+        .await?;
     assert_eq!(listing["manifests"].as_array().unwrap().len(), 2, "{listing}");
     Ok(())
 }
@@ -72,7 +89,10 @@ async fn content_outlives_an_outage() -> Result<()> {
 
         registry.stop().await?;
         let refused = repository.get("manifests/1").await.unwrap_err();
-        assert!(format!("{refused:#}").contains("error sending request"), "{flavour:?}: {refused:#}");
+        assert!(
+            format!("{refused:#}").contains("error sending request"),
+            "{flavour:?}: {refused:#}"
+        );
         registry.start_again().await?;
 
         let answer = repository.get(&format!("manifests/{}", digest(&subject))).await?;

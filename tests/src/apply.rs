@@ -28,11 +28,21 @@ pub async fn apply(client: &Client, namespace: &str, yaml: &str) -> Result<Vec<D
 /// Applies one object.
 pub async fn apply_value(client: &Client, namespace: &str, document: serde_json::Value) -> Result<DynamicObject> {
     let object: DynamicObject = serde_json::from_value(document).context("this document is no object")?;
-    let name = object.metadata.name.clone().context("an object without a name cannot be applied")?;
-    let kind = object.types.as_ref().map(|types| types.kind.clone()).unwrap_or_default();
+    let name = object
+        .metadata
+        .name
+        .clone()
+        .context("an object without a name cannot be applied")?;
+    let kind = object
+        .types
+        .as_ref()
+        .map(|types| types.kind.clone())
+        .unwrap_or_default();
     let api = api_for(client, namespace, &object).await?;
     let params = PatchParams::apply(FIELD_MANAGER).force();
-    api.patch(&name, &params, &Patch::Apply(&object)).await.with_context(|| format!("{kind} {name} was refused"))
+    api.patch(&name, &params, &Patch::Apply(&object))
+        .await
+        .with_context(|| format!("{kind} {name} was refused"))
 }
 
 /// The API in which `object` lives: its own namespace, else `namespace`, else none if its kind is cluster-wide.

@@ -3,12 +3,14 @@
 
 use anyhow::{Context as _, Result, bail};
 use interlock_bundles::digest::Digest;
-use reqwest::header::{CONTENT_TYPE, LOCATION};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, LOCATION};
 use reqwest::{Client, Response, Url};
 use serde_json::{Value, json};
 
 /// Media type of an OCI image manifest.
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+/// Media type of an OCI image index, which lists manifests.
+pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// Media type of the config that `opa push`-like tools write.
 pub const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 /// Media type of a bundle's layer.
@@ -26,7 +28,12 @@ pub struct Repository {
 impl Repository {
     /// The repository `path` of the registry at `host`.
     pub fn new(host: &str, path: &str) -> Self {
-        Self { host: host.to_owned(), path: path.to_owned(), login: None, client: Client::new() }
+        Self {
+            host: host.to_owned(),
+            path: path.to_owned(),
+            login: None,
+            client: Client::new(),
+        }
     }
 
     /// The same, asked with a user and a password.
@@ -51,10 +58,16 @@ impl Repository {
         let digest = Digest::of(bytes);
         let start = self.url("blobs/uploads/")?;
         let started = accepted(self.authorised(self.client.post(start.clone())).send().await?).await?;
-        let location = started.headers().get(LOCATION).context("the upload has no Location")?.to_str()?;
+        let location = started
+            .headers()
+            .get(LOCATION)
+            .context("the upload has no Location")?
+            .to_str()?;
         let mut upload = start.join(location)?;
         upload.query_pairs_mut().append_pair("digest", &digest.to_string());
-        let put = self.authorised(self.client.put(upload)).header(CONTENT_TYPE, "application/octet-stream");
+        let put = self
+            .authorised(self.client.put(upload))
+            .header(CONTENT_TYPE, "application/octet-stream");
         accepted(put.body(bytes.to_vec()).send().await?).await?;
         Ok(json!({"mediaType": media_type, "digest": digest, "size": bytes.len()}))
     }
@@ -69,7 +82,8 @@ impl Repository {
     /// The answer to a GET of `rest` (`manifests/…`, `referrers/…`) in this repository, whatever its status.
     pub async fn get(&self, rest: &str) -> Result<Response> {
         let asked = self.authorised(self.client.get(self.url(rest)?));
-        Ok(asked.header("Accept", "*/*").send().await?)
+        // distribution answers 404 for a manifest whose type is not named.
+        Ok(asked.header(ACCEPT, format!("{MANIFEST}, {INDEX}")).send().await?)
     }
 
     fn url(&self, rest: &str) -> Result<Url> {
@@ -87,8 +101,8 @@ impl Repository {
 /// The answer if it is a good one, else an error that holds what the registry said.
 async fn accepted(answer: Response) -> Result<Response> {
     let (status, url) = (answer.status(), answer.url().clone());
-    match status.is_success() {
-        true => Ok(answer),
-        false => bail!("{url} answered {status}: {}", answer.text().await?),
+    if !status.is_success() {
+        bail!("{url} answered {status}: {}", answer.text().await?);
     }
+    Ok(answer)
 }

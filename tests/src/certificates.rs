@@ -35,7 +35,10 @@ impl Authority {
         params.distinguished_name.push(DnType::CommonName, "interlock tests");
         let key = KeyPair::generate()?;
         write(folder, "ca.crt", params.self_signed(&key)?.pem())?;
-        Ok(Self { folder: folder.to_owned(), issuer: Issuer::new(params, key) })
+        Ok(Self {
+            folder: folder.to_owned(),
+            issuer: Issuer::new(params, key),
+        })
     }
 
     /// Path of the authority's certificate.
@@ -64,7 +67,9 @@ impl Authority {
 
     fn sign(&self, file: &str, params: &CertificateParams) -> Result<Identity> {
         let key = KeyPair::generate()?;
-        let certificate = params.signed_by(&key, &self.issuer).with_context(|| format!("could not sign {file}"))?;
+        let certificate = params
+            .signed_by(&key, &self.issuer)
+            .with_context(|| format!("could not sign {file}"))?;
         Ok(Identity {
             certificate: write(&self.folder, &format!("{file}.crt"), certificate.pem())?,
             key: write(&self.folder, &format!("{file}.key"), key.serialize_pem())?,
@@ -72,7 +77,20 @@ impl Authority {
     }
 }
 
-/// A fresh PKCS #8 key as PEM, for signing service account tokens.
-pub fn signing_key() -> Result<String> {
-    Ok(KeyPair::generate()?.serialize_pem())
+/// Paths of the PEM files of a key pair that signs service account tokens.
+#[derive(Clone, Debug)]
+pub struct SigningKey {
+    /// The private key, PKCS #8.
+    pub private: PathBuf,
+    /// The public key.
+    pub public: PathBuf,
+}
+
+/// Makes a key pair and writes it to `folder/<file>.key` and `folder/<file>.pub`.
+pub fn signing_key(file: &str, folder: &Path) -> Result<SigningKey> {
+    let key = KeyPair::generate()?;
+    Ok(SigningKey {
+        private: write(folder, &format!("{file}.key"), key.serialize_pem())?,
+        public: write(folder, &format!("{file}.pub"), key.public_key_pem())?,
+    })
 }

@@ -73,7 +73,11 @@ impl Recipe {
             .stderr(log);
         let process = on_lasting_thread(command)
             .with_context(|| format!("could not start {} ({})", self.name, self.program.display()))?;
-        Ok(Child { name: self.name.clone(), process, log: self.log.clone() })
+        Ok(Child {
+            name: self.name.clone(),
+            process,
+            log: self.log.clone(),
+        })
     }
 }
 
@@ -93,7 +97,12 @@ impl Child {
     /// Asks it to end, as `kill` does. Await [`Child::exited`].
     pub fn terminate(&self) -> Result<()> {
         let status = Command::new("kill").arg("-TERM").arg(self.pid().to_string()).status()?;
-        anyhow::ensure!(status.success(), "could not send SIGTERM to {} (pid {})", self.name, self.pid());
+        anyhow::ensure!(
+            status.success(),
+            "could not send SIGTERM to {} (pid {})",
+            self.name,
+            self.pid()
+        );
         Ok(())
     }
 
@@ -106,7 +115,11 @@ impl Child {
     pub fn still_runs(&mut self) -> Result<()> {
         match self.exited()? {
             None => Ok(()),
-            Some(status) => Err(anyhow!("{} ended ({status}); the end of its log:\n{}", self.name, self.log_tail(30))),
+            Some(status) => Err(anyhow!(
+                "{} ended ({status}); the end of its log:\n{}",
+                self.name,
+                self.log_tail(30)
+            )),
         }
     }
 
@@ -119,14 +132,18 @@ impl Child {
 
     /// All it has written so far.
     pub fn log(&self) -> String {
-        std::fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+        std::fs::read(&self.log)
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default()
     }
 
     /// The last `lines` lines it has written.
     pub fn log_tail(&self, lines: usize) -> String {
         let log = self.log();
         let all: Vec<&str> = log.lines().collect();
-        all.get(all.len().saturating_sub(lines)..).unwrap_or_default().join("\n")
+        all.get(all.len().saturating_sub(lines)..)
+            .unwrap_or_default()
+            .join("\n")
     }
 }
 
@@ -153,7 +170,10 @@ fn open_log(path: &Path) -> Result<File> {
 fn has_setpriv() -> bool {
     static FOUND: OnceLock<bool> = OnceLock::new();
     *FOUND.get_or_init(|| {
-        let probe = Command::new("setpriv").args(["--pdeathsig", "KILL", "--", "true"]).stderr(Stdio::null()).status();
+        let probe = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "--", "true"])
+            .stderr(Stdio::null())
+            .status();
         probe.is_ok_and(|status| status.success())
     })
 }

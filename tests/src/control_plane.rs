@@ -11,9 +11,9 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use tempfile::TempDir;
 
-use crate::certificates::{Authority, Identity, signing_key};
+use crate::certificates::{Authority, Identity, SigningKey, signing_key};
 use crate::child::{Child, Recipe, free_port};
-use crate::eventually::eventually;
+use crate::eventually::eventually_while;
 use crate::scratch::{scratch, write};
 use crate::tools::tool;
 
@@ -92,24 +92,27 @@ impl ControlPlane {
         self.processes().api_server = Some(self.api_server.start()?);
         let client = self.client().await?;
         let ready = async || {
-            self.still_run()?;
             let answer = client.request_text(http_get("/readyz")?).await?;
             Ok((answer == "ok").then_some(()))
         };
-        let outcome = eventually("the API server is ready", READY, ready).await;
+        let outcome = eventually_while("the API server is ready", READY, || self.still_run(), ready).await;
         outcome.with_context(|| format!("the end of the API server's log:\n{}", self.log_tail(20)))
     }
 
     /// The last lines of the API server's log.
     pub fn log_tail(&self, lines: usize) -> String {
-        self.processes().api_server.as_ref().map(|api_server| api_server.log_tail(lines)).unwrap_or_default()
+        self.processes()
+            .api_server
+            .as_ref()
+            .map(|api_server| api_server.log_tail(lines))
+            .unwrap_or_default()
     }
 
     fn prepare() -> Result<Self> {
         let folder = scratch("control-plane")?;
         let path = folder.path();
         let authority = Authority::make(path)?;
-        write(path, "service-accounts.key", signing_key()?)?;
+        let service_accounts = signing_key("service-accounts", path)?;
         let names = ["127.0.0.1", "localhost", "kubernetes.default.svc", "10.0.0.1"];
         let server = authority.server("api-server", &names)?;
         let admin = authority.client("admin", "interlock-tests", Some("system:masters"))?;
@@ -120,7 +123,7 @@ impl ControlPlane {
         let mut control_plane = Self {
             processes: Mutex::default(),
             etcd: etcd(path, &etcd_url)?,
-            api_server: api_server(path, &etcd_url, port, &server)?,
+            api_server: api_server(path, &etcd_url, port, &server, &service_accounts)?,
             controller_manager: Recipe::new("controller-manager", tool("kube-controller-manager")?, path, []),
             authority,
             url: format!("https://127.0.0.1:{port}"),
@@ -151,8 +154,15 @@ impl ControlPlane {
     /// An error with the log of the first process that has ended.
     fn still_run(&self) -> Result<()> {
         let mut processes = self.processes();
-        let Processes { controller_manager, api_server, etcd } = &mut *processes;
-        [etcd, api_server, controller_manager].into_iter().flatten().try_for_each(Child::still_runs)
+        let Processes {
+            controller_manager,
+            api_server,
+            etcd,
+        } = &mut *processes;
+        [etcd, api_server, controller_manager]
+            .into_iter()
+            .flatten()
+            .try_for_each(Child::still_runs)
     }
 
     fn processes(&self) -> MutexGuard<'_, Processes> {
@@ -186,8 +196,7 @@ fn etcd(folder: &Path, url: &str) -> Result<Recipe> {
     Ok(Recipe::new("etcd", tool("etcd")?, folder, arguments))
 }
 
-fn api_server(folder: &Path, etcd: &str, port: u16, server: &Identity) -> Result<Recipe> {
-    let service_accounts = folder.join("service-accounts.key").display().to_string();
+fn api_server(folder: &Path, etcd: &str, port: u16, server: &Identity, tokens: &SigningKey) -> Result<Recipe> {
     let arguments = [
         format!("--etcd-servers={etcd}"),
         "--bind-address=127.0.0.1".to_owned(),
@@ -200,12 +209,17 @@ fn api_server(folder: &Path, etcd: &str, port: u16, server: &Identity) -> Result
         "--authorization-mode=RBAC".to_owned(),
         "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
         "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
-        format!("--service-account-key-file={service_accounts}"),
-        format!("--service-account-signing-key-file={service_accounts}"),
+        format!("--service-account-key-file={}", tokens.public.display()),
+        format!("--service-account-signing-key-file={}", tokens.private.display()),
         "--allow-privileged=true".to_owned(), // it is policies that judge privileged workloads here
         "--profiling=false".to_owned(),
     ];
-    Ok(Recipe::new("kube-apiserver", tool("kube-apiserver")?, folder, arguments))
+    Ok(Recipe::new(
+        "kube-apiserver",
+        tool("kube-apiserver")?,
+        folder,
+        arguments,
+    ))
 }
 
 fn controller_manager_arguments(folder: &Path, kubeconfig: &Path) -> Vec<String> {
@@ -215,7 +229,10 @@ fn controller_manager_arguments(folder: &Path, kubeconfig: &Path) -> Vec<String>
         format!("--authentication-kubeconfig={kubeconfig}"),
         format!("--authorization-kubeconfig={kubeconfig}"),
         format!("--controllers={CONTROLLERS}"),
-        format!("--service-account-private-key-file={}", folder.join("service-accounts.key").display()),
+        format!(
+            "--service-account-private-key-file={}",
+            folder.join("service-accounts.key").display()
+        ),
         format!("--root-ca-file={}", folder.join("ca.crt").display()),
         "--use-service-account-credentials=true".to_owned(), // each controller with its own RBAC role
         "--leader-elect=false".to_owned(),

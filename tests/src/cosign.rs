@@ -44,15 +44,31 @@ impl KeyPair {
     pub async fn attest(&self, reference: &str, predicate_type: &str, predicate: &Value) -> Result<()> {
         let file = write(self.folder.path(), "predicate.json", serde_json::to_vec(predicate)?)?;
         let file = file.display().to_string();
-        self.run("attest", &["--predicate", &file, "--type", predicate_type], reference).await
+        self.run("attest", &["--predicate", &file, "--type", predicate_type], reference)
+            .await
     }
 
     /// Without a signing config cosign asks no server for one; without a log entry the signature is the key's alone.
     async fn run(&self, verb: &str, more: &[&str], reference: &str) -> Result<()> {
-        ensure!(reference.contains("@sha256:"), "{reference} names no digest; what a tag means may change");
-        let offline =
-            ["--key", "cosign.key", "--use-signing-config=false", "--tlog-upload=false", "--allow-http-registry", "-y"];
-        let arguments: Vec<&str> = [verb].iter().chain(&offline).chain(more).copied().chain([reference]).collect();
+        ensure!(
+            reference.contains("@sha256:"),
+            "{reference} names no digest; what a tag means may change"
+        );
+        let offline = [
+            "--key",
+            "cosign.key",
+            "--use-signing-config=false",
+            "--tlog-upload=false",
+            "--allow-http-registry",
+            "-y",
+        ];
+        let arguments: Vec<&str> = [verb]
+            .iter()
+            .chain(&offline)
+            .chain(more)
+            .copied()
+            .chain([reference])
+            .collect();
         cosign(self.folder.path(), &arguments).await.map(drop)
     }
 }

@@ -45,7 +45,11 @@ impl TestEnv {
             .await?;
         let client = control_plane.client().await?;
         let namespace = fresh_namespace(&client, story).await?;
-        Ok(Self { control_plane, client, namespace })
+        Ok(Self {
+            control_plane,
+            client,
+            namespace,
+        })
     }
 
     /// Applies YAML, into the story's namespace where a document names none.
@@ -86,7 +90,10 @@ pub async fn install(client: &Client, crds: Vec<CustomResourceDefinition>) -> Re
 /// Whether the API server serves the kind.
 fn established(crd: &CustomResourceDefinition) -> bool {
     let conditions = crd.status.as_ref().and_then(|status| status.conditions.as_ref());
-    conditions.into_iter().flatten().any(|condition| condition.type_ == "Established" && condition.status == "True")
+    conditions
+        .into_iter()
+        .flatten()
+        .any(|condition| condition.type_ == "Established" && condition.status == "True")
 }
 
 /// Makes a namespace called after `story` and waits until Pods may be made in it.
@@ -96,7 +103,9 @@ pub async fn fresh_namespace(client: &Client, story: &str) -> Result<String> {
     let mut namespace = Namespace::default();
     namespace.metadata.name = Some(name.clone());
     namespace.metadata.labels = Some(BTreeMap::from([(STORY_LABEL.to_owned(), name.clone())]));
-    Api::all(client.clone()).create(&PostParams::default(), &namespace).await?;
+    Api::all(client.clone())
+        .create(&PostParams::default(), &namespace)
+        .await?;
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), &name);
     object_becomes(&accounts, "default", "made by its controller", SOON, |_| true).await?;
     Ok(name)

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 use k8s_openapi::api::core::v1::Event;
 use kube::api::ListParams;
 use kube::{Api, Client, Resource};
@@ -14,13 +14,21 @@ const BETWEEN: Duration = Duration::from_millis(150);
 
 /// Asks `probe` until it answers `Some`, at most for `within`. An error ends the waiting when the time is up, not
 /// before: a server that is starting refuses connections at first.
-pub async fn eventually<T>(
+pub async fn eventually<T>(what: &str, within: Duration, probe: impl AsyncFnMut() -> Result<Option<T>>) -> Result<T> {
+    eventually_while(what, within, || Ok(()), probe).await
+}
+
+/// The same, but an error of `alive` ends the waiting at once: what is awaited of a process that has ended will never
+/// come.
+pub async fn eventually_while<T>(
     what: &str,
     within: Duration,
+    mut alive: impl FnMut() -> Result<()>,
     mut probe: impl AsyncFnMut() -> Result<Option<T>>,
 ) -> Result<T> {
     let started = Instant::now();
     loop {
+        alive().with_context(|| format!("waited in vain: {what}"))?;
         let last = match tokio::time::timeout(within, probe()).await {
             Ok(Ok(Some(answer))) => return Ok(answer),
             Ok(Ok(None)) => None,
@@ -83,7 +91,7 @@ async fn describe<K: Resource + Serialize>(client: Client, name: &str, object: O
             let [kind, reason, message] = [event.type_, event.reason, event.message].map(Option::unwrap_or_default);
             format!("event {kind} {reason}: {message}\n")
         })),
-        Err(error) => text.push_str(&format!("its events could not be read: {error}\n")),
+        Err(error) => text.extend(["its events could not be read: ", &error.to_string(), "\n"]),
     }
     text
 }

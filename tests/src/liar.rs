@@ -11,7 +11,7 @@ use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Response, StatusCode, header};
-use futures::stream;
+use futures::{StreamExt as _, stream};
 
 use crate::registry::Registry;
 
@@ -81,9 +81,16 @@ impl Liar {
     pub async fn before(registry: &Registry) -> Result<Self> {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let host = listener.local_addr()?.to_string();
-        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()?;
         let upstream = format!("http://{}", registry.host());
-        let state = Arc::new(Shared { upstream, client, lies: Mutex::default(), asked: Mutex::default() });
+        let state = Arc::new(Shared {
+            upstream,
+            client,
+            lies: Mutex::default(),
+            asked: Mutex::default(),
+        });
         let router = Router::new().fallback(answer).with_state(Arc::clone(&state));
         let server = tokio::spawn(async move { drop(axum::serve(listener, router).await) });
         Ok(Self { host, state, server })
@@ -136,7 +143,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response<Body> {
     let path = request.uri().path().to_owned();
     lock(&shared.asked).push(format!("{} {}", request.method(), request.uri()));
-    let lie = lock(&shared.lies).iter().rev().find(|(part, _)| part.covers(&path)).map(|(_, lie)| lie.clone());
+    let lie = lock(&shared.lies)
+        .iter()
+        .rev()
+        .find(|(part, _)| part.covers(&path))
+        .map(|(_, lie)| lie.clone());
     let answer = match lie {
         None => shared.truth(request).await.map(whole),
         Some(lie) => shared.lie(lie, request).await,
@@ -151,7 +162,11 @@ impl Shared {
         let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
         let asked = self.client.request(parts.method, format!("{}{path}", self.upstream));
         // With the Host header as it came, so that the Location of an upload leads here again.
-        let answer = asked.headers(parts.headers).body(to_bytes(body, BODY_LIMIT).await?).send().await?;
+        let answer = asked
+            .headers(parts.headers)
+            .body(to_bytes(body, BODY_LIMIT).await?)
+            .send()
+            .await?;
         let mut response = Response::new(Bytes::new());
         *response.status_mut() = answer.status();
         *response.headers_mut() = answer.headers().clone();
@@ -166,7 +181,9 @@ impl Shared {
             Lie::RetryAfter(seconds) => (StatusCode::TOO_MANY_REQUESTS, Some(*seconds)),
             Lie::Hang => return std::future::pending().await,
             Lie::Redirect(url) => {
-                let answer = Response::builder().status(StatusCode::TEMPORARY_REDIRECT).header(header::LOCATION, url);
+                let answer = Response::builder()
+                    .status(StatusCode::TEMPORARY_REDIRECT)
+                    .header(header::LOCATION, url);
                 return Ok(answer.body(Body::empty())?);
             }
             _ => return distort(lie, self.truth(request).await?).await,
@@ -195,16 +212,20 @@ async fn distort(lie: Lie, truth: Response<Bytes>) -> Result<Response<Body>> {
         Lie::FlipBit => Body::from(flip(&body)),
         Lie::Truncate(length) => {
             let kept = body.slice(..length.min(body.len()));
-            let cut = Err(std::io::Error::other("cut off"));
-            Body::from_stream(stream::iter([Ok(kept), cut]))
+            let cut = stream::once(async {
+                tokio::time::sleep(Duration::from_millis(50)).await; // what came before must be on its way
+                Err(std::io::Error::other("cut off"))
+            });
+            Body::from_stream(stream::iter([Ok(kept)]).chain(cut))
         }
         Lie::Endless => {
             head.headers.remove(header::CONTENT_LENGTH);
-            let chunk = Bytes::from_static(&[b' '; 64 << 10]);
+            let chunk = Bytes::from(vec![b' '; 64 << 10]);
             Body::from_stream(stream::repeat_with(move || Ok::<_, std::io::Error>(chunk.clone())))
         }
         Lie::Header(name, value) => {
-            head.headers.insert(name, HeaderValue::from_str(&value).context("no header value")?);
+            head.headers
+                .insert(name, HeaderValue::from_str(&value).context("no header value")?);
             Body::from(body)
         }
         Lie::Status(_) | Lie::RetryAfter(_) | Lie::Hang | Lie::Redirect(_) => Body::from(body),
@@ -240,6 +261,8 @@ fn refusal(status: StatusCode, message: &str) -> Response<Body> {
     let document = serde_json::json!({"errors": [{"code": "UNKNOWN", "message": message}]});
     let mut answer = Response::new(Body::from(document.to_string()));
     *answer.status_mut() = status;
-    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     answer
 }

@@ -35,18 +35,38 @@ pub async fn build_files(files: &[(&str, &str)], entrypoints: &[&str]) -> Result
 /// `input`; `None` where it is undefined.
 pub async fn eval(source: &Path, query: &str, input: &Value) -> Result<Option<Value>> {
     let folder = scratch("opa-eval")?;
-    let input = write(folder.path(), "input.json", serde_json::to_vec(input)?)?.display().to_string();
+    let input = write(folder.path(), "input.json", serde_json::to_vec(input)?)?
+        .display()
+        .to_string();
     let source = source.display().to_string();
-    let arguments = ["eval", "--format", "json", "--data", &source, "--input", &input, "--strict-builtin-errors", query];
+    let arguments = [
+        "eval",
+        "--format",
+        "json",
+        "--data",
+        &source,
+        "--input",
+        &input,
+        "--strict-builtin-errors",
+        query,
+    ];
     let answer: Value = serde_json::from_str(&opa(&arguments).await?)?;
     Ok(answer.pointer("/result/0/expressions/0/value").cloned())
 }
 
 /// Runs opa and answers its standard output.
 pub async fn opa(arguments: &[&str]) -> Result<String> {
-    let output = Command::new(tool("opa")?).args(arguments).kill_on_drop(true).output().await?;
+    let output = Command::new(tool("opa")?)
+        .args(arguments)
+        .kill_on_drop(true)
+        .output()
+        .await?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let complained = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "opa {} failed: {said}{complained}", arguments.join(" "));
+    ensure!(
+        output.status.success(),
+        "opa {} failed: {said}{complained}",
+        arguments.join(" ")
+    );
     Ok(said)
 }

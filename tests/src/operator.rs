@@ -9,12 +9,12 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use tempfile::TempDir;
 
 use crate::child::{Child, Recipe};
-use crate::eventually::eventually;
+use crate::eventually::{eventually, eventually_while};
 use crate::scratch::scratch;
 use crate::tools::repository_root;
 
 /// Time for a started operator to be ready: it lists and compiles before it says so.
-const READY: Duration = Duration::from_secs(60);
+const READY: Duration = Duration::from_mins(1);
 
 /// A running operator. Dropping it kills it.
 pub struct Operator {
@@ -31,7 +31,12 @@ impl Operator {
         let arguments = ["operator"].iter().chain(arguments).map(ToString::to_string);
         let recipe = Recipe::new("interlock-operator", binary()?, folder.path(), arguments);
         let recipe = recipe.env("RUST_BACKTRACE", "1");
-        Ok(Self { process: recipe.start()?, recipe, ready: format!("http://{probes}/readyz"), _folder: folder })
+        Ok(Self {
+            process: recipe.start()?,
+            recipe,
+            ready: format!("http://{probes}/readyz"),
+            _folder: folder,
+        })
     }
 
     /// Waits until /readyz answers 200.
@@ -39,11 +44,10 @@ impl Operator {
         let client = reqwest::Client::new();
         let Self { process, ready, .. } = self;
         let answers = async || {
-            process.still_runs()?;
             let answer = client.get(&*ready).send().await?;
             Ok(answer.status().is_success().then_some(()))
         };
-        let outcome = eventually("the operator is ready", READY, answers).await;
+        let outcome = eventually_while("the operator is ready", READY, || process.still_runs(), answers).await;
         outcome.with_context(|| format!("the end of the operator's log:\n{}", self.process.log_tail(40)))
     }
 
@@ -57,7 +61,11 @@ impl Operator {
         self.process.terminate()?;
         let process = &mut self.process;
         let status = eventually("the operator ends", READY, async || process.exited()).await?;
-        ensure!(status.success(), "the operator ended with {status}:\n{}", self.process.log_tail(40));
+        ensure!(
+            status.success(),
+            "the operator ended with {status}:\n{}",
+            self.process.log_tail(40)
+        );
         Ok(())
     }
 
@@ -82,7 +90,12 @@ impl Operator {
 /// Runs `interlock` with `arguments` and answers how it ended and what it said.
 pub async fn interlock(arguments: &[&str]) -> Result<Output> {
     let mut command = tokio::process::Command::new(binary()?);
-    Ok(command.args(arguments).stdin(Stdio::null()).kill_on_drop(true).output().await?)
+    Ok(command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output()
+        .await?)
 }
 
 /// The path of the `interlock` binary that was built together with this executable; `INTERLOCK_BINARY` names another.

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 
 use crate::child::{Child, Recipe, free_port};
-use crate::eventually::eventually;
+use crate::eventually::{eventually, eventually_while};
 use crate::scratch::{scratch, write};
 use crate::tools::tool;
 
@@ -53,7 +53,13 @@ impl Registry {
             Flavour::Tags => distribution(folder.path(), &host, false)?,
             Flavour::Private => distribution(folder.path(), &host, true)?,
         };
-        let registry = Self { process: Mutex::new(Some(recipe.start()?)), recipe, flavour, host, _folder: folder };
+        let registry = Self {
+            process: Mutex::new(Some(recipe.start()?)),
+            recipe,
+            flavour,
+            host,
+            _folder: folder,
+        };
         registry.listens().await?;
         Ok(registry)
     }
@@ -85,16 +91,19 @@ impl Registry {
 
     /// The last lines of its log.
     pub fn log_tail(&self, lines: usize) -> String {
-        self.process().as_ref().map(|process| process.log_tail(lines)).unwrap_or_default()
+        self.process()
+            .as_ref()
+            .map(|process| process.log_tail(lines))
+            .unwrap_or_default()
     }
 
     async fn listens(&self) -> Result<()> {
+        let alive = || self.process().as_mut().map_or(Ok(()), Child::still_runs);
         let accepts = async || {
-            self.process().as_mut().map(Child::still_runs).transpose()?;
             TcpStream::connect(&self.host).await?;
             Ok(Some(()))
         };
-        eventually("the registry accepts connections", STARTED, accepts).await
+        eventually_while("the registry accepts connections", STARTED, alive, accepts).await
     }
 
     fn tell(&self, line: &str) -> Result<()> {
@@ -107,20 +116,28 @@ impl Registry {
 }
 
 fn go_containerregistry(folder: &Path, host: &str) -> Result<Recipe> {
-    Ok(Recipe::new("registry", tool("registry")?, folder, ["--listen".to_owned(), host.to_owned()]))
+    Ok(Recipe::new(
+        "registry",
+        tool("registry")?,
+        folder,
+        ["--listen".to_owned(), host.to_owned()],
+    ))
 }
 
 fn distribution(folder: &Path, host: &str, private: bool) -> Result<Recipe> {
-    let mut settings = serde_json::json!({
+    let auth = if private {
+        let users = write(folder, "users", format!("{USER}:{PASSWORD_HASH}\n"))?;
+        serde_json::json!({"htpasswd": {"realm": "interlock-tests", "path": users}})
+    } else {
+        serde_json::json!({})
+    };
+    let settings = serde_json::json!({
         "version": "0.1",
         "log": {"level": "info"},
         "storage": {"filesystem": {"rootdirectory": folder.join("content")}, "delete": {"enabled": true}},
         "http": {"addr": host},
+        "auth": auth,
     });
-    if private {
-        let users = write(folder, "users", format!("{USER}:{PASSWORD_HASH}\n"))?;
-        settings["auth"] = serde_json::json!({"htpasswd": {"realm": "interlock-tests", "path": users}});
-    }
     let file = write(folder, "distribution.yaml", serde_json::to_vec(&settings)?)?; // JSON is YAML
     let arguments = ["serve".to_owned(), file.display().to_string()];
     // It would send traces to a collector on this machine otherwise.

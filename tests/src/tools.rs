@@ -39,6 +39,11 @@ fn script(arguments: &[&str]) -> Result<String> {
         .stderr(Stdio::inherit())
         .output()
         .with_context(|| format!("could not run {}", path.display()))?;
-    ensure!(output.status.success(), "{} {} failed", path.display(), arguments.join(" "));
+    ensure!(
+        output.status.success(),
+        "{} {} failed",
+        path.display(),
+        arguments.join(" ")
+    );
     Ok(String::from_utf8(output.stdout)?)
 }
