@@ -1,17 +1,15 @@
 //! The `interlock` binary: its command line, run to its end, and its operator as a child that can be killed.
 
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, ensure};
 use tempfile::TempDir;
 
 use crate::child::{Child, Recipe};
 use crate::eventually::{eventually, eventually_while};
 use crate::scratch::scratch;
-use crate::tools::repository_root;
 
 /// Time for a started operator to be ready: it lists and compiles before it says so.
 const READY: Duration = Duration::from_mins(1);
