@@ -1,50 +1,79 @@
 //! The `interlock` binary: its command line, run to its end, and its operator as a child that can be killed.
 
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, ensure};
 use tempfile::TempDir;
 
-use crate::child::{Child, Recipe};
+use crate::child::{Child, Recipe, free_port};
 use crate::eventually::{eventually, eventually_while};
 use crate::scratch::scratch;
-use crate::tools::repository_root;
 
 /// Time for a started operator to be ready: it lists and compiles before it says so.
 const READY: Duration = Duration::from_mins(1);
+
+/// How to run the operator.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The cluster, and as whom.
+    pub kubeconfig: PathBuf,
+    /// Namespace of the Lease and of pull secrets; it must exist.
+    pub namespace: String,
+    /// Registries it may contact, all without TLS: `host:port`.
+    pub registries: Vec<String>,
+    /// Further arguments of `interlock operator`.
+    pub arguments: Vec<String>,
+}
 
 /// A running operator. Dropping it kills it.
 pub struct Operator {
     process: Child,
     recipe: Recipe,
-    ready: String,
+    address: String,
     _folder: TempDir,
 }
 
 impl Operator {
-    /// Starts `interlock operator` with `arguments`. `probes` is the `host:port` on which they let it serve /readyz.
-    pub fn start(arguments: &[&str], probes: &str) -> Result<Self> {
+    /// Starts one, on a free port and with an empty cache. It is not ready yet.
+    pub fn start(settings: &Settings) -> Result<Self> {
         let folder = scratch("operator")?;
-        let arguments = ["operator"].iter().chain(arguments).map(ToString::to_string);
+        let address = format!("127.0.0.1:{}", free_port()?);
+        let registries = settings.registries.join(",");
+        let mut arguments = vec![
+            "operator".to_owned(),
+            format!("--kubeconfig={}", settings.kubeconfig.display()),
+            format!("--namespace={}", settings.namespace),
+            format!("--cache-dir={}", folder.path().join("cache").display()),
+            format!("--listen={address}"),
+        ];
+        if !registries.is_empty() {
+            arguments.push(format!("--allow-registry={registries}"));
+            arguments.push(format!("--plain-http-registry={registries}"));
+        }
+        arguments.extend(settings.arguments.iter().cloned());
         let recipe = Recipe::new("interlock-operator", binary()?, folder.path(), arguments);
-        let recipe = recipe.env("RUST_BACKTRACE", "1");
-        Ok(Self {
-            process: recipe.start()?,
-            recipe,
-            ready: format!("http://{probes}/readyz"),
-            _folder: folder,
-        })
+        Ok(Self { process: recipe.start()?, recipe, address, _folder: folder })
+    }
+
+    /// `127.0.0.1:<port>` of its /healthz, /readyz and /metrics.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// What its /metrics say.
+    pub async fn metrics(&self) -> Result<String> {
+        Ok(reqwest::get(format!("http://{}/metrics", self.address)).await?.error_for_status()?.text().await?)
     }
 
     /// Waits until /readyz answers 200.
     pub async fn ready(&mut self) -> Result<()> {
         let client = reqwest::Client::new();
-        let Self { process, ready, .. } = self;
+        let Self { process, address, .. } = self;
+        let ready = format!("http://{address}/readyz");
         let answers = async || {
-            let answer = client.get(&*ready).send().await?;
+            let answer = client.get(&ready).send().await?;
             Ok(answer.status().is_success().then_some(()))
         };
         let outcome = eventually_while("the operator is ready", READY, || process.still_runs(), answers).await;
@@ -69,7 +98,7 @@ impl Operator {
         Ok(())
     }
 
-    /// Starts it again with the same arguments; its log is continued.
+    /// Kills it if it runs, and starts it again with the same arguments, address and cache; its log is continued.
     pub fn start_again(&mut self) -> Result<()> {
         self.process.kill()?;
         self.process = self.recipe.start()?;
@@ -98,30 +127,18 @@ pub async fn interlock(arguments: &[&str]) -> Result<Output> {
         .await?)
 }
 
-/// The path of the `interlock` binary, brought up to date by cargo first: a test package depends on the library, and
-/// cargo does not build another package's binary for it. `INTERLOCK_BINARY` names one to take as it is.
+/// The path of the `interlock` binary that was built together with this executable; `INTERLOCK_BINARY` names another.
+///
+/// Cargo is not asked to build it here: for a single package it chooses other features for shared dependencies and
+/// would compile everything a second time. `make build` builds the whole workspace at once.
 pub fn binary() -> Result<PathBuf> {
-    static FOUND: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let found = FOUND.get_or_init(|| match std::env::var_os("INTERLOCK_BINARY") {
-        Some(path) => Ok(path.into()),
-        None => build().map_err(|error| format!("{error:#}")),
-    });
-    found.clone().map_err(|error| anyhow!(error))
-}
-
-fn build() -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(["build", "--quiet", "--package", "interlock", "--bin", "interlock"])
-        .current_dir(repository_root())
-        .status()
-        .context("could not run cargo")?;
-    ensure!(status.success(), "cargo could not build the interlock binary");
+    if let Some(path) = std::env::var_os("INTERLOCK_BINARY") {
+        return Ok(path.into());
+    }
     // This executable is target/<profile>/deps/<test> or target/<profile>/<demo>; the binary is beside or above.
     let own = std::env::current_exe()?;
-    let candidates = own.ancestors().skip(1).take(2).map(|folder| folder.join("interlock"));
+    let mut candidates = own.ancestors().skip(1).take(2).map(|folder| folder.join("interlock"));
     candidates
-        .into_iter()
         .find(|path| path.is_file())
-        .with_context(|| format!("cargo left no interlock binary beside {}", own.display()))
+        .with_context(|| format!("no interlock binary beside {}: run make build", own.display()))
 }
