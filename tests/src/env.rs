@@ -2,6 +2,7 @@
 //! namespace of its own.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -24,8 +25,8 @@ pub const STORY_LABEL: &str = "interlock-tests/story";
 
 /// One story's place on the shared control plane.
 pub struct TestEnv {
-    /// The control plane. Other stories use it too: whoever wants to stop it starts one of their own.
-    pub control_plane: &'static ControlPlane,
+    /// The control plane.
+    pub control_plane: Arc<ControlPlane>,
     /// A client with all rights.
     pub client: Client,
     /// The story's own namespace.
@@ -35,14 +36,17 @@ pub struct TestEnv {
 impl TestEnv {
     /// A fresh namespace for `story` (a DNS label) on the shared control plane, which the first caller starts.
     pub async fn new(story: &str) -> Result<Self> {
-        static SHARED: OnceCell<ControlPlane> = OnceCell::const_new();
-        let control_plane = SHARED
-            .get_or_try_init(|| async {
-                let control_plane = ControlPlane::start().await?;
-                install(&control_plane.client().await?, interlock_crds::crds()).await?;
-                anyhow::Ok(control_plane)
-            })
-            .await?;
+        static SHARED: OnceCell<Arc<ControlPlane>> = OnceCell::const_new();
+        let shared = SHARED.get_or_try_init(furnished).await?;
+        Self::on(Arc::clone(shared), story).await
+    }
+
+    /// The same on a control plane of its own, for stories that stop it or that want to be alone with an operator.
+    pub async fn alone(story: &str) -> Result<Self> {
+        Self::on(furnished().await?, story).await
+    }
+
+    async fn on(control_plane: Arc<ControlPlane>, story: &str) -> Result<Self> {
         let client = control_plane.client().await?;
         let namespace = fresh_namespace(&client, story).await?;
         Ok(Self {
@@ -72,6 +76,13 @@ impl TestEnv {
     {
         Api::all(self.client.clone())
     }
+}
+
+/// A control plane with Interlock's CRDs.
+async fn furnished() -> Result<Arc<ControlPlane>> {
+    let control_plane = ControlPlane::start().await?;
+    install(&control_plane.client().await?, interlock_crds::crds()).await?;
+    Ok(Arc::new(control_plane))
 }
 
 /// Applies CRDs and waits until the API server serves them.

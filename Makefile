@@ -1,0 +1,98 @@
+# `make demo` runs the main job on this machine; `make test` shows that all of it works. Both build what they need.
+# On a machine with Rust, Go and make: tools and cargo-deny are built once, into the cache that `tests/tools/build` names.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CACHE ?= $(or $(INTERLOCK_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/interlock)
+CARGO_DENY_VERSION := 0.20.2
+CARGO_DENY := $(CACHE)/tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
+export OPA = $(shell tests/tools/build --path opa)
+
+# $(call step,what it does): says so, with the time.
+step = printf '\n==> %s  %s\n' "$$(date +%H:%M:%S)" $(1)
+
+.PHONY: help
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ready ## Run the main job: a signed bundle judges workloads; stays up until Ctrl-C
+	@cargo run --quiet --package interlock-tests --bin demo
+
+.PHONY: demo-once
+demo-once: ready ## The same, and leave: 0 only if all went as told
+	@cargo run --quiet --package interlock-tests --bin demo -- --once
+
+.PHONY: test
+test: ready lint policies ## All checks and all tests
+	@$(call step,"tests of all crates and the end-to-end stories (10 min on two cores)")
+	@cargo test --workspace
+	@$(call step,"all passed")
+
+.PHONY: tools
+tools: ## Build the pinned tools that tests and the demo run (10 min on two cores; once)
+	@tests/tools/build all
+
+# The whole workspace at once: with fewer packages cargo would choose other features for what they share, and compile
+# it again. So every target starts from this one.
+.PHONY: build
+build: ## Compile everything (8 min on two cores; then only what changed)
+	@$(call step,"compiling the workspace (8 min on two cores the first time)")
+	@cargo build --workspace --all-targets
+
+# Both at once: Go and Rust each have phases that leave a core idle.
+.PHONY: ready
+ready:
+	@$(call step,"tools and workspace (15 min on two cores with an empty cache)")
+	@tests/tools/build all & tools=$$!; trap 'kill $$tools 2>/dev/null || true' EXIT; \
+	cargo build --workspace --all-targets; wait $$tools
+
+.PHONY: lint
+lint: fmt clippy doc deny ## Formatting, lints, documentation, dependencies
+
+.PHONY: fmt
+fmt:
+	@$(call step,"formatting")
+	@cargo fmt --all --check
+
+.PHONY: clippy
+clippy:
+	@$(call step,"clippy (3 min on two cores the first time)")
+	@cargo clippy --workspace --all-targets --quiet -- -D warnings
+
+.PHONY: doc
+doc:
+	@$(call step,"documentation")
+	@RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+
+# Advisories come from a Git repository. Where it cannot be reached and no copy is there, the other three checks still
+# run, and the gap is said aloud.
+.PHONY: deny
+deny: $(CARGO_DENY) ## Licences, advisories, sources and duplicates of all dependencies
+	@$(call step,"cargo deny")
+	@if $(CARGO_DENY) --log-level error fetch db; then checks="advisories bans licenses sources"; else \
+		checks="bans licenses sources"; \
+		echo "make deny: the advisory database cannot be fetched, so ADVISORIES ARE NOT CHECKED" >&2; \
+	fi; $(CARGO_DENY) --log-level error check --hide-inclusion-graph $$checks
+
+$(CARGO_DENY):
+	@$(call step,"installing cargo-deny $(CARGO_DENY_VERSION) (5 min on two cores; once)")
+	@cargo install --locked --quiet --root $(CACHE)/tools/cargo-deny-$(CARGO_DENY_VERSION) \
+		--version $(CARGO_DENY_VERSION) cargo-deny
+
+.PHONY: policies
+policies: ## opa fmt, opa check --strict and opa test of every bundle
+	@tests/tools/build opa
+	@$(call step,"policies")
+	@policies/test
+
+.PHONY: bundles
+bundles: ## Build bundles/dist from policies/
+	@tests/tools/build opa
+	@policies/build
+
+.PHONY: clean
+clean: ## Remove what was compiled here; the cache stays
+	@cargo clean
