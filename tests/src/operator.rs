@@ -32,7 +32,7 @@ pub struct Operator {
     process: Child,
     recipe: Recipe,
     address: String,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Operator {
@@ -58,13 +58,18 @@ impl Operator {
             process: recipe.start()?,
             recipe,
             address,
-            _folder: folder,
+            folder,
         })
     }
 
     /// `127.0.0.1:<port>` of its /healthz, /readyz and /metrics.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// The folder in which it keeps verified bundles.
+    pub fn cache(&self) -> PathBuf {
+        self.folder.path().join("cache")
     }
 
     /// What its /metrics say.
