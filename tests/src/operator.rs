@@ -54,7 +54,12 @@ impl Operator {
         }
         arguments.extend(settings.arguments.iter().cloned());
         let recipe = Recipe::new("interlock-operator", binary()?, folder.path(), arguments);
-        Ok(Self { process: recipe.start()?, recipe, address, _folder: folder })
+        Ok(Self {
+            process: recipe.start()?,
+            recipe,
+            address,
+            _folder: folder,
+        })
     }
 
     /// `127.0.0.1:<port>` of its /healthz, /readyz and /metrics.
@@ -64,7 +69,11 @@ impl Operator {
 
     /// What its /metrics say.
     pub async fn metrics(&self) -> Result<String> {
-        Ok(reqwest::get(format!("http://{}/metrics", self.address)).await?.error_for_status()?.text().await?)
+        Ok(reqwest::get(format!("http://{}/metrics", self.address))
+            .await?
+            .error_for_status()?
+            .text()
+            .await?)
     }
 
     /// Waits until /readyz answers 200.
