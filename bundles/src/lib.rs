@@ -1,7 +1,7 @@
 //! The life of a policy bundle outside Kubernetes.
 pub mod archive;
-pub mod catalogue;
 pub mod cache;
+pub mod catalogue;
 pub mod digest;
 pub mod engine;
 pub mod outcome;

@@ -368,4 +368,14 @@ mod tests {
             assert!(text.parse::<Reference>().is_err(), "{text:?} was accepted");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_read_is_written_the_same(text in "[a-z]{1,4}[.:@/a-z0-9_-]{0,20}(/[a-z0-9._-]{1,8}){0,3}|\\PC*") {
+            drop(text.parse::<Reference>());
+            if let Ok(repository) = text.parse::<Repository>() {
+                proptest::prop_assert_eq!(repository.to_string(), text.trim_start_matches("oci://").to_ascii_lowercase());
+            }
+        }
+    }
 }

@@ -85,3 +85,13 @@ fn failed(error: &anyhow::Error) -> ExitCode {
     output::error(&format!("interlock: {error:#}"));
     ExitCode::from(USAGE)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn arguments_are_consistent() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -22,7 +22,7 @@ deny contains finding(term(image), msg) if {
 	some image in images
 	is_string(image.reference)
 	not pinned(image.reference)
-	msg := $"image {image.reference} of container {container(image)} {fault(image.reference)}"
+	msg := $"image {image.reference} of container {owner(image)} {fault(image.reference)}"
 }
 
 unknown contains finding(term(image), msg) if {
@@ -30,7 +30,7 @@ unknown contains finding(term(image), msg) if {
 	object.get(image, "reference", null) == null
 	chooser := object.get(image, "chosenBy", "another object")
 	msg := concat("", [
-		$"the image of container {container(image)} is chosen by its {chooser}, which this dossier does not hold; ",
+		$"the image of container {owner(image)} is chosen by its {chooser}, which this dossier does not hold; ",
 		"name the image by digest in the object itself to have it judged",
 	])
 }
@@ -40,12 +40,12 @@ unknown contains finding("images", msg) if {
 	msg := "the dossier's images are not a list of {path, container, reference}; gather it again"
 }
 
-# Containers without an image entry contradict the promise that images is complete.
+# The dossier promises every image; a container without one contradicts it.
 unknown contains finding("images", msg) if {
 	readable
-	count(images) == 0
-	count(workload.containers) > 0
-	msg := $"{workload.subject} has containers, but the dossier lists no image; gather it again"
+	unlisted := sort([container.term | some container in workload.containers; not listed(container)])
+	count(unlisted) > 0
+	msg := $"the dossier lists no image for {concat(", ", unlisted)}; gather it again"
 }
 
 skip contains finding("", $"{workload.subject} runs no image") if {
@@ -68,13 +68,19 @@ readable if {
 	}
 }
 
+listed(container) if {
+	wanted := object.get(container.spec, "image", null)
+	some image in images
+	object.get(image, "reference", null) == wanted
+}
+
 pinned(reference) if regex.match(`^[^@\s]+@sha256:[0-9a-f]{64}$`, reference)
 
 fault(reference) := "has no well-formed sha256 digest; name it as NAME@sha256:<64 hex digits>" if {
 	contains(reference, "@")
 } else := "is named by tag, which can move; append @sha256:<digest>"
 
-container(image) := image.container if {
+owner(image) := image.container if {
 	is_string(image.container)
 } else := $"{image.path}"
 

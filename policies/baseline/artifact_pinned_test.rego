@@ -3,7 +3,10 @@ package interlock.baseline.artifact_pinned_test
 import data.interlock.baseline.artifact_pinned as gate
 import data.interlock.lib.sample_test as sample
 
-with_reference(reference) := sample.patched([{"op": "replace", "path": "/images/0/reference", "value": reference}])
+with_reference(reference) := sample.patched([
+	{"op": "replace", "path": "/images/0/reference", "value": reference},
+	{"op": "replace", "path": "/pods/0/spec/containers/0/image", "value": reference},
+])
 
 test_digest_passes if {
 	sample.by_term(gate.pass) == {"": "images named by digest: 1"} with input as sample.dossier
@@ -54,10 +57,14 @@ test_no_images_is_skipped if {
 	count(gate.pass) == 0 with input as sample.route
 }
 
-test_containers_without_images_are_unknown if {
-	dossier := sample.patched([{"op": "replace", "path": "/images", "value": []}])
-	sample.terms(gate.unknown) == {"images"} with input as dossier
-	count(gate.pass | gate.skip) == 0 with input as dossier
+test_container_without_an_image_is_unknown if {
+	other := [{"path": "p", "container": "app", "reference": $"other@{sample.digest}", "digest": sample.digest}]
+	message := "the dossier lists no image for app; gather it again"
+	every images in [[], other] {
+		dossier := sample.patched([{"op": "replace", "path": "/images", "value": images}])
+		sample.by_term(gate.unknown) == {"images": message} with input as dossier
+		count(gate.pass | gate.skip) == 0 with input as dossier
+	}
 }
 
 test_wrong_shapes_are_unknown if {

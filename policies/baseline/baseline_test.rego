@@ -29,6 +29,15 @@ test_good_dossier_passes_every_gate if said(sample.dossier) == {gate: {"pass"} |
 
 test_object_without_pods_skips_every_gate if said(sample.route) == {gate: {"skip"} | some gate in gates}
 
+test_wrong_parameters_do_not_concern_an_object_without_pods if {
+	wrong := {"podSecurity": 1, "resources": 1, "automountAllowed": 1, "requireEgress": 1, "allowedNames": 1}
+	said(sample.with_parameters(sample.route, wrong)) == {gate: {"skip"} | some gate in gates}
+	said(sample.with_parameters(sample.dossier, wrong)) == object.union(
+		{gate: {"unknown"} | some gate in gates},
+		{"C-01": {"pass"}},
+	)
+}
+
 test_every_gate_says_something_about_anything if {
 	every dossier in dossiers {
 		every _, said_kinds in said(dossier) { count(said_kinds) > 0 }

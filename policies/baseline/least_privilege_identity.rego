@@ -77,6 +77,13 @@ unknown contains finding($"serviceAccount/{name}", msg) if {
 	msg := $"the dossier does not say whether the ServiceAccount {name} exists; gather it again"
 }
 
+unknown contains finding("permissions", msg) if {
+	not workload.without_pods
+	some item in source.items("permissions")
+	not is_string(object.get(item, "serviceAccount", null))
+	msg := "the dossier's permissions do not all say whose they are; gather it again"
+}
+
 unknown contains finding(binding(item), msg) if {
 	some item in permissions
 	not administrator(item)

@@ -54,6 +54,25 @@ test_missing_account_is_denied if {
 	contains(found["serviceAccount/cart"], "does not exist in its namespace; create it")
 }
 
+test_missing_account_has_no_token_to_mount if {
+	dossier := json.patch(
+		sample.without_in_pod("automountServiceAccountToken"),
+		[{"op": "replace", "path": $"{accounts}/items/0/exists", "value": false}],
+	)
+	object.keys(denied(dossier)) == {"serviceAccount/cart"}
+}
+
+test_default_account_is_one_fault_even_where_it_is_missing if {
+	missing := json.patch(sample.in_pod("serviceAccountName", "default"), [{
+		"op": "replace",
+		"path": $"{accounts}/items/0",
+		"value": {"name": "default", "exists": false, "automountServiceAccountToken": null},
+	}])
+	found := denied(missing)
+	object.keys(found) == {"serviceAccount/default"}
+	count(gate.unknown) == 0 with input as sample.in_pod("serviceAccountName", "default")
+}
+
 test_mounted_token_is_denied if {
 	every dossier in [
 		sample.in_pod("automountServiceAccountToken", true),
@@ -77,12 +96,14 @@ test_account_may_refuse_the_token if {
 
 test_cluster_admin_is_denied if {
 	every rules in [null, [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]] {
-		found := denied(set_at($"{permissions}/items/0", {
+		dossier := set_at($"{permissions}/items/0", {
 			"serviceAccount": "cart",
 			"binding": {"kind": "ClusterRoleBinding", "name": "everything"},
 			"role": {"kind": "ClusterRole", "name": "cluster-admin"},
 			"rules": rules,
-		}))
+		})
+		found := denied(dossier)
+		count(gate.unknown) == 0 with input as dossier
 		found == {"ClusterRoleBinding/everything": concat("", [
 			"ClusterRoleBinding/everything makes the ServiceAccount cart cluster-admin; ",
 			"bind a role with what it needs",
@@ -121,10 +142,14 @@ test_unread_rules_are_unknown if {
 	object.keys(unknown(sample.patched([{"op": "remove", "path": $"{permissions}/items/0/rules"}]))) == {"RoleBinding/cart"}
 }
 
+test_permission_of_nobody_is_unknown if {
+	object.keys(unknown(set_at($"{permissions}/items", [{}]))) == {"permissions"}
+}
+
 test_unavailable_sources_are_unknown if {
 	every name in ["serviceAccounts", "permissions"] {
 		unknown(set_at($"/related/{name}", sample.unavailable)) == {name: $"{name} could not be asked (Forbidden): may not list"}
-		every value in [null, {}, {"state": "complete"}, {"state": "complete", "items": [1]}] {
+		every value in [null, {}, {"state": "complete"}, {"state": "partial", "items": []}, {"items": []}, {"state": "complete", "items": [1]}] {
 			object.keys(unknown(set_at($"/related/{name}", value))) == {name}
 		}
 		object.keys(unknown(sample.patched([{"op": "remove", "path": $"/related/{name}"}]))) == {name}

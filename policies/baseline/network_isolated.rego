@@ -37,7 +37,7 @@ deny contains finding(opening.term, msg) if {
 
 deny contains finding($"{workload.prefix(pod)}hostNetwork", msg) if {
 	some pod in workload.pods
-	pod.spec.hostNetwork == true
+	not object.get(pod.spec, "hostNetwork", null) in [null, false]
 	msg := $"{workload.place(pod)} is on the network of its node, where NetworkPolicies do not apply; remove hostNetwork"
 }
 
@@ -122,6 +122,8 @@ sides := {
 
 widest(peers) := "everybody" if {
 	not listed(peers)
+} else := "everybody" if {
+	{} in peers
 } else := "everybody" if {
 	some peer in peers
 	object.get(peer, ["ipBlock", "cidr"], "") in ["0.0.0.0/0", "::/0"]

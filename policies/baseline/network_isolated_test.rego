@@ -67,6 +67,7 @@ test_rule_for_everybody_is_denied if {
 		{},
 		{"from": []},
 		{"from": null},
+		{"from": [{}]},
 		{"ports": [{"port": 80}]},
 		{"from": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]},
 		{"from": [{"podSelector": {}}, {"ipBlock": {"cidr": "::/0", "except": []}}]},
@@ -76,6 +77,15 @@ test_rule_for_everybody_is_denied if {
 			"list the peers that need it",
 		])}
 	}
+}
+
+test_rule_for_everybody_is_no_warning_too if {
+	count(gate.warn) == 0 with input as with_ingress([{}])
+}
+
+test_rules_of_a_type_the_policy_does_not_name_do_nothing if {
+	egress_only := {"name": "out", "selects": ["spec.template"], "policyTypes": ["Egress"], "ingress": [{}], "egress": []}
+	passes(set_at($"{source}/items/-", egress_only))
 }
 
 test_one_open_policy_opens_the_others if {
@@ -107,7 +117,10 @@ test_narrow_peers_pass if {
 	}
 }
 
-test_host_network_is_denied if object.keys(denied(sample.in_pod("hostNetwork", true))) == {"hostNetwork"}
+test_host_network_is_denied if {
+	every value in [true, "true", {}] { object.keys(denied(sample.in_pod("hostNetwork", value))) == {"hostNetwork"} }
+	passes(sample.in_pod("hostNetwork", false))
+}
 
 with_egress(types, rules) := sample.with_parameters(
 	sample.patched([
@@ -118,6 +131,8 @@ with_egress(types, rules) := sample.with_parameters(
 )
 
 test_egress_by_parameter if {
+	object.keys(denied(with_egress(["Ingress"], [{"to": [{"podSelector": {}}]}]))) == {"spec.template/egress"}
+	object.keys(denied(with_egress(null, []))) == {"spec.template/egress"}
 	object.keys(denied(with_egress(["Ingress"], []))) == {"spec.template/egress"}
 	passes(with_egress(["Ingress", "Egress"], []))
 	passes(with_egress(null, [{"to": [{"podSelector": {}}]}]))

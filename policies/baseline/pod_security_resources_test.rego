@@ -5,6 +5,7 @@ import data.interlock.lib.sample_test as sample
 
 denied(dossier) := found if {
 	found := sample.terms(gate.deny) with input as dossier
+	count(gate.deny) == count(found) with input as dossier # one message a term
 }
 
 passes(dossier) if {
@@ -142,11 +143,40 @@ annotated(value) := sample.patched([{
 	"value": {apparmor_key: value},
 }])
 
+# https://kubernetes.io/docs/concepts/security/pod-security-standards/, written down a second time.
+test_lists_are_the_standards if {
+	every name in [
+		"kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.ip_unprivileged_port_start",
+		"net.ipv4.tcp_syncookies", "net.ipv4.ping_group_range", "net.ipv4.ip_local_reserved_ports",
+		"net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_keepalive_intvl",
+		"net.ipv4.tcp_keepalive_probes", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem",
+	] {
+		passes(sample.in_pod("securityContext/sysctls", [{"name": name, "value": "1"}]))
+	}
+	every capability in [
+		"AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "SETFCAP",
+		"SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
+	] {
+		passes(at_level(sample.in_container("securityContext/capabilities/add", [capability]), "baseline"))
+	}
+	every type in [
+		"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected",
+		"secret",
+	] {
+		passes(sample.in_pod("volumes", [{"name": "v", type: {}}]))
+	}
+	every type in ["container_t", "container_init_t", "container_kvm_t", "container_engine_t", ""] {
+		passes(sample.in_container("securityContext/seLinuxOptions", {"type": type}))
+	}
+}
+
 test_apparmor_annotations if {
 	key := apparmor_key
 	denied(annotated("unconfined")) == {$"annotations[{key}]"}
 	passes(annotated("runtime/default"))
 	passes(annotated("localhost/profile"))
+	other := {"op": "add", "path": "/pods/0/annotations", "value": {"example.com/apparmor": "unconfined"}}
+	passes(sample.patched([other]))
 	listed := sample.patched([{"op": "add", "path": "/pods/0/annotations", "value": {key: "unconfined"}}])
 	denied(listed) == {$"annotations[{key}]"}
 	bare := sample.patched([
@@ -159,7 +189,7 @@ test_apparmor_annotations if {
 test_user_namespace_relaxes_users_but_not_proc_mount_when_restricted if {
 	changed := json.patch(sample.in_container("securityContext/procMount", "Unmasked"), [
 		{"op": "add", "path": "/pods/0/spec/hostUsers", "value": false},
-		{"op": "remove", "path": "/pods/0/spec/securityContext/runAsNonRoot"},
+		{"op": "replace", "path": "/pods/0/spec/securityContext/runAsNonRoot", "value": false},
 		{"op": "add", "path": "/pods/0/spec/securityContext/runAsUser", "value": 0},
 	])
 	denied(changed) == {"app/securityContext.procMount"}
@@ -227,7 +257,7 @@ test_each_resource_is_needed if {
 	every path in ["requests/cpu", "limits/memory"] {
 		denied(sample.without_in_pod($"containers/0/resources/{path}")) == {"app/resources"}
 	}
-	every nothing in ["0", "0Mi", "", "lots", "-1", 0, null, {}] {
+	every nothing in ["0", "0Mi", "", "lots", "1lots", "1 Gi", "-1", 0, null, {}] {
 		denied(sample.in_container("resources/limits/memory", nothing)) == {"app/resources"}
 	}
 	every enough in ["1", "1.5Gi", "1e9", ".5G", 1000000, "100M"] {
@@ -310,6 +340,13 @@ test_wrong_types_are_unknown if {
 		["containers/0/lifecycle", {"preStop": "x"}],
 		["containers/0/livenessProbe", {"httpGet": []}],
 		["containers/0/resources", {"limits": "1Gi"}],
+		["containers/0/startupProbe", "x"],
+		["containers/0/securityContext/capabilities", {"add": "SYS_ADMIN", "drop": ["ALL"]}],
+		["containers/0/securityContext/capabilities", {"add": [1], "drop": ["ALL"]}],
+		["containers/0/securityContext/capabilities", {"drop": "ALL"}],
+		["securityContext/seccompProfile", "RuntimeDefault"],
+		["securityContext/sysctls", {}],
+		["resources", {"limits": 1}],
 		["containers/0/env", [{"name": "PORT", "value": 80}]],
 	] {
 		dossier := sample.in_pod(change[0], change[1])

@@ -78,7 +78,6 @@ word_fault(_, _, word) := $"looks like {kind(word)}" if {
 }
 
 word_fault(list, index, word) := "follows a flag that says it is secret" if {
-	index > 0
 	flag := list[index - 1]
 	startswith(flag, "-")
 	says_secret(flag)

@@ -110,7 +110,7 @@ test_other_arguments_pass if {
 	every words in [
 		["--password=$(DB_PASSWORD)"], ["--password", "$(DB_PASSWORD)"], ["--password-file=/etc/p"], ["--max-tokens=512"],
 		["--token", "--verbose"], ["--private-key=/etc/tls/key.pem"], ["--enable-token=true"], ["--tokenizer", "bert"],
-		["--password="], ["password"],
+		["--password="], ["password"], ["password", "hunter2"],
 	] {
 		passes(sample.in_container("args", words))
 	}

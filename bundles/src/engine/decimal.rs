@@ -107,7 +107,7 @@ impl Decimal {
     }
 
     /// Written without an exponent and with exactly `places` digits after the point, rounded half
-    /// away from zero (Go's `Rat.FloatString`). Ask [`Self::width`] before.
+    /// away from zero (Go's `Rat.FloatString`, which keeps the sign of what rounds to zero). Ask [`Self::width`] before.
     pub(super) fn to_fixed(&self, places: usize) -> String {
         let shift = i64::try_from(places).unwrap_or(i64::MAX);
         let kept = self.exponent.saturating_add(shift);
@@ -134,7 +134,7 @@ impl Decimal {
         if places > 0 {
             text.insert(text.len() - places, '.');
         }
-        if self.negative && digits.iter().any(|digit| *digit != 0) {
+        if self.negative {
             text.insert(0, '-');
         }
         text
@@ -271,7 +271,7 @@ mod tests {
             ("0.5", 0, "1"),
             ("-0.5", 0, "-1"),
             ("0.49", 0, "0"),
-            ("-0.004", 2, "0.00"),
+            ("-0.004", 2, "-0.00"),
             ("0.005", 2, "0.01"),
             ("9.995", 2, "10.00"),
             ("12e3", 1, "12000.0"),

@@ -146,7 +146,10 @@ pub(super) fn import(store: &mut Store<HostState>, name: &str) -> Option<Extern>
     Some(function.into())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the runtime calls it this way")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the runtime calls it this way"
+)]
 fn abort(caller: Caller<'_, HostState>, address: i32) -> wasmtime::Result<()> {
     let message = match caller.data().guest.as_ref() {
         Some(guest) => TextAddress::new(address, "opa_abort").and_then(|at| {

@@ -137,9 +137,21 @@ impl Session<'_> {
         self.ask(&ask).await.map(drop)
     }
 
+    fn too_heavy(&self, entry: Digest) -> RegistryError {
+        RegistryError::LimitExceeded {
+            at: format!("signature {entry} of {}", self.repository),
+            what: "bytes of all signatures",
+            limit: self.settings.caps.evidence_bytes,
+        }
+    }
+
     /// The Sigstore bundles of one listed manifest: one, as cosign writes them, or none if it turns
     /// out to be something else.
-    async fn evidence(&mut self, entry: &Entry, left: u64) -> Result<Vec<Evidence>, RegistryError> {
+    async fn evidence(
+        &mut self,
+        entry: &Entry,
+        mut left: u64,
+    ) -> Result<Vec<Evidence>, RegistryError> {
         let bytes = self.manifest(entry.digest).await?;
         let layers = serde_json::from_slice::<Manifest>(&bytes).map(|manifest| manifest.layers);
         let bundles: Vec<Descriptor> = layers
@@ -153,6 +165,9 @@ impl Session<'_> {
             .as_deref()
             .filter(|listed| listed.starts_with(SIGSTORE_BUNDLE));
         if let (true, Some(listed)) = (bundles.is_empty(), listed) {
+            if bytes.len() as u64 > left {
+                return Err(self.too_heavy(entry.digest));
+            }
             // It claims to be a signature and is none. Handed on, so that the trust check says so
             // and a good signature beside it still counts.
             return Ok(vec![Evidence {
@@ -162,13 +177,12 @@ impl Session<'_> {
             }]);
         }
         let mut found = Vec::new();
-        let mut left = left;
         for layer in bundles {
-            let each = ("signature bytes", self.settings.caps.bundle_bytes);
-            let all = ("bytes of all signatures", left);
-            let cap = if each.1 <= all.1 { each } else { all };
+            let cap = ("signature bytes", self.settings.caps.bundle_bytes);
             let bytes = self.blob(layer.digest, layer.size, cap).await?;
-            left = left.saturating_sub(bytes.len() as u64);
+            left = left
+                .checked_sub(bytes.len() as u64)
+                .ok_or_else(|| self.too_heavy(entry.digest))?;
             found.push(Evidence {
                 media_type: layer.media_type,
                 bytes,

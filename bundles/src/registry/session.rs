@@ -53,7 +53,8 @@ pub(super) struct Session<'a> {
     /// The token scope: `pull` or `pull,push`.
     pub(super) actions: &'static str,
     pub(super) base: Url,
-    pub(super) deadline: Instant,
+    /// When the operation ends anyway; nothing is waited for beyond. `None` is later than clocks count.
+    pub(super) deadline: Option<Instant>,
     /// Found out by the first challenge; only ever sent to `base`'s origin.
     pub(super) authorization: Option<HeaderValue>,
 }
@@ -113,7 +114,7 @@ impl<'a> Session<'a> {
             credentials,
             actions,
             base,
-            deadline: Instant::now() + settings.timeout,
+            deadline: Instant::now().checked_add(settings.timeout),
             authorization,
         })
     }
@@ -186,7 +187,9 @@ impl<'a> Session<'a> {
 
     /// No plain HTTP but where allowed, and nothing that is not HTTP.
     pub(super) fn may_speak_to(&self, at: &str, url: &Url) -> Result<(), RegistryError> {
-        let plain = url.scheme() == "http" && self.settings.is_plain(&authority(url));
+        let listed = |name: &str| self.settings.is_plain(name);
+        let default_port = url.port().is_none() && listed(&format!("{}:80", authority(url)));
+        let plain = url.scheme() == "http" && (listed(&authority(url)) || default_port);
         if !plain && url.scheme() != "https" {
             return Err(refuse(
                 at.to_owned(),
@@ -230,12 +233,12 @@ impl<'a> Session<'a> {
                 Ok(response) if ask.is_repeatable() && is_transient(response.status()) => {
                     Some(retry_after(response.headers()))
                 }
-                Err(error) if error.is_connect() && !error.is_timeout() => Some(None),
+                Err(error) if ask.may_try_again(error) => Some(None),
                 _ => None,
             };
             if let (Some(asked), Some(pause)) = (wait, pauses.next()) {
                 let pause = asked.unwrap_or(*pause);
-                if pause <= RETRY_AFTER_MAX && Instant::now() + pause < self.deadline {
+                if pause <= RETRY_AFTER_MAX && self.has_time_for(pause) {
                     tracing::debug!(at = ask.at(), ?pause, "asking the registry again");
                     tokio::time::sleep(pause).await;
                     continue;
@@ -245,6 +248,12 @@ impl<'a> Session<'a> {
                 transport(ask.at(), error, CONNECT_TIMEOUT.min(self.settings.timeout))
             });
         }
+    }
+
+    fn has_time_for(&self, pause: Duration) -> bool {
+        let end = Instant::now().checked_add(pause);
+        self.deadline
+            .is_none_or(|deadline| end.is_some_and(|end| end < deadline))
     }
 
     /// Answers a challenge; `None` if these credentials have no answer to it.
@@ -289,6 +298,13 @@ impl<'a> Session<'a> {
 }
 
 impl Ask {
+    /// Nothing was connected to; or a connection, perhaps one kept open since before the registry was
+    /// restarted, closed without an answer.
+    fn may_try_again(&self, error: &reqwest::Error) -> bool {
+        let closed = self.is_repeatable() && error.is_request();
+        !error.is_timeout() && (error.is_connect() || closed)
+    }
+
     fn is_repeatable(&self) -> bool {
         self.method == Method::GET || self.method == Method::HEAD
     }

@@ -85,6 +85,17 @@ impl PublicKey {
         self.algorithm
     }
 
+    /// What to tell about a signature that names this key and was not made by it.
+    pub(super) fn likely_cause(&self) -> &'static str {
+        match self.key {
+            // Checked with cosign 3.1.3; see testdata/trust.
+            CosignVerificationKey::ED25519(_) => {
+                "signature or content were changed, or cosign made it, which signs Ed25519ph with such a key: use an ECDSA key with cosign"
+            }
+            _ => "signature or content were changed",
+        }
+    }
+
     /// Whether this key made this signature over this message.
     pub(super) fn made(&self, signature: &[u8], message: &[u8]) -> bool {
         self.key

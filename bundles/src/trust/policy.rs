@@ -106,9 +106,18 @@ impl TrustPolicy {
         pulled: Pulled,
         evidence: &[Evidence],
     ) -> Result<Verified<Pulled>, Untrusted> {
-        let (_, verdict) = self.decide(&pulled.digest(), SIGNATURE_PREDICATE, evidence);
-        let signers = verdict?;
+        let signers = self.vouched(&pulled.digest(), SIGNATURE_PREDICATE, evidence)?;
         Ok(Verified::new(pulled, Provenance::Signed { signers }))
+    }
+
+    /// The names of the signers that vouch, if they are enough.
+    pub(super) fn vouched(
+        &self,
+        subject: &Digest,
+        predicate_type: &str,
+        evidence: &[Evidence],
+    ) -> Result<Vec<String>, Untrusted> {
+        self.decide(subject, predicate_type, evidence).1
     }
 
     fn decide(
@@ -300,8 +309,9 @@ pub(super) fn maker(
         Some(signer) => (
             RefusalReason::BadSignature,
             format!(
-                "it names the key of {}, which did not make it: signature or content were changed",
-                signer.name
+                "it names the key of {}, which did not make it: {}",
+                signer.name,
+                signer.key.likely_cause()
             ),
         ),
         None => (

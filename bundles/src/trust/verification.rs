@@ -93,7 +93,7 @@ pub enum Untrusted {
         subject: Digest,
     },
     /// There are signatures, but none counts.
-    #[error("none of {} signatures of {subject} counts: {}", refusals.len(), most_telling(refusals).1)]
+    #[error("no signature of {subject} counts, of {} found: {}", refusals.len(), most_telling(refusals).1)]
     NoTrustedSignature {
         /// What should be signed.
         subject: Digest,

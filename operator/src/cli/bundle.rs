@@ -61,7 +61,7 @@ pub(super) struct Inspect {
     #[command(flatten)]
     access: Access,
     /// Form of the result.
-    #[arg(short, long = "output", value_enum, default_value_t)]
+    #[arg(short = 'o', long = "output", value_enum, default_value_t)]
     format: Format,
 }
 
@@ -70,7 +70,7 @@ pub(super) struct Lint {
     /// The bundle.
     file: PathBuf,
     /// Form of the result.
-    #[arg(short, long = "output", value_enum, default_value_t)]
+    #[arg(short = 'o', long = "output", value_enum, default_value_t)]
     format: Format,
 }
 

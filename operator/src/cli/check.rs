@@ -55,7 +55,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "TIME")]
     now: Option<Timestamp>,
     /// Form of the result.
-    #[arg(short, long = "output", value_enum, default_value_t)]
+    #[arg(short = 'o', long = "output", value_enum, default_value_t)]
     format: Format,
 }
 

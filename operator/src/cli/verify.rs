@@ -31,7 +31,7 @@ pub(super) struct BundleArguments {
     #[command(flatten)]
     access: Access,
     /// Form of the result.
-    #[arg(short, long = "output", value_enum, default_value_t)]
+    #[arg(short = 'o', long = "output", value_enum, default_value_t)]
     format: Format,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct BlobArguments {
     /// The file that was signed, or sha256:HEX.
     blob: String,
     /// Form of the result.
-    #[arg(short, long = "output", value_enum, default_value_t)]
+    #[arg(short = 'o', long = "output", value_enum, default_value_t)]
     format: Format,
 }
 

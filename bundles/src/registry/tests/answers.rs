@@ -86,6 +86,13 @@ async fn what_helps_is_tried_again_and_no_more_than_twice() {
     assert_eq!(error.retry_after(), Some(Duration::from_hours(1)));
     assert_eq!(liar.seen().len(), 1, "an hour is not waited for");
 
+    // A connection that closes without an answer, as those do that outlive a restarted registry.
+    let liar = registry(|request| (request.number < 2).then_some(Reply::Close)).await;
+    assert_eq!(reason(resolve(&liar).await), "ok");
+    let liar = registry(|_| Some(Reply::Close)).await;
+    assert_eq!(reason(resolve(&liar).await), "RegistryUnavailable");
+    assert_eq!(liar.seen().len(), 3);
+
     for status in [400, 401, 403, 404] {
         let liar = registry(move |_| Some(Reply::status(status))).await;
         assert!(!resolve(&liar).await.unwrap_err().is_transient());

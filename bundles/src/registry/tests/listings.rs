@@ -173,6 +173,26 @@ async fn what_is_no_signature_does_not_hide_one() {
     );
 }
 
+#[tokio::test]
+async fn junk_listed_as_signatures_is_weighed_too() {
+    let junk: Vec<Vec<u8>> = (b'a'..=b'c').map(|letter| vec![letter; 900]).collect();
+    let body = index(
+        &junk
+            .iter()
+            .map(|bytes| entry(Some(BUNDLE), bytes))
+            .collect::<Vec<_>>(),
+    );
+    let liar = registry(move |request| {
+        let stored = junk
+            .iter()
+            .find(|bytes| request.path.ends_with(&Digest::of(bytes).to_string()));
+        let list = is_list(request).then(|| Reply::ok(body.clone()));
+        list.or_else(|| stored.map(|bytes| Reply::ok(bytes.clone())))
+    })
+    .await;
+    assert_eq!(reason(signatures(&liar).await), "LimitExceeded");
+}
+
 /// Pages of a list, linked in each of the ways registries do.
 fn paged(request: &Request, bodies: &[Vec<u8>]) -> Reply {
     let page: usize = request
