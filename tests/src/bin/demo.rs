@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use interlock_crds::release::GateOutcome;
 use interlock_crds::{PolicyBundle, Release, Verdict};
+use interlock_tests::child::free_port;
 use interlock_tests::cosign::{KeyPair, OFFLINE};
 use interlock_tests::examples::Project;
-use interlock_tests::operator::{Settings, interlock};
+use interlock_tests::operator::interlock;
 use interlock_tests::scratch::{scratch, write};
 use interlock_tests::tools::{repository_root, tool};
 use interlock_tests::{ControlPlane, Flavour, Operator, Registry, object_becomes};
@@ -88,14 +89,18 @@ impl Demo {
         let kubeconfig = control_plane.kubeconfig().display().to_string();
         run_interlock(&["crds", "--apply", "--kubeconfig", &kubeconfig]).await?;
         kubectl(control_plane.kubeconfig(), &["create", "namespace", "interlock-system"]).await?;
-        let mut operator = Operator::start(&Settings {
-            kubeconfig: control_plane.kubeconfig().to_owned(),
-            namespace: "interlock-system".to_owned(),
-            registries: vec![registry.host().to_owned()],
-            arguments: Vec::new(),
-        })?;
+        let (folder, probes) = (scratch("demo")?, format!("127.0.0.1:{}", free_port()?));
+        let arguments = [
+            format!("--kubeconfig={kubeconfig}"),
+            format!("--cache-dir={}", folder.path().join("cache").display()),
+            format!("--listen={probes}"),
+            format!("--allow-registry={}", registry.host()),
+            format!("--plain-http-registry={}", registry.host()),
+        ];
+        println!("$ interlock operator {}", arguments.join(" "));
+        let mut operator = Operator::start(&arguments.each_ref().map(String::as_str), &probes)?;
         operator.ready().await?;
-        let (key, folder) = (KeyPair::generate().await?, scratch("demo")?);
+        let key = KeyPair::generate().await?;
         Ok(Self {
             _operator: operator,
             registry,
