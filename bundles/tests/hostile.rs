@@ -1,6 +1,12 @@
 //! Modules that a signed but hostile bundle could carry, hand-written: each ends in the error that
 //! names what it did, within its limits, every time; and the engine works on afterwards.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what prepares a test may fail it"
+)]
+
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::Path;
@@ -224,7 +230,7 @@ fn many_threads_judge_at_once_beside_a_hostile_one() {
             scope.spawn(|| (0..50).for_each(|_| assert_eq!(judge(&good).unwrap(), 1)));
             scope.spawn(|| {
                 (0..5).for_each(|_| {
-                    assert_eq!(judge(&bad).unwrap_err().reason(), "DeadlineExceeded")
+                    assert_eq!(judge(&bad).unwrap_err().reason(), "DeadlineExceeded");
                 });
             });
         }

@@ -1,6 +1,8 @@
 //! Policies that `opa build` made (`testdata/policies/build.sh`): what they judge, and which of them
 //! may not be activated.
 
+#![expect(clippy::unwrap_used, reason = "what prepares a test may fail it")]
+
 use std::path::Path;
 
 use interlock_bundles::engine::{Engine, EvaluateError, Limits, Policy};
