@@ -1,11 +1,7 @@
 //! Modules that a signed but hostile bundle could carry, hand-written: each ends in the error that
 //! names what it did, within its limits, every time; and the engine works on afterwards.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "what prepares a test may fail it"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "what prepares a test may fail it")]
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -22,8 +18,7 @@ const ROUNDS: usize = 20;
 /// Far more than any case needs on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 const WAT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/wat");
-const MANIFEST: &str =
-    r#"{"revision":"1.0.0","wasm":[{"entrypoint":"hostile/deny","module":"/policy.wasm"}]}"#;
+const MANIFEST: &str = r#"{"revision":"1.0.0","wasm":[{"entrypoint":"hostile/deny","module":"/policy.wasm"}]}"#;
 
 /// Where a case fails.
 #[derive(Clone, Copy, PartialEq)]
@@ -43,8 +38,7 @@ fn name(line: &str) -> Option<&str> {
 
 /// The well-behaved module with the lines of a hostile file in place of its own; imports come first.
 fn module(file: &str) -> Vec<u8> {
-    let read =
-        |file: &str| std::fs::read_to_string(Path::new(WAT).join(format!("{file}.wat"))).unwrap();
+    let read = |file: &str| std::fs::read_to_string(Path::new(WAT).join(format!("{file}.wat"))).unwrap();
     let hostile = read(file);
     let defaults = read("defaults");
     let taken: BTreeSet<_> = hostile.lines().filter_map(name).collect();
@@ -76,11 +70,7 @@ fn limits(reason: &str) -> Limits {
     let short = reason == "DeadlineExceeded";
     Limits {
         memory_bytes: 128 << 20,
-        deadline: if short {
-            Duration::from_millis(30)
-        } else {
-            PATIENCE
-        },
+        deadline: if short { Duration::from_millis(30) } else { PATIENCE },
         ..Limits::default()
     }
 }
@@ -165,25 +155,15 @@ fn every_hostile_module_ends_in_its_own_error_every_time() {
             let started = Instant::now();
             let (got_stage, got, message) = run(&engine, &bundle, limits(reason));
             assert_eq!(got, reason, "{file}: {message}");
-            assert!(
-                got_stage == stage,
-                "{file} failed at the other stage: {message}"
-            );
-            assert!(
-                started.elapsed() < PATIENCE,
-                "{file} took {:?}",
-                started.elapsed()
-            );
+            assert!(got_stage == stage, "{file} failed at the other stage: {message}");
+            assert!(started.elapsed() < PATIENCE, "{file} took {:?}", started.elapsed());
         }
     }
 }
 
 #[test]
 fn every_file_is_a_case() {
-    let cases: BTreeSet<_> = CASES
-        .iter()
-        .map(|(file, ..)| format!("{file}.wat"))
-        .collect();
+    let cases: BTreeSet<_> = CASES.iter().map(|(file, ..)| format!("{file}.wat")).collect();
     let files: BTreeSet<_> = std::fs::read_dir(WAT)
         .unwrap()
         .map(|file| file.unwrap().file_name().into_string().unwrap())
@@ -194,9 +174,7 @@ fn every_file_is_a_case() {
 #[test]
 fn a_module_that_is_none_is_refused() {
     let engine = Engine::new().unwrap();
-    let error = engine
-        .compile(&bundle(b"not wasm"), Limits::default())
-        .unwrap_err();
+    let error = engine.compile(&bundle(b"not wasm"), Limits::default()).unwrap_err();
     assert_eq!(error.reason(), "InvalidModule");
 }
 
@@ -209,20 +187,14 @@ fn missing_functions_are_named_with_why() {
         panic!("{error}")
     };
     assert_eq!(names[0], "frobnicate");
-    assert!(
-        names[1].starts_with("http.send (never available: a decision makes no network requests")
-    );
+    assert!(names[1].starts_with("http.send (never available: a decision makes no network requests"));
     assert_eq!(names.len(), 2);
 }
 
 #[test]
 fn many_threads_judge_at_once_beside_a_hostile_one() {
     let engine = Engine::new().unwrap();
-    let compile = |file, reason| {
-        engine
-            .compile(&bundle(&module(file)), limits(reason))
-            .unwrap()
-    };
+    let compile = |file, reason| engine.compile(&bundle(&module(file)), limits(reason)).unwrap();
     let good = compile("well_behaved", "");
     let bad = compile("endless_loop", "DeadlineExceeded");
     std::thread::scope(|scope| {

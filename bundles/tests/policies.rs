@@ -12,13 +12,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 fn policy(name: &str) -> Policy {
-    let path =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/policies/{name}.tar.gz"));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/policies/{name}.tar.gz"));
     let bundle = LocalFile::read(&path).unwrap().open().unwrap();
-    Engine::new()
-        .unwrap()
-        .compile(&bundle, Limits::default())
-        .unwrap()
+    Engine::new().unwrap().compile(&bundle, Limits::default()).unwrap()
 }
 
 fn judge(policy: &Policy, input: &Value) -> Vec<String> {
@@ -34,10 +30,7 @@ fn workload(image: &str, memory: &str) -> Value {
 #[test]
 fn a_policy_knows_its_bundle() {
     let policy = policy("careful");
-    assert_eq!(
-        (policy.name(), policy.revision()),
-        (Some("careful"), Some("1.2.0"))
-    );
+    assert_eq!((policy.name(), policy.revision()), (Some("careful"), Some("1.2.0")));
     assert_eq!(
         policy.entrypoints().collect::<Vec<_>>(),
         ["gates/catalogue", "gates/decision"]
@@ -79,7 +72,11 @@ fn an_input_without_the_fields_is_undecided() {
     ] {
         let findings = policy.judge(&input, Timestamp::UNIX_EPOCH).unwrap();
         assert_eq!(findings.len(), 2);
-        assert!(findings.iter().all(|f| f.outcome == Outcome::Unknown && f.reason.as_deref() == Some("NoDecision")));
+        assert!(
+            findings
+                .iter()
+                .all(|f| f.outcome == Outcome::Unknown && f.reason.as_deref() == Some("NoDecision"))
+        );
     }
 }
 
@@ -135,11 +132,7 @@ fn a_plain_deny_list_runs_unchanged() {
 fn only_a_policy_that_passes_its_own_test_may_be_activated() {
     policy("careful").self_test().unwrap();
     for (name, reason, words) in [
-        (
-            "eager",
-            "PassesOnEmptyInput",
-            "gate C-01 passes on the empty input",
-        ),
+        ("eager", "PassesOnEmptyInput", "gate C-01 passes on the empty input"),
         (
             "wrong",
             "GoldenMismatch",
@@ -157,18 +150,12 @@ fn limits_hold_for_real_policies_too() {
     let policy = policy("careful");
     let deep = (0..200).fold(json!(1), |inner, _| json!([inner]));
     assert_eq!(
-        policy
-            .judge(&deep, Timestamp::UNIX_EPOCH)
-            .unwrap_err()
-            .reason(),
+        policy.judge(&deep, Timestamp::UNIX_EPOCH).unwrap_err().reason(),
         "InputTooDeep"
     );
     let large = json!("x".repeat(5 << 20));
     assert_eq!(
-        policy
-            .judge(&large, Timestamp::UNIX_EPOCH)
-            .unwrap_err()
-            .reason(),
+        policy.judge(&large, Timestamp::UNIX_EPOCH).unwrap_err().reason(),
         "InputTooLarge"
     );
 }

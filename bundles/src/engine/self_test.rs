@@ -72,8 +72,7 @@ fn check_golden(policy: &Policy, name: &str, golden: &Value) -> Result<(), SelfT
     let golden = golden
         .as_object()
         .ok_or_else(|| malformed(name, "it is not an object"))?;
-    let golden =
-        Golden::deserialize(golden).map_err(|error| malformed(name, &error.to_string()))?;
+    let golden = Golden::deserialize(golden).map_err(|error| malformed(name, &error.to_string()))?;
     let now = instant(&golden.input).map_err(|detail| malformed(name, &detail))?;
     let findings = policy
         .judge(&golden.input, now)

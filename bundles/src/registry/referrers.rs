@@ -50,10 +50,7 @@ struct Manifest {
     layers: Vec<Descriptor>,
 }
 
-pub(super) async fn signatures(
-    mut session: Session<'_>,
-    pinned: &Pinned,
-) -> Result<Vec<Evidence>, RegistryError> {
+pub(super) async fn signatures(mut session: Session<'_>, pinned: &Pinned) -> Result<Vec<Evidence>, RegistryError> {
     let entries = session.referrers(pinned.digest).await?;
     let mut left = session.settings.caps.evidence_bytes;
     let mut found = Vec::new();

@@ -13,9 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::envelope::SigstoreBundle;
 use super::key::PublicKey;
 use super::statement::{SIGNATURE_PREDICATE, Statement};
-use super::verification::{
-    Check, CheckOutcome, Refusal, RefusalReason, Untrusted, Verification, VerificationOutcome,
-};
+use super::verification::{Check, CheckOutcome, Refusal, RefusalReason, Untrusted, Verification, VerificationOutcome};
 use super::verified::{Provenance, Verified};
 use crate::digest::Digest;
 use crate::registry::{Evidence, Pulled};
@@ -51,27 +49,16 @@ struct Examination {
 
 impl TrustPolicy {
     /// Checks all evidence and tells every check by name.
-    pub fn check(
-        &self,
-        subject: &Digest,
-        predicate_type: &str,
-        evidence: &[Evidence],
-    ) -> Verification {
+    pub fn check(&self, subject: &Digest, predicate_type: &str, evidence: &[Evidence]) -> Verification {
         let (examination, verdict) = self.decide(subject, predicate_type, evidence);
         let mut checks = examination.checks;
         let (name, outcome, detail) = match &verdict {
             Ok(signers) => (
                 "threshold",
                 CheckOutcome::Passed,
-                format!(
-                    "signed by {}, {} needed",
-                    signers.join(", "),
-                    self.threshold
-                ),
+                format!("signed by {}, {} needed", signers.join(", "), self.threshold),
             ),
-            Err(error @ Untrusted::UnusablePolicy { .. }) => {
-                ("policy", CheckOutcome::Failed, error.to_string())
-            }
+            Err(error @ Untrusted::UnusablePolicy { .. }) => ("policy", CheckOutcome::Failed, error.to_string()),
             Err(error) => ("threshold", CheckOutcome::Failed, error.to_string()),
         };
         checks.push(Check {
@@ -91,11 +78,7 @@ impl TrustPolicy {
     }
 
     /// Turns a pulled bundle into a verified one, if enough of its signatures count.
-    pub fn verify(
-        &self,
-        pulled: Pulled,
-        evidence: &[Evidence],
-    ) -> Result<Verified<Pulled>, Untrusted> {
+    pub fn verify(&self, pulled: Pulled, evidence: &[Evidence]) -> Result<Verified<Pulled>, Untrusted> {
         let (_, verdict) = self.decide(&pulled.digest(), SIGNATURE_PREDICATE, evidence);
         let signers = verdict?;
         Ok(Verified::new(pulled, Provenance::Signed { signers }))
@@ -150,13 +133,7 @@ impl TrustPolicy {
 
 impl Examination {
     /// Looks at one piece of evidence and notes what it shows.
-    fn examine(
-        &mut self,
-        evidence: &Evidence,
-        subject: &Digest,
-        predicate_type: &str,
-        signers: &[Signer],
-    ) {
+    fn examine(&mut self, evidence: &Evidence, subject: &Digest, predicate_type: &str, signers: &[Signer]) {
         let mut steps = Steps {
             evidence: evidence.digest,
             checks: &mut self.checks,
@@ -212,12 +189,9 @@ impl Steps<'_> {
             Statement::read(&signed.payload),
             |_| "in-toto statement".to_owned(),
         )?;
-        self.step(
-            "subject",
-            Why::SubjectMismatch,
-            statement.is_about(subject),
-            |()| format!("about {subject}"),
-        )?;
+        self.step("subject", Why::SubjectMismatch, statement.is_about(subject), |()| {
+            format!("about {subject}")
+        })?;
         self.step(
             "predicate-type",
             Why::WrongPredicateType,
@@ -296,10 +270,7 @@ fn maker(
         ),
         None => (
             RefusalReason::UntrustedKey,
-            format!(
-                "made by none of the trusted keys ({})",
-                names(signers).join(", ")
-            ),
+            format!("made by none of the trusted keys ({})", names(signers).join(", ")),
         ),
     })
 }
@@ -319,8 +290,7 @@ fn different(signers: &[Signer]) -> u32 {
     let mut groups: Vec<Vec<&Signer>> = Vec::new();
     for signer in signers {
         let tied = |other: &&Signer| other.name == signer.name || other.key == signer.key;
-        let (joined, mut apart): (Vec<_>, Vec<_>) =
-            groups.into_iter().partition(|group| group.iter().any(tied));
+        let (joined, mut apart): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| group.iter().any(tied));
         let mut group = joined.concat();
         group.push(signer);
         apart.push(group);
