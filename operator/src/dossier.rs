@@ -178,7 +178,12 @@ impl Dossier {
 }
 
 fn subject(object: &Value) -> Result<SubjectFact, NotAnObject> {
-    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).filter(|s| !s.is_empty());
+    let text = |pointer: &str| {
+        object
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .filter(|s| !s.is_empty())
+    };
     let need = |pointer, field| text(pointer).map(str::to_owned).ok_or(NotAnObject::Missing { field });
     Ok(SubjectFact {
         api_version: need("/apiVersion", "apiVersion")?,
@@ -239,7 +244,11 @@ mod tests {
         assert_eq!(plain.digest(), busy.digest());
         let other = build(&deployment(&json!({"team": "a"}), &json!({})));
         assert_ne!(plain.digest(), other.digest());
-        assert_eq!(plain.content_hash(), other.content_hash(), "an annotation is no content");
+        assert_eq!(
+            plain.content_hash(),
+            other.content_hash(),
+            "an annotation is no content"
+        );
     }
 
     #[test]

@@ -50,9 +50,7 @@ struct Resolver {
 }
 
 fn malformed(detail: impl Into<String>) -> Malformed {
-    Malformed::MalformedManifest {
-        detail: detail.into(),
-    }
+    Malformed::MalformedManifest { detail: detail.into() }
 }
 
 /// Reads a manifest whose entry points must all be bound to `module`, a path without leading slash.
@@ -106,17 +104,12 @@ fn read_roots(roots: Option<Vec<String>>) -> Result<Vec<String>, Malformed> {
     Ok(roots)
 }
 
-fn read_resolvers(
-    resolvers: Vec<Resolver>,
-    module: &str,
-) -> Result<BTreeMap<String, Vec<Value>>, Malformed> {
+fn read_resolvers(resolvers: Vec<Resolver>, module: &str) -> Result<BTreeMap<String, Vec<Value>>, Malformed> {
     if resolvers.is_empty() {
         return Err(Malformed::NoEntrypoint);
     }
     if resolvers.len() > MAX_ENTRYPOINTS {
-        return Err(malformed(format!(
-            "more than {MAX_ENTRYPOINTS} entry points"
-        )));
+        return Err(malformed(format!("more than {MAX_ENTRYPOINTS} entry points")));
     }
     let mut entrypoints = BTreeMap::new();
     for resolver in resolvers {
@@ -126,21 +119,13 @@ fn read_resolvers(
                 "an entry point is not 1 to {MAX_ENTRYPOINT_CHARS} characters long"
             )));
         }
-        if resolver
-            .module
-            .strip_prefix('/')
-            .unwrap_or(&resolver.module)
-            != module
-        {
+        if resolver.module.strip_prefix('/').unwrap_or(&resolver.module) != module {
             let named: String = resolver.module.chars().take(200).collect();
             return Err(malformed(format!(
                 "entry point {path:?} is bound to module {named:?}, the bundle has {module:?}"
             )));
         }
-        if entrypoints
-            .insert(path.clone(), resolver.annotations)
-            .is_some()
-        {
+        if entrypoints.insert(path.clone(), resolver.annotations).is_some() {
             return Err(malformed(format!("entry point {path:?} appears twice")));
         }
     }
@@ -173,8 +158,7 @@ mod tests {
         );
         assert_eq!(manifest.roots, ["a", "b/c"]);
         assert_eq!(manifest.entrypoints["a/x"].len(), 1);
-        let bare = check(r#"{"revision":"","wasm":[{"entrypoint":"a/x","module":"policy.wasm"}]}"#)
-            .unwrap();
+        let bare = check(r#"{"revision":"","wasm":[{"entrypoint":"a/x","module":"policy.wasm"}]}"#).unwrap();
         assert_eq!((bare.name, bare.revision), (None, None));
     }
 
@@ -191,8 +175,15 @@ mod tests {
             (format!("{{{wasm},\"roots\":[\"ab\"]}}"), "outside the roots"),
             (format!("{{{wasm},\"metadata\":{{\"name\":1}}}}"), "not a string"),
             (format!("{{{wasm},\"revision\":\"a\\nb\"}}"), "printable"),
-            (r#"{"wasm":[{"entrypoint":"a/x","module":"/other.wasm"}]}"#.to_owned(), "/other.wasm"),
-            (r#"{"wasm":[{"entrypoint":"a","module":"policy.wasm"},{"entrypoint":"a","module":"policy.wasm"}]}"#.to_owned(), "twice"),
+            (
+                r#"{"wasm":[{"entrypoint":"a/x","module":"/other.wasm"}]}"#.to_owned(),
+                "/other.wasm",
+            ),
+            (
+                r#"{"wasm":[{"entrypoint":"a","module":"policy.wasm"},{"entrypoint":"a","module":"policy.wasm"}]}"#
+                    .to_owned(),
+                "twice",
+            ),
         ] {
             match check(&text) {
                 Ok(_) => assert!(want.is_empty(), "{text} was accepted"),

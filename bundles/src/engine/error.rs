@@ -140,9 +140,7 @@ pub enum EvaluateError {
         detail: String,
     },
     /// The guest called a host function that it had not declared, or with the wrong arguments.
-    #[error(
-        "the policy called built-in number {id} with {arguments} arguments, which it did not declare"
-    )]
+    #[error("the policy called built-in number {id} with {arguments} arguments, which it did not declare")]
     UndeclaredBuiltin {
         /// The number.
         id: i32,
@@ -158,9 +156,7 @@ pub enum EvaluateError {
         known: Vec<String>,
     },
     /// A decision entry point has no value. For a policy this is a hole, not an answer.
-    #[error(
-        "entry point {entrypoint:?} is undefined for this input: give the rule a default, or let it be a set"
-    )]
+    #[error("entry point {entrypoint:?} is undefined for this input: give the rule a default, or let it be a set")]
     Undefined {
         /// The entry point.
         entrypoint: String,

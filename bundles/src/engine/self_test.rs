@@ -68,8 +68,7 @@ fn check_empty(policy: &Policy) -> Result<(), SelfTestError> {
 }
 
 fn check_golden(policy: &Policy, name: &str, golden: &Value) -> Result<(), SelfTestError> {
-    let golden =
-        Golden::deserialize(golden).map_err(|error| malformed(name, &error.to_string()))?;
+    let golden = Golden::deserialize(golden).map_err(|error| malformed(name, &error.to_string()))?;
     let now = instant(&golden.input).map_err(|detail| malformed(name, &detail))?;
     let findings = policy
         .judge(&golden.input, now)

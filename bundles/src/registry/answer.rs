@@ -113,12 +113,6 @@ pub(super) fn is_transient(status: StatusCode) -> bool {
 
 /// `Retry-After` in seconds; its other form, a date, is rare and counts as not given.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers
-        .get(RETRY_AFTER)?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()?;
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))
 }

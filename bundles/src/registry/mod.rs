@@ -73,11 +73,7 @@ impl Registry {
     }
 
     /// Gets a manifest and its bundle layer, both compared with their digests, neither opened.
-    pub async fn pull(
-        &self,
-        pinned: &Pinned,
-        credentials: &Credentials,
-    ) -> Result<Pulled, RegistryError> {
+    pub async fn pull(&self, pinned: &Pinned, credentials: &Credentials) -> Result<Pulled, RegistryError> {
         let session = self.session(&pinned.repository, credentials, "pull")?;
         self.within(format!("pulling {pinned}"), pull::pull(session, pinned))
             .await
@@ -87,11 +83,7 @@ impl Registry {
     ///
     /// An empty list means that the registry answered completely and knows of none. Whatever else
     /// happens is an error.
-    pub async fn signatures(
-        &self,
-        pinned: &Pinned,
-        credentials: &Credentials,
-    ) -> Result<Vec<Evidence>, RegistryError> {
+    pub async fn signatures(&self, pinned: &Pinned, credentials: &Credentials) -> Result<Vec<Evidence>, RegistryError> {
         let session = self.session(&pinned.repository, credentials, "pull")?;
         self.within(
             format!("getting the signatures of {pinned}"),

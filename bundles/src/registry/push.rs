@@ -16,11 +16,7 @@ const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const ANSWER_MAX: u64 = 64 * 1024;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-pub(super) async fn push(
-    mut session: Session<'_>,
-    tag: &str,
-    bundle: Vec<u8>,
-) -> Result<Pinned, RegistryError> {
+pub(super) async fn push(mut session: Session<'_>, tag: &str, bundle: Vec<u8>) -> Result<Pinned, RegistryError> {
     check_tag(tag)?;
     let at = format!("{}:{tag}", session.repository);
     let limit = session.settings.caps.layer_bytes;
@@ -65,26 +61,16 @@ impl Session<'_> {
         }
         let start = Ask {
             method: Method::POST,
-            ..Ask::get(
-                self.url("blobs/uploads/")?,
-                "*/*",
-                ("answer bytes", ANSWER_MAX),
-            )
+            ..Ask::get(self.url("blobs/uploads/")?, "*/*", ("answer bytes", ANSWER_MAX))
         };
         let answer = self.ask(&start).await?;
         let mut url = upload_location(&start, &answer)?;
         self.may_speak_to(&start.at(), &url)?;
-        url.query_pairs_mut()
-            .append_pair("digest", &digest.to_string());
+        url.query_pairs_mut().append_pair("digest", &digest.to_string());
         self.put(url, "application/octet-stream", bytes).await
     }
 
-    async fn put(
-        &mut self,
-        url: Url,
-        media_type: &'static str,
-        bytes: Vec<u8>,
-    ) -> Result<(), RegistryError> {
+    async fn put(&mut self, url: Url, media_type: &'static str, bytes: Vec<u8>) -> Result<(), RegistryError> {
         let ask = Ask {
             method: Method::PUT,
             body: Some((media_type, bytes)),
@@ -101,18 +87,12 @@ fn manifest(config: &[u8], bundle: &[u8]) -> Vec<u8> {
         format!(r#"{{"mediaType":"{media_type}","digest":"{digest}","size":{size}}}"#)
     };
     let (config, layer) = (descriptor(CONFIG, config), descriptor(OPA_LAYER, bundle));
-    format!(
-        r#"{{"schemaVersion":2,"mediaType":"{MANIFEST}","config":{config},"layers":[{layer}]}}"#
-    )
-    .into_bytes()
+    format!(r#"{{"schemaVersion":2,"mediaType":"{MANIFEST}","config":{config},"layers":[{layer}]}}"#).into_bytes()
 }
 
 /// Where the upload goes on; without credentials if that is another host.
 fn upload_location(ask: &Ask, answer: &Answer) -> Result<Url, RegistryError> {
-    let location = answer
-        .headers
-        .get(LOCATION)
-        .and_then(|value| value.to_str().ok());
+    let location = answer.headers.get(LOCATION).and_then(|value| value.to_str().ok());
     location
         .and_then(|location| answer.url.join(location).ok())
         .ok_or_else(|| RegistryError::Malformed {
@@ -130,9 +110,6 @@ mod tests {
     fn what_is_pushed_can_be_pulled() {
         let manifest = manifest(b"{}", b"\x1f\x8bbundle");
         let pulled = Pulled::new(manifest.clone(), b"\x1f\x8bbundle".to_vec());
-        assert_eq!(
-            pulled.map(|pulled| pulled.digest()),
-            Ok(Digest::of(&manifest))
-        );
+        assert_eq!(pulled.map(|pulled| pulled.digest()), Ok(Digest::of(&manifest)));
     }
 }

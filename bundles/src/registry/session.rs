@@ -7,8 +7,7 @@
 use std::time::{Duration, Instant};
 
 use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION,
-    WWW_AUTHENTICATE,
+    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, WWW_AUTHENTICATE,
 };
 use reqwest::{Method, Response, StatusCode, Url};
 
@@ -93,11 +92,7 @@ impl<'a> Session<'a> {
             "docker.io" | "index.docker.io" => "registry-1.docker.io",
             host => host,
         };
-        let scheme = if settings.is_plain(host) {
-            "http"
-        } else {
-            "https"
-        };
+        let scheme = if settings.is_plain(host) { "http" } else { "https" };
         let base = format!("{scheme}://{host}/v2/{}/", repository.path());
         let base = Url::parse(&base).map_err(|error| RegistryError::Malformed {
             at: repository.to_string(),
@@ -121,12 +116,10 @@ impl<'a> Session<'a> {
 
     /// A URL below the repository: `manifests/…`, `tags/list`.
     pub(super) fn url(&self, below: &str) -> Result<Url, RegistryError> {
-        self.base
-            .join(below)
-            .map_err(|error| RegistryError::Malformed {
-                at: self.repository.to_string(),
-                problem: format!("{below} makes no URL: {error}"),
-            })
+        self.base.join(below).map_err(|error| RegistryError::Malformed {
+            at: self.repository.to_string(),
+            problem: format!("{below} makes no URL: {error}"),
+        })
     }
 
     /// Asks, logs in when challenged, and reads the answer under its cap. Any status but 2xx is an error.
@@ -155,10 +148,7 @@ impl<'a> Session<'a> {
     /// and from then on without for good.
     async fn follow(&self, ask: &Ask) -> Result<Response, RegistryError> {
         let mut url = ask.url.clone();
-        let mut authorization = self
-            .authorization
-            .as_ref()
-            .filter(|_| same_origin(&url, &self.base));
+        let mut authorization = self.authorization.as_ref().filter(|_| same_origin(&url, &self.base));
         for _ in 0..=REDIRECTS_MAX {
             let response = self.send(ask, &url, authorization).await?;
             if !response.status().is_redirection() {
@@ -178,11 +168,7 @@ impl<'a> Session<'a> {
             }
             url = next;
         }
-        Err(refuse(
-            ask.at(),
-            &url,
-            "too many redirects, at most 5 are followed",
-        ))
+        Err(refuse(ask.at(), &url, "too many redirects, at most 5 are followed"))
     }
 
     /// No plain HTTP but where allowed, and nothing that is not HTTP.
@@ -198,22 +184,13 @@ impl<'a> Session<'a> {
             ));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(refuse(
-                at.to_owned(),
-                url,
-                "the address carries a user name",
-            ));
+            return Err(refuse(at.to_owned(), url, "the address carries a user name"));
         }
         Ok(())
     }
 
     /// Sends one request, again after a pause where that can help.
-    async fn send(
-        &self,
-        ask: &Ask,
-        url: &Url,
-        authorization: Option<&HeaderValue>,
-    ) -> Result<Response, RegistryError> {
+    async fn send(&self, ask: &Ask, url: &Url, authorization: Option<&HeaderValue>) -> Result<Response, RegistryError> {
         let mut pauses = RETRY_PAUSES.iter();
         loop {
             let mut request = self
@@ -244,9 +221,7 @@ impl<'a> Session<'a> {
                     continue;
                 }
             }
-            return outcome.map_err(|error| {
-                transport(ask.at(), error, CONNECT_TIMEOUT.min(self.settings.timeout))
-            });
+            return outcome.map_err(|error| transport(ask.at(), error, CONNECT_TIMEOUT.min(self.settings.timeout)));
         }
     }
 
@@ -257,35 +232,23 @@ impl<'a> Session<'a> {
     }
 
     /// Answers a challenge; `None` if these credentials have no answer to it.
-    async fn log_in(
-        &self,
-        challenge: auth::Challenge,
-    ) -> Result<Option<HeaderValue>, RegistryError> {
+    async fn log_in(&self, challenge: auth::Challenge) -> Result<Option<HeaderValue>, RegistryError> {
         let at = format!("login to {}", self.repository.registry());
         match challenge {
             auth::Challenge::Basic => Ok(auth::basic(self.credentials)),
             // A given token that is refused is refused.
-            auth::Challenge::Bearer { .. }
-                if matches!(self.credentials, Credentials::Bearer(_)) =>
-            {
-                Ok(None)
-            }
+            auth::Challenge::Bearer { .. } if matches!(self.credentials, Credentials::Bearer(_)) => Ok(None),
             auth::Challenge::Bearer { realm, service } => {
                 let url =
-                    auth::token_url(&realm, service.as_deref(), self.repository, self.actions)
-                        .ok_or_else(|| RegistryError::Malformed {
+                    auth::token_url(&realm, service.as_deref(), self.repository, self.actions).ok_or_else(|| {
+                        RegistryError::Malformed {
                             at: at.clone(),
                             problem: "the realm of its login challenge is no URL".to_owned(),
-                        })?;
+                        }
+                    })?;
                 self.may_speak_to(&at, &url)?;
-                let ask = Ask::get(
-                    url.clone(),
-                    "application/json",
-                    ("token bytes", auth::TOKEN_MAX),
-                );
-                let response = self
-                    .send(&ask, &url, auth::basic(self.credentials).as_ref())
-                    .await?;
+                let ask = Ask::get(url.clone(), "application/json", ("token bytes", auth::TOKEN_MAX));
+                let response = self.send(&ask, &url, auth::basic(self.credentials).as_ref()).await?;
                 if response.status().is_redirection() {
                     let next = redirect_target(&ask, &response)?;
                     return Err(refuse(at, &next, "a token server may not redirect"));

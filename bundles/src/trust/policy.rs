@@ -13,9 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::envelope::SigstoreBundle;
 use super::key::PublicKey;
 use super::statement::{SIGNATURE_PREDICATE, Statement};
-use super::verification::{
-    Check, CheckOutcome, Refusal, RefusalReason, Untrusted, Verification, VerificationOutcome,
-};
+use super::verification::{Check, CheckOutcome, Refusal, RefusalReason, Untrusted, Verification, VerificationOutcome};
 use super::verified::{Provenance, Verified};
 use crate::digest::Digest;
 use crate::registry::{Evidence, Pulled};
@@ -51,27 +49,16 @@ pub(super) struct Examination {
 
 impl TrustPolicy {
     /// Checks all evidence and tells every check by name.
-    pub fn check(
-        &self,
-        subject: &Digest,
-        predicate_type: &str,
-        evidence: &[Evidence],
-    ) -> Verification {
+    pub fn check(&self, subject: &Digest, predicate_type: &str, evidence: &[Evidence]) -> Verification {
         let (examination, verdict) = self.decide(subject, predicate_type, evidence);
         let mut checks = examination.checks;
         let (name, outcome, detail) = match &verdict {
             Ok(signers) => (
                 "threshold",
                 CheckOutcome::Passed,
-                format!(
-                    "signed by {}, {} needed",
-                    signers.join(", "),
-                    self.threshold
-                ),
+                format!("signed by {}, {} needed", signers.join(", "), self.threshold),
             ),
-            Err(error @ Untrusted::UnusablePolicy { .. }) => {
-                ("policy", CheckOutcome::Failed, error.to_string())
-            }
+            Err(error @ Untrusted::UnusablePolicy { .. }) => ("policy", CheckOutcome::Failed, error.to_string()),
             Err(error) => ("threshold", CheckOutcome::Failed, error.to_string()),
         };
         checks.push(Check {
@@ -92,20 +79,12 @@ impl TrustPolicy {
 
     /// Whether enough signatures over `subject` count, and whose they are. To be asked before an artifact
     /// is pulled; [`Self::verify`] decides again on what was pulled.
-    pub fn satisfied_by(
-        &self,
-        subject: &Digest,
-        evidence: &[Evidence],
-    ) -> Result<Vec<String>, Untrusted> {
+    pub fn satisfied_by(&self, subject: &Digest, evidence: &[Evidence]) -> Result<Vec<String>, Untrusted> {
         self.decide(subject, SIGNATURE_PREDICATE, evidence).1
     }
 
     /// Turns a pulled bundle into a verified one, if enough of its signatures count.
-    pub fn verify(
-        &self,
-        pulled: Pulled,
-        evidence: &[Evidence],
-    ) -> Result<Verified<Pulled>, Untrusted> {
+    pub fn verify(&self, pulled: Pulled, evidence: &[Evidence]) -> Result<Verified<Pulled>, Untrusted> {
         let signers = self.vouched(&pulled.digest(), SIGNATURE_PREDICATE, evidence)?;
         Ok(Verified::new(pulled, Provenance::Signed { signers }))
     }
@@ -169,13 +148,7 @@ impl TrustPolicy {
 
 impl Examination {
     /// Looks at one piece of evidence and notes what it shows.
-    fn examine(
-        &mut self,
-        evidence: &Evidence,
-        subject: &Digest,
-        predicate_type: &str,
-        signers: &[Signer],
-    ) {
+    fn examine(&mut self, evidence: &Evidence, subject: &Digest, predicate_type: &str, signers: &[Signer]) {
         let mut steps = Steps {
             evidence: evidence.digest,
             checks: &mut self.checks,
@@ -231,12 +204,9 @@ impl Steps<'_> {
             Statement::read(&signed.payload),
             |_| "in-toto statement".to_owned(),
         )?;
-        self.step(
-            "subject",
-            Why::SubjectMismatch,
-            statement.is_about(subject),
-            |()| format!("about {subject}"),
-        )?;
+        self.step("subject", Why::SubjectMismatch, statement.is_about(subject), |()| {
+            format!("about {subject}")
+        })?;
         self.step(
             "predicate-type",
             Why::WrongPredicateType,
@@ -316,10 +286,7 @@ pub(super) fn maker(
         ),
         None => (
             RefusalReason::UntrustedKey,
-            format!(
-                "made by none of the trusted keys ({})",
-                names(signers).join(", ")
-            ),
+            format!("made by none of the trusted keys ({})", names(signers).join(", ")),
         ),
     })
 }
@@ -339,8 +306,7 @@ fn different(signers: &[Signer]) -> u32 {
     let mut groups: Vec<Vec<&Signer>> = Vec::new();
     for signer in signers {
         let tied = |other: &&Signer| other.name == signer.name || other.key == signer.key;
-        let (joined, mut apart): (Vec<_>, Vec<_>) =
-            groups.into_iter().partition(|group| group.iter().any(tied));
+        let (joined, mut apart): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| group.iter().any(tied));
         let mut group = joined.concat();
         group.push(signer);
         apart.push(group);

@@ -29,8 +29,18 @@ const LISTS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"]
 
 /// Keys under which a KServe component names its serving container.
 const FRAMEWORKS: [&str; 12] = [
-    "model", "sklearn", "xgboost", "tensorflow", "pytorch", "triton", "onnx", "huggingface", "lightgbm", "paddle",
-    "pmml", "art",
+    "model",
+    "sklearn",
+    "xgboost",
+    "tensorflow",
+    "pytorch",
+    "triton",
+    "onnx",
+    "huggingface",
+    "lightgbm",
+    "paddle",
+    "pmml",
+    "art",
 ];
 
 /// Every image of `pods`, in the order of their paths.
@@ -47,18 +57,30 @@ pub(super) fn find(object: &Value, pods: &[Pod]) -> Vec<Image> {
             if let Some(image) = volume.get("image").filter(|image| image.is_object()) {
                 let name = volume.get("name").and_then(Value::as_str).unwrap_or_default();
                 let reference = image.get("reference").and_then(Value::as_str);
-                images.push(image_of(format!("{path}.volumes[{at}].image.reference"), name, reference, None));
+                images.push(image_of(
+                    format!("{path}.volumes[{at}].image.reference"),
+                    name,
+                    reference,
+                    None,
+                ));
             }
         }
         if pod.path.starts_with("spec.") && !pod.path.ends_with("template") {
             for framework in FRAMEWORKS {
                 if let Some(container) = pod.spec.get(framework).filter(|c| c.is_object()) {
-                    images.push(of_container(&format!("{path}.{framework}"), container, Some("ServingRuntime")));
+                    images.push(of_container(
+                        &format!("{path}.{framework}"),
+                        container,
+                        Some("ServingRuntime"),
+                    ));
                 }
             }
         }
     }
-    if let (true, Some(reference)) = (pods.is_empty(), object.pointer("/spec/workloadRef").filter(|r| r.is_object())) {
+    if let (true, Some(reference)) = (
+        pods.is_empty(),
+        object.pointer("/spec/workloadRef").filter(|r| r.is_object()),
+    ) {
         let text = |key| reference.get(key).and_then(Value::as_str).unwrap_or("?");
         let by = format!("{} {}", text("kind"), text("name"));
         images.push(image_of("spec.workloadRef".to_owned(), "", None, Some(&by)));
@@ -68,12 +90,22 @@ pub(super) fn find(object: &Value, pods: &[Pod]) -> Vec<Image> {
 }
 
 fn items<'a>(spec: &'a Value, list: &str) -> impl Iterator<Item = (usize, &'a Value)> {
-    spec.get(list).and_then(Value::as_array).into_iter().flatten().enumerate()
+    spec.get(list)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .enumerate()
 }
 
 fn of_container(path: &str, container: &Value, chosen_by: Option<&str>) -> Image {
-    let name = container.get("name").and_then(Value::as_str).unwrap_or("kserve-container");
-    let reference = container.get("image").and_then(Value::as_str).filter(|image| !image.is_empty());
+    let name = container
+        .get("name")
+        .and_then(Value::as_str)
+        .unwrap_or("kserve-container");
+    let reference = container
+        .get("image")
+        .and_then(Value::as_str)
+        .filter(|image| !image.is_empty());
     image_of(format!("{path}.image"), name, reference, chosen_by)
 }
 
@@ -106,7 +138,10 @@ mod tests {
             "volumes": [{"name": "model", "image": {"reference": "models/m:1"}}, {"name": "tmp", "emptyDir": {}}],
         }});
         let found = find(&object, &super::super::pods::find(&object));
-        let got: Vec<_> = found.iter().map(|i| (i.path.as_str(), i.container.as_str(), i.digest.is_some())).collect();
+        let got: Vec<_> = found
+            .iter()
+            .map(|i| (i.path.as_str(), i.container.as_str(), i.digest.is_some()))
+            .collect();
         assert_eq!(
             got,
             [
@@ -126,7 +161,10 @@ mod tests {
         let rollout = json!({"kind": "Rollout", "spec": {"workloadRef": {"kind": "Deployment", "name": "cart"}}});
         for (object, by) in [(service, "ServingRuntime"), (rollout, "Deployment cart")] {
             let images = find(&object, &super::super::pods::find(&object));
-            assert_eq!((images.len(), images[0].chosen_by.as_deref(), &images[0].reference), (1, Some(by), &None));
+            assert_eq!(
+                (images.len(), images[0].chosen_by.as_deref(), &images[0].reference),
+                (1, Some(by), &None)
+            );
         }
     }
 }

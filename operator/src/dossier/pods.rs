@@ -35,7 +35,12 @@ impl Pod {
     pub fn service_account(&self) -> &str {
         ["serviceAccountName", "serviceAccount"]
             .into_iter()
-            .find_map(|key| self.spec.get(key).and_then(Value::as_str).filter(|name| !name.is_empty()))
+            .find_map(|key| {
+                self.spec
+                    .get(key)
+                    .and_then(Value::as_str)
+                    .filter(|name| !name.is_empty())
+            })
             .unwrap_or("default")
     }
 }
@@ -137,7 +142,10 @@ mod tests {
     use super::*;
 
     fn paths(object: &Value) -> Vec<(String, String)> {
-        find(object).iter().map(|pod| (pod.path.clone(), pod.spec_path())).collect()
+        find(object)
+            .iter()
+            .map(|pod| (pod.path.clone(), pod.spec_path()))
+            .collect()
     }
 
     #[test]
@@ -146,7 +154,10 @@ mod tests {
         let template = json!({"metadata": {"labels": {"app": "a"}}, "spec": spec});
         let table = [
             (json!({"kind": "Pod", "spec": spec}), vec![("pod", "spec")]),
-            (json!({"kind": "Deployment", "spec": {"template": template}}), vec![("spec.template", "spec.template.spec")]),
+            (
+                json!({"kind": "Deployment", "spec": {"template": template}}),
+                vec![("spec.template", "spec.template.spec")],
+            ),
             (
                 json!({"kind": "CronJob", "spec": {"jobTemplate": {"spec": {"template": template}}}}),
                 vec![("spec.jobTemplate.spec.template", "spec.jobTemplate.spec.template.spec")],
@@ -155,13 +166,19 @@ mod tests {
                 json!({"kind": "RayCluster", "spec": {"headGroupSpec": {"template": template}, "workerGroupSpecs": [{"template": template}]}}),
                 vec![
                     ("spec.headGroupSpec.template", "spec.headGroupSpec.template.spec"),
-                    ("spec.workerGroupSpecs[0].template", "spec.workerGroupSpecs[0].template.spec"),
+                    (
+                        "spec.workerGroupSpecs[0].template",
+                        "spec.workerGroupSpecs[0].template.spec",
+                    ),
                 ],
             ),
             (
                 json!({"apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService", "metadata": {"name": "m"},
                     "spec": {"predictor": {"model": {"modelFormat": {"name": "sklearn"}}}, "transformer": spec}}),
-                vec![("spec.predictor", "spec.predictor"), ("spec.transformer", "spec.transformer")],
+                vec![
+                    ("spec.predictor", "spec.predictor"),
+                    ("spec.transformer", "spec.transformer"),
+                ],
             ),
             (json!({"kind": "HTTPRoute", "spec": {"rules": []}}), vec![]),
             (json!({"kind": "Odd", "spec": {"containers": "none"}}), vec![]),
@@ -181,7 +198,11 @@ mod tests {
 
     #[test]
     fn the_deprecated_service_account_field_counts() {
-        let pod = |spec| Pod { path: "pod".into(), labels: BTreeMap::new(), spec };
+        let pod = |spec| Pod {
+            path: "pod".into(),
+            labels: BTreeMap::new(),
+            spec,
+        };
         assert_eq!(pod(json!({"serviceAccount": "old"})).service_account(), "old");
         assert_eq!(pod(json!({"serviceAccountName": ""})).service_account(), "default");
     }

@@ -32,11 +32,22 @@ pub async fn plan(context: &Arc<Context>, key: &SubjectKey, plan: &Plan) -> Resu
     let api: Api<Release> = Api::namespaced(context.client.clone(), &key.namespace);
     let failed = |verb, name: &str| {
         let name = format!("{}/{name}", key.namespace);
-        move |source| Error { verb, kind: "Release".to_owned(), name, source: Box::new(source) }
+        move |source| Error {
+            verb,
+            kind: "Release".to_owned(),
+            name,
+            source: Box::new(source),
+        }
     };
     for (name, uid) in &plan.delete {
-        let preconditions = Preconditions { uid: uid.clone(), ..Preconditions::default() };
-        let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+        let preconditions = Preconditions {
+            uid: uid.clone(),
+            ..Preconditions::default()
+        };
+        let params = DeleteParams {
+            preconditions: Some(preconditions),
+            ..DeleteParams::default()
+        };
         context.metrics.wrote("Release");
         gone_is_fine(api.delete(name, &params).await.map(drop)).map_err(failed("delete", name))?;
     }
@@ -77,7 +88,9 @@ where
     let kind = K::kind(&());
     context.metrics.wrote(&kind);
     let patch = json!({"apiVersion": K::api_version(&()), "kind": kind, "metadata": {"name": name}, "status": status});
-    api.patch_status(name, &apply_params(), &Patch::Apply(patch)).await.map(drop)
+    api.patch_status(name, &apply_params(), &Patch::Apply(patch))
+        .await
+        .map(drop)
 }
 
 fn apply_params() -> PatchParams {
@@ -101,11 +114,18 @@ async fn tell(context: &Context, key: &SubjectKey, transition: &Transition) {
         // A Release that was just made: its status says the same, and its Event would point to nothing yet.
         return;
     };
-    let type_ = if transition.verdict == Verdict::Allow { EventType::Normal } else { EventType::Warning };
+    let type_ = if transition.verdict == Verdict::Allow {
+        EventType::Normal
+    } else {
+        EventType::Warning
+    };
     let event = Event {
         type_,
         reason: transition.reason.clone(),
-        note: Some(shorten(&format!("{}: {}", transition.verdict.as_str(), transition.message), 900)),
+        note: Some(shorten(
+            &format!("{}: {}", transition.verdict.as_str(), transition.message),
+            900,
+        )),
         action: "Judge".to_owned(),
         secondary: None,
     };

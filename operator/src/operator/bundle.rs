@@ -69,7 +69,8 @@ async fn reconcile(bundle: Arc<PolicyBundle>, context: Arc<Context>) -> Result<A
     let before = context.policies.active(&name);
     let outcome = build::bring_up(&context, &bundle).await;
     let active = context.policies.active(&name);
-    let swapped = before.as_ref().map(|one| (one.policy.digest(), one.shape)) != active.as_ref().map(|one| (one.policy.digest(), one.shape));
+    let swapped = before.as_ref().map(|one| (one.policy.digest(), one.shape))
+        != active.as_ref().map(|one| (one.policy.digest(), one.shape));
     if swapped {
         if let Some(active) = &active {
             tracing::info!(bundle = %name, digest = %active.policy.digest(), revision = active.policy.revision(), "judging with");
@@ -80,12 +81,18 @@ async fn reconcile(bundle: Arc<PolicyBundle>, context: Arc<Context>) -> Result<A
     let new = status(&bundle, &outcome, active.as_ref(), Timestamp::now());
     let stored = bundle.status.clone().unwrap_or_default();
     context.metrics.bundle(&name, outcome.problem.is_none());
-    let bare = |status: PolicyBundleStatus| PolicyBundleStatus { conditions: vec![], ..status };
+    let bare = |status: PolicyBundleStatus| PolicyBundleStatus {
+        conditions: vec![],
+        ..status
+    };
     if !conditions::same(&stored.conditions, &new.conditions) || bare(stored) != bare(new.clone()) {
         apply::status(&context, &Api::<PolicyBundle>::all(context.client.clone()), &name, &new).await?;
     }
     context.policies.attempted(&name);
-    context.sources.changed.send_modify(|count| *count = count.wrapping_add(1));
+    context
+        .sources
+        .changed
+        .send_modify(|count| *count = count.wrapping_add(1));
     Ok(Action::requeue(pause(&bundle, &outcome)))
 }
 
@@ -93,13 +100,19 @@ async fn reconcile(bundle: Arc<PolicyBundle>, context: Arc<Context>) -> Result<A
 fn pause(bundle: &PolicyBundle, outcome: &Outcome) -> Duration {
     let interval = Duration::try_from(bundle.spec.poll_interval).unwrap_or(Duration::from_secs(300));
     let wait = match &outcome.problem {
-        Some(problem) if problem.standing == Standing::Reconciling => {
-            problem.retry_after.unwrap_or(RETRY).max(Duration::from_secs(5)).min(interval.max(RETRY))
-        }
+        Some(problem) if problem.standing == Standing::Reconciling => problem
+            .retry_after
+            .unwrap_or(RETRY)
+            .max(Duration::from_secs(5))
+            .min(interval.max(RETRY)),
         _ => interval,
     };
     // Bundles created together should not ask together for ever.
-    let spread = bundle.uid().unwrap_or_default().bytes().fold(0u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    let spread = bundle
+        .uid()
+        .unwrap_or_default()
+        .bytes()
+        .fold(0u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
     wait.mul_f64(0.95 + f64::from(spread % 1000) / 10_000.0)
 }
 
@@ -111,8 +124,14 @@ fn prune_cache(context: &Context) {
         .all()
         .iter()
         .flat_map(|bundle| {
-            let active = context.policies.active(&bundle.name_any()).map(|active| active.policy.digest());
-            let stored = bundle.status.as_ref().and_then(|status| status.active.as_ref()?.digest.parse().ok());
+            let active = context
+                .policies
+                .active(&bundle.name_any())
+                .map(|active| active.policy.digest());
+            let stored = bundle
+                .status
+                .as_ref()
+                .and_then(|status| status.active.as_ref()?.digest.parse().ok());
             [active, stored]
         })
         .flatten()
@@ -128,7 +147,10 @@ fn status(bundle: &PolicyBundle, outcome: &Outcome, active: Option<&Active>, now
     let statements = statements(outcome, active);
     PolicyBundleStatus {
         observed_generation: bundle.metadata.generation,
-        resolved_digest: outcome.resolved.map(|digest| digest.to_string()).or(stored.resolved_digest),
+        resolved_digest: outcome
+            .resolved
+            .map(|digest| digest.to_string())
+            .or(stored.resolved_digest),
         // Without a bundle at work, what was good last is still what rollbacks are measured by.
         active: active.map(describe).or(stored.active),
         catalogue: active.map_or(stored.catalogue, catalogue),
@@ -139,7 +161,9 @@ fn status(bundle: &PolicyBundle, outcome: &Outcome, active: Option<&Active>, now
 fn statements(outcome: &Outcome, active: Option<&Active>) -> Vec<Statement> {
     let Some(problem) = &outcome.problem else {
         let judging = active.map_or_else(String::new, |active| format!("judging with {}", spoken(active)));
-        let signed = active.map_or_else(String::new, |active| format!("signed by {}", signers(active).join(", ")));
+        let signed = active.map_or_else(String::new, |active| {
+            format!("signed by {}", signers(active).join(", "))
+        });
         let ready = match active {
             Some(active) if active.policy.catalogue().is_none() => {
                 format!("{judging}; it has no catalogue, so a rule that is undefined passes")
@@ -148,7 +172,12 @@ fn statements(outcome: &Outcome, active: Option<&Active>) -> Vec<Statement> {
         };
         let mut statements = conditions::ready(Standing::Ready, Status::True, "Judging", &ready);
         statements.push(Statement::new(Type::Verified, Status::True, "Signed", signed));
-        statements.push(Statement::new(Type::Compiled, Status::True, "Compiled", "compiled and self-tested"));
+        statements.push(Statement::new(
+            Type::Compiled,
+            Status::True,
+            "Compiled",
+            "compiled and self-tested",
+        ));
         return statements;
     };
     let message = match active {
@@ -187,7 +216,11 @@ fn signers(active: &Active) -> Vec<String> {
 }
 
 fn catalogue(active: &Active) -> Vec<CatalogueEntry> {
-    let gates = active.policy.catalogue().map(|catalogue| catalogue.gates.as_slice()).unwrap_or_default();
+    let gates = active
+        .policy
+        .catalogue()
+        .map(|catalogue| catalogue.gates.as_slice())
+        .unwrap_or_default();
     gates
         .iter()
         .map(|gate| CatalogueEntry {
@@ -202,6 +235,10 @@ fn catalogue(active: &Active) -> Vec<CatalogueEntry> {
 fn spoken(active: &Active) -> String {
     let policy = &active.policy;
     let digest: String = policy.digest().to_string().chars().take(19).collect();
-    let parts = [policy.name(), policy.revision()].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let parts = [policy.name(), policy.revision()]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(" ");
     format!("{parts} ({digest})").trim_start().to_owned()
 }

@@ -57,7 +57,10 @@ impl Kinds {
 
     /// Every kind that a track names.
     pub fn all(&self) -> Vec<(GroupKind, Arc<Kind>)> {
-        self.read().iter().map(|(kind, state)| (kind.clone(), Arc::clone(state))).collect()
+        self.read()
+            .iter()
+            .map(|(kind, state)| (kind.clone(), Arc::clone(state)))
+            .collect()
     }
 
     /// Every object of every watched kind.
@@ -125,7 +128,10 @@ async fn refresh(context: &Arc<Context>, tasks: &mut JoinSet<()>) -> bool {
     let mut named: BTreeMap<GroupKind, KindReference> = BTreeMap::new();
     for track in context.sources.tracks.all() {
         for kind in &track.spec.matching.kinds {
-            let key = GroupKind { group: kind.group.clone(), kind: kind.kind.clone() };
+            let key = GroupKind {
+                group: kind.group.clone(),
+                kind: kind.kind.clone(),
+            };
             named.entry(key).or_insert_with(|| kind.clone());
         }
     }
@@ -151,7 +157,13 @@ async fn refresh(context: &Arc<Context>, tasks: &mut JoinSet<()>) -> bool {
     true
 }
 
-fn update(context: &Arc<Context>, tasks: &mut JoinSet<()>, discovery: &Discovery, key: GroupKind, reference: &KindReference) {
+fn update(
+    context: &Arc<Context>,
+    tasks: &mut JoinSet<()>,
+    discovery: &Discovery,
+    key: GroupKind,
+    reference: &KindReference,
+) {
     let kinds = &context.sources.kinds;
     let found = find(discovery, &key, reference);
     let known = kinds.get(&key);
@@ -166,34 +178,56 @@ fn update(context: &Arc<Context>, tasks: &mut JoinSet<()>, discovery: &Discovery
             tracing::warn!(kind = %key, reason = %missing.reason, "cannot watch");
             kinds.replace(key.clone(), Some(Kind::Missing(missing)));
             context.queue.send(Trigger::Kind(key));
-            context.sources.changed.send_modify(|count| *count = count.wrapping_add(1));
+            context
+                .sources
+                .changed
+                .send_modify(|count| *count = count.wrapping_add(1));
         }
     }
 }
 
 fn find(discovery: &Discovery, key: &GroupKind, reference: &KindReference) -> Result<ApiResource, Unavailable> {
-    let missing = |reason: &str, message: String| Unavailable { reason: reason.to_owned(), message };
+    let missing = |reason: &str, message: String| Unavailable {
+        reason: reason.to_owned(),
+        message,
+    };
     let group = discovery.get(&key.group);
     let found = group.and_then(|group| match &reference.version {
-        Some(version) => group.versioned_resources(version).into_iter().find(|(resource, _)| resource.kind == key.kind),
+        Some(version) => group
+            .versioned_resources(version)
+            .into_iter()
+            .find(|(resource, _)| resource.kind == key.kind),
         None => group.recommended_kind(&key.kind),
     });
     let Some((resource, capabilities)) = found else {
-        let version = reference.version.as_ref().map(|version| format!(" in version {version}")).unwrap_or_default();
+        let version = reference
+            .version
+            .as_ref()
+            .map(|version| format!(" in version {version}"))
+            .unwrap_or_default();
         return Err(missing(
             "KindNotFound",
-            format!("the API server serves no {key}{version}: install what provides it, or correct spec.match.kinds; it is looked for again by itself"),
+            format!(
+                "the API server serves no {key}{version}: install what provides it, or correct spec.match.kinds; it is looked for again by itself"
+            ),
         ));
     };
     if capabilities.scope == Scope::Cluster {
-        return Err(missing("KindNotNamespaced", format!("{key} is cluster-scoped: a track governs namespaced kinds only")));
+        return Err(missing(
+            "KindNotNamespaced",
+            format!("{key} is cluster-scoped: a track governs namespaced kinds only"),
+        ));
     }
     Ok(resource)
 }
 
 fn start(context: &Arc<Context>, tasks: &mut JoinSet<()>, key: &GroupKind, resource: ApiResource) -> Watched {
     let api: Api<DynamicObject> = Api::all_with(context.client.clone(), &resource);
-    let noun = if resource.group.is_empty() { resource.plural.clone() } else { format!("{}.{}", resource.plural, resource.group) };
+    let noun = if resource.group.is_empty() {
+        resource.plural.clone()
+    } else {
+        format!("{}.{}", resource.plural, resource.group)
+    };
     let (queue, kind) = (context.queue.clone(), key.clone());
     let changed = context.sources.changed.clone();
     let notify = move |change: Change<'_, DynamicObject>| {
@@ -210,7 +244,11 @@ fn start(context: &Arc<Context>, tasks: &mut JoinSet<()>, key: &GroupKind, resou
         changed.send_modify(|count| *count = count.wrapping_add(1));
     };
     let (objects, task) = source::watch(api, resource.clone(), noun, tasks, notify);
-    Watched { resource, objects, task }
+    Watched {
+        resource,
+        objects,
+        task,
+    }
 }
 
 impl Kind {

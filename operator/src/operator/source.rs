@@ -67,7 +67,8 @@ where
 
     /// Every object of a namespace.
     pub fn within(&self, namespace: &str) -> Vec<Arc<K>> {
-        self.store.state_filter(|object| object.meta().namespace.as_deref() == Some(namespace))
+        self.store
+            .state_filter(|object| object.meta().namespace.as_deref() == Some(namespace))
     }
 
     /// Whether it can be believed.
@@ -104,7 +105,11 @@ where
 {
     let mut writer = Writer::new(dyntype.clone());
     let (state, receiver) = watch::channel(State::Syncing);
-    let source = Source { store: writer.as_reader(), dyntype, state: receiver };
+    let source = Source {
+        store: writer.as_reader(),
+        dyntype,
+        state: receiver,
+    };
     let task = async move {
         let events = watcher(api, watcher::Config::default()).default_backoff().modify(trim);
         let mut events = std::pin::pin!(events);
@@ -115,7 +120,8 @@ where
                     match &event {
                         watcher::Event::Apply(object) | watcher::Event::Delete(object) => notify(Change::One(object)),
                         watcher::Event::InitDone => {
-                            state.send_if_modified(|state| std::mem::replace(state, State::Complete) != State::Complete);
+                            state
+                                .send_if_modified(|state| std::mem::replace(state, State::Complete) != State::Complete);
                             notify(Change::All);
                         }
                         watcher::Event::Init | watcher::Event::InitApply(_) => {}
@@ -140,7 +146,9 @@ where
 /// Drops what the operator never reads; most of an object's size is bookkeeping.
 fn trim<K: Resource>(object: &mut K) {
     object.managed_fields_mut().clear();
-    object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
+    object
+        .annotations_mut()
+        .remove("kubectl.kubernetes.io/last-applied-configuration");
 }
 
 /// A refusal that trying again does not mend. Everything else is an outage: the store keeps what it has.
@@ -234,9 +242,22 @@ impl Sources {
         let crds = bump(&served);
         // Nothing is read from this store; the watch only says that it is worth asking the API server again.
         let crd_noun = noun::<CustomResourceDefinition>();
-        watch(Api::<PartialObjectMeta<CustomResourceDefinition>>::all(client.clone()), (), crd_noun, tasks, move |_| crds());
+        watch(
+            Api::<PartialObjectMeta<CustomResourceDefinition>>::all(client.clone()),
+            (),
+            crd_noun,
+            tasks,
+            move |_| crds(),
+        );
         Self {
-            tracks: watch(Api::all(client.clone()), (), noun::<GovernanceTrack>(), tasks, move |_| all_changed()).0,
+            tracks: watch(
+                Api::all(client.clone()),
+                (),
+                noun::<GovernanceTrack>(),
+                tasks,
+                move |_| all_changed(),
+            )
+            .0,
             bundles: watch(Api::all(client.clone()), (), noun::<PolicyBundle>(), tasks, {
                 let status = status.clone();
                 move |_| status()
@@ -290,7 +311,9 @@ impl Sources {
 
     /// Whether the plain name of the workload's discovered Release belongs to another workload.
     pub fn release_name_taken(&self, key: &SubjectKey) -> bool {
-        self.releases.get(&key.namespace, &key.release_name()).is_some_and(|other| SubjectKey::of(&other) != *key)
+        self.releases
+            .get(&key.namespace, &key.release_name())
+            .is_some_and(|other| SubjectKey::of(&other) != *key)
     }
 
     /// Every workload that is known, or that a Release speaks of.

@@ -38,12 +38,22 @@ impl Judged {
     pub(super) fn new(file: &str, subject: SubjectFact, mut judgement: Judgement, needs_cluster: Vec<String>) -> Self {
         // A gate that is partly decided by the file has not passed.
         judgement.passed.retain(|gate| !needs_cluster.contains(gate));
-        Self { file: file.to_owned(), subject, judgement: Some(judgement), needs_cluster }
+        Self {
+            file: file.to_owned(),
+            subject,
+            judgement: Some(judgement),
+            needs_cluster,
+        }
     }
 
     /// A manifest that the track does not govern.
     pub(super) fn ungoverned(file: &str, subject: SubjectFact) -> Self {
-        Self { file: file.to_owned(), subject, judgement: None, needs_cluster: Vec::new() }
+        Self {
+            file: file.to_owned(),
+            subject,
+            judgement: None,
+            needs_cluster: Vec::new(),
+        }
     }
 
     fn entry(&self) -> Entry<'_> {
@@ -74,13 +84,23 @@ impl Judged {
         };
         let mut text = format!("{}   {}   {}\n", self.name(), self.file, judgement.verdict.as_str());
         for gate in &judgement.gates {
-            let term = if gate.term.is_empty() { String::new() } else { format!(" ({})", gate.term) };
+            let term = if gate.term.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", gate.term)
+            };
             let level = format!("{:?}", gate.level).to_lowercase();
             let result = format!("{:?}", gate.result).to_lowercase();
-            text.push_str(&format!("  {:<8} {result} [{level}]{term}: {}\n", gate.id, gate.message));
+            text.push_str(&format!(
+                "  {:<8} {result} [{level}]{term}: {}\n",
+                gate.id, gate.message
+            ));
         }
-        let mut remedies: Vec<_> =
-            judgement.gates.iter().filter_map(|gate| Some((&gate.id, gate.remediation.as_ref()?))).collect();
+        let mut remedies: Vec<_> = judgement
+            .gates
+            .iter()
+            .filter_map(|gate| Some((&gate.id, gate.remediation.as_ref()?)))
+            .collect();
         remedies.dedup();
         for (id, remedy) in remedies {
             text.push_str(&format!("  {id:<8} to mend it: {remedy}\n"));
