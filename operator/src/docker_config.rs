@@ -20,8 +20,8 @@ struct Auth {
     #[serde(default)]
     password: Option<String>,
     /// `username:password` in Base64.
-    #[serde(default)]
-    auth: Option<String>,
+    #[serde(default, rename = "auth")]
+    encoded: Option<String>,
 }
 
 /// Why there are no credentials for a registry.
@@ -64,7 +64,7 @@ fn basic(auth: &Auth) -> Option<Credentials> {
         });
     }
     let decoded = base64::engine::general_purpose::STANDARD
-        .decode(auth.auth.as_ref()?)
+        .decode(auth.encoded.as_ref()?)
         .ok()?;
     let text = String::from_utf8(decoded).ok()?;
     let (username, password) = text.split_once(':')?;

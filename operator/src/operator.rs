@@ -5,7 +5,7 @@
 //! bundles (registry) ──▶ policies ──┘
 //! ```
 //!
-//! One replica leads, by Lease; the others wait. Everything that leads lives inside [`lead`], so losing the Lease
+//! One replica leads, by Lease; the others wait. Everything that leads lives inside `lead`, so losing the Lease
 //! drops all of it.
 
 pub mod apply;

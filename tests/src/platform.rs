@@ -24,7 +24,7 @@ use crate::scratch::scratch;
 use crate::tools::repository_root;
 
 /// Within this the operator has reacted to anything. It usually takes a second.
-pub const SOON: Duration = Duration::from_secs(60);
+pub const SOON: Duration = Duration::from_mins(1);
 
 /// The namespace of the operator.
 pub const NAMESPACE: &str = "interlock-system";
@@ -200,10 +200,9 @@ impl Platform {
     pub fn log_tail(&self, lines: usize) -> String {
         let log = self.operator.log();
         let all: Vec<_> = log.lines().collect();
-        all.iter()
-            .skip(all.len().saturating_sub(lines))
-            .map(|line| format!("{line}\n"))
-            .collect()
+        all.get(all.len().saturating_sub(lines)..)
+            .unwrap_or_default()
+            .join("\n")
     }
 }
 

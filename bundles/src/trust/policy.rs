@@ -85,7 +85,8 @@ impl TrustPolicy {
 
     /// Turns a pulled bundle into a verified one, if enough of its signatures count.
     pub fn verify(&self, pulled: Pulled, evidence: &[Evidence]) -> Result<Verified<Pulled>, Untrusted> {
-        let signers = self.vouched(&pulled.digest(), SIGNATURE_PREDICATE, evidence)?;
+        let (_, verdict) = self.decide(&pulled.digest(), SIGNATURE_PREDICATE, evidence);
+        let signers = verdict?;
         Ok(Verified::new(pulled, Provenance::Signed { signers }))
     }
 

@@ -98,7 +98,7 @@ async fn reconcile(bundle: Arc<PolicyBundle>, context: Arc<Context>) -> Result<A
 
 /// When to ask the registry again.
 fn pause(bundle: &PolicyBundle, outcome: &Outcome) -> Duration {
-    let interval = Duration::try_from(bundle.spec.poll_interval).unwrap_or(Duration::from_secs(300));
+    let interval = Duration::from(bundle.spec.poll_interval);
     let wait = match &outcome.problem {
         Some(problem) if problem.standing == Standing::Reconciling => problem
             .retry_after

@@ -29,7 +29,7 @@ pub struct Kinds {
 /// A kind that a track names.
 pub enum Kind {
     /// The API server serves it.
-    Watched(Watched),
+    Watched(Box<Watched>),
     /// It cannot be watched.
     Missing(Unavailable),
 }
@@ -102,7 +102,7 @@ impl Kinds {
 }
 
 /// How often aggregated APIs are looked for.
-const PERIOD: Duration = Duration::from_secs(60);
+const PERIOD: Duration = Duration::from_mins(1);
 
 /// Keeps the watched kinds equal to those that tracks name.
 pub async fn run(context: Arc<Context>) {
@@ -172,7 +172,10 @@ fn update(
         (Some(Kind::Missing(before)), Err(now)) if *before == now => {}
         (_, Ok(resource)) => {
             tracing::info!(kind = %key, api_version = %resource.api_version, "watching");
-            kinds.replace(key.clone(), Some(Kind::Watched(start(context, tasks, &key, resource))));
+            kinds.replace(
+                key.clone(),
+                Some(Kind::Watched(Box::new(start(context, tasks, &key, resource)))),
+            );
         }
         (_, Err(missing)) => {
             tracing::warn!(kind = %key, reason = %missing.reason, "cannot watch");

@@ -207,11 +207,11 @@ fn rules(
     namespace: &str,
     role: &RoleRef,
 ) -> Vec<PolicyRule> {
-    let rules = match role.kind.as_str() {
+    let found = match role.kind.as_str() {
         "Role" => roles.get(namespace, &role.name).and_then(|role| role.rules.clone()),
         _ => cluster_roles.get("", &role.name).and_then(|role| role.rules.clone()),
     };
-    rules.unwrap_or_default()
+    found.unwrap_or_default()
 }
 
 /// The facts, if every watch they rest on is complete.

@@ -155,8 +155,8 @@ fn trim<K: Resource>(object: &mut K) {
 fn refusal(error: &watcher::Error, noun: &str) -> Option<Unavailable> {
     let status = match error {
         watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => status.as_ref(),
-        watcher::Error::WatchError(status) => status.as_ref(),
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status) => status.as_ref(),
         _ => return None,
     };
     match status.code {

@@ -1,5 +1,7 @@
 //! What `check` prints.
 
+use std::fmt::Write as _;
+
 use interlock_crds::Verdict;
 use interlock_crds::release::GateResult;
 use serde::Serialize;
@@ -78,6 +80,7 @@ impl Judged {
         }
     }
 
+    /// Writing to a text cannot fail, so what `write!` answers is dropped.
     fn table(&self) -> String {
         let Some(judgement) = &self.judgement else {
             return format!("{}   {}   not governed by this track\n", self.name(), self.file);
@@ -91,10 +94,7 @@ impl Judged {
             };
             let level = format!("{:?}", gate.level).to_lowercase();
             let result = format!("{:?}", gate.result).to_lowercase();
-            text.push_str(&format!(
-                "  {:<8} {result} [{level}]{term}: {}\n",
-                gate.id, gate.message
-            ));
+            let _ = writeln!(text, "  {:<8} {result} [{level}]{term}: {}", gate.id, gate.message);
         }
         let mut remedies: Vec<_> = judgement
             .gates
@@ -103,16 +103,16 @@ impl Judged {
             .collect();
         remedies.dedup();
         for (id, remedy) in remedies {
-            text.push_str(&format!("  {id:<8} to mend it: {remedy}\n"));
+            let _ = writeln!(text, "  {id:<8} to mend it: {remedy}");
         }
         if judgement.omitted > 0 {
-            text.push_str(&format!("  … and {} more findings\n", judgement.omitted));
+            let _ = writeln!(text, "  … and {} more findings", judgement.omitted);
         }
         if !judgement.passed.is_empty() {
-            text.push_str(&format!("  passed   {}\n", judgement.passed.join(", ")));
+            let _ = writeln!(text, "  passed   {}", judgement.passed.join(", "));
         }
         if !self.needs_cluster.is_empty() {
-            text.push_str(&format!("  needs the cluster: {}\n", self.needs_cluster.join(", ")));
+            let _ = writeln!(text, "  needs the cluster: {}", self.needs_cluster.join(", "));
         }
         text
     }

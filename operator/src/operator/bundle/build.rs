@@ -238,13 +238,15 @@ async fn fetch(
     }
     let credentials = credentials(context, bundle, &pinned.repository).await?;
     let evidence = context.registry.signatures(pinned, &credentials).await?;
-    trust.satisfied_by(&pinned.digest, &evidence).map_err(untrusted)?;
+    trust
+        .satisfied_by(&pinned.digest, &evidence)
+        .map_err(|error| untrusted(&error))?;
     let pulled = context.registry.pull(pinned, &credentials).await?;
     Ok((pulled, evidence))
 }
 
-fn untrusted(error: trust::Untrusted) -> Problem {
-    Problem::stalled(Stage::Verifying, error.reason(), chain(&error))
+fn untrusted(error: &trust::Untrusted) -> Problem {
+    Problem::stalled(Stage::Verifying, error.reason(), chain(error))
 }
 
 /// Verify, open, compare, compile, self-test: everything that needs no network. Takes some 100 ms of computing.
@@ -255,7 +257,7 @@ async fn build(
     pulled: Pulled,
     evidence: &[Evidence],
 ) -> Result<Active, Problem> {
-    let verified = trust.verify(pulled, evidence).map_err(untrusted)?;
+    let verified = trust.verify(pulled, evidence).map_err(|error| untrusted(&error))?;
     let limits = limits(bundle)?;
     let (engine, wanted) = (context.engine.clone(), Identity::of(bundle));
     let policy = tokio::task::spawn_blocking(move || compile(&engine, &verified, &wanted, limits))
@@ -388,8 +390,7 @@ fn limits(bundle: &PolicyBundle) -> Result<Limits, Problem> {
             ))
         })
     };
-    let deadline =
-        Duration::try_from(given.deadline).map_err(|_| invalid("spec.limits.deadline is negative".to_owned()))?;
+    let deadline = given.deadline.into();
     Ok(Limits {
         memory_bytes: bytes("memory", &given.memory.0)?,
         result_bytes: bytes("resultSize", &given.result_size.0)?,
