@@ -85,8 +85,7 @@ impl TrustPolicy {
 
     /// Turns a pulled bundle into a verified one, if enough of its signatures count.
     pub fn verify(&self, pulled: Pulled, evidence: &[Evidence]) -> Result<Verified<Pulled>, Untrusted> {
-        let (_, verdict) = self.decide(&pulled.digest(), SIGNATURE_PREDICATE, evidence);
-        let signers = verdict?;
+        let signers = self.vouched(&pulled.digest(), SIGNATURE_PREDICATE, evidence)?;
         Ok(Verified::new(pulled, Provenance::Signed { signers }))
     }
 
