@@ -28,7 +28,7 @@ demo-once: ready ## The same, and leave: 0 only if all went as told
 .PHONY: test
 test: ready lint policies ## All checks and all tests
 	@$(call step,"tests of all crates and the end-to-end stories (10 min on two cores)")
-	@cargo test --workspace
+	@cargo test --workspace --no-fail-fast
 	@$(call step,"all passed")
 
 .PHONY: tools
