@@ -114,7 +114,11 @@ impl Gate {
             id: id.to_owned(),
             detail,
         };
-        let written = Written::deserialize(value).map_err(|error| wrong(error.to_string()))?;
+        // As a map: serde would also read the fields of a struct from an array, in order.
+        let fields = value
+            .as_object()
+            .ok_or_else(|| wrong("it is not an object".to_owned()))?;
+        let written = Written::deserialize(fields).map_err(|error| wrong(error.to_string()))?;
         let texts = [&written.title, &written.why, &written.severity, &written.remediation];
         if texts
             .into_iter()

@@ -19,7 +19,7 @@ pub(crate) fn track(name: &str, namespace: &str, bundle: &str) -> String {
 pub(crate) fn good(name: &str) -> String {
     let image = format!("registry.example.com/{name}@sha256:{}", "a".repeat(64));
     format!(
-        r#"
+        r"
 apiVersion: v1
 kind: ServiceAccount
 metadata: {{name: {name}}}
@@ -50,14 +50,14 @@ spec:
         image: {image}
         securityContext: {{allowPrivilegeEscalation: false, capabilities: {{drop: [ALL]}}}}
         resources: {{requests: {{cpu: 100m, memory: 64Mi}}, limits: {{memory: 64Mi}}}}
-"#
+"
     )
 }
 
 /// A Deployment as people first write it.
 pub(crate) fn bad(name: &str) -> String {
     format!(
-        r#"
+        r"
 apiVersion: apps/v1
 kind: Deployment
 metadata: {{name: {name}}}
@@ -70,7 +70,7 @@ spec:
       - name: app
         image: nginx:1.27
         env: [{{name: DB_PASSWORD, value: hunter2}}]
-"#
+"
     )
 }
 

@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_mins(1);
 
-fn config_map(value: Value) -> ConfigMap {
-    serde_json::from_value(value).unwrap()
+fn config_map(value: Value) -> Result<ConfigMap> {
+    Ok(serde_json::from_value(value)?)
 }
 
 #[tokio::test]
@@ -50,11 +50,11 @@ async fn collects_what_a_deleted_owner_owned() -> Result<()> {
     let owner = api
         .create(
             &PostParams::default(),
-            &config_map(json!({"metadata": {"name": "owner"}})),
+            &config_map(json!({"metadata": {"name": "owner"}}))?,
         )
         .await?;
     let reference = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner.uid().unwrap()});
-    let dependant = config_map(json!({"metadata": {"name": "owned", "ownerReferences": [reference]}}));
+    let dependant = config_map(json!({"metadata": {"name": "owned", "ownerReferences": [reference]}}))?;
     api.create(&PostParams::default(), &dependant).await?;
 
     api.delete("owner", &DeleteParams::default()).await?;
@@ -145,7 +145,7 @@ async fn a_failed_wait_shows_the_object() -> Result<()> {
 async fn keeps_its_objects_when_the_api_server_is_killed() -> Result<()> {
     let own = ControlPlane::start().await?;
     let api: Api<ConfigMap> = Api::namespaced(own.client().await?, "default");
-    let map = config_map(json!({"metadata": {"name": "kept"}, "data": {"content": "still here"}}));
+    let map = config_map(json!({"metadata": {"name": "kept"}, "data": {"content": "still here"}}))?;
     let before = api.create(&PostParams::default(), &map).await?;
 
     own.stop_api_server()?;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 /// What comes after the `@` of a reference.
 fn digest(reference: &str) -> &str {
-    reference.split_once('@').unwrap().1
+    reference.split_once('@').map_or(reference, |(_, digest)| digest)
 }
 
 #[tokio::test]

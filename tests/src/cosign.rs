@@ -10,6 +10,17 @@ use tokio::process::Command;
 use crate::scratch::{scratch, write};
 use crate::tools::tool;
 
+/// What `cosign sign` is told. Without a signing config it asks no server for one; without a log entry the signature
+/// is the key's alone; `-y` because nobody is there to confirm.
+pub const OFFLINE: [&str; 6] = [
+    "--key",
+    "cosign.key",
+    "--use-signing-config=false",
+    "--tlog-upload=false",
+    "--allow-http-registry",
+    "-y",
+];
+
 /// A key pair of `cosign generate-key-pair`; the private key has an empty password.
 pub struct KeyPair {
     folder: TempDir,
@@ -48,23 +59,14 @@ impl KeyPair {
             .await
     }
 
-    /// Without a signing config cosign asks no server for one; without a log entry the signature is the key's alone.
     async fn run(&self, verb: &str, more: &[&str], reference: &str) -> Result<()> {
         ensure!(
             reference.contains("@sha256:"),
             "{reference} names no digest; what a tag means may change"
         );
-        let offline = [
-            "--key",
-            "cosign.key",
-            "--use-signing-config=false",
-            "--tlog-upload=false",
-            "--allow-http-registry",
-            "-y",
-        ];
         let arguments: Vec<&str> = [verb]
             .iter()
-            .chain(&offline)
+            .chain(&OFFLINE)
             .chain(more)
             .copied()
             .chain([reference])

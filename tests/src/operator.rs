@@ -7,74 +7,43 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use tempfile::TempDir;
 
-use crate::child::{Child, Recipe, free_port};
+use crate::child::{Child, Recipe};
 use crate::eventually::{eventually, eventually_while};
 use crate::scratch::scratch;
 
 /// Time for a started operator to be ready: it lists and compiles before it says so.
 const READY: Duration = Duration::from_mins(1);
 
-/// How to run the operator.
-#[derive(Clone, Debug, Default)]
-pub struct Settings {
-    /// The cluster, and as whom.
-    pub kubeconfig: PathBuf,
-    /// Namespace of the Lease and of pull secrets; it must exist.
-    pub namespace: String,
-    /// Registries it may contact, all without TLS: `host:port`.
-    pub registries: Vec<String>,
-    /// Further arguments of `interlock operator`.
-    pub arguments: Vec<String>,
-}
-
 /// A running operator. Dropping it kills it.
 pub struct Operator {
     process: Child,
     recipe: Recipe,
-    address: String,
-    folder: TempDir,
+    probes: String,
+    _folder: TempDir,
 }
 
 impl Operator {
-    /// Starts one, on a free port and with an empty cache. It is not ready yet.
-    pub fn start(settings: &Settings) -> Result<Self> {
+    /// Starts `interlock operator` with `arguments`. `probes` is the `host:port` on which they let it serve /readyz.
+    pub fn start(arguments: &[&str], probes: &str) -> Result<Self> {
         let folder = scratch("operator")?;
-        let address = format!("127.0.0.1:{}", free_port()?);
-        let registries = settings.registries.join(",");
-        let mut arguments = vec![
-            "operator".to_owned(),
-            format!("--kubeconfig={}", settings.kubeconfig.display()),
-            format!("--namespace={}", settings.namespace),
-            format!("--cache-dir={}", folder.path().join("cache").display()),
-            format!("--listen={address}"),
-        ];
-        if !registries.is_empty() {
-            arguments.push(format!("--allow-registry={registries}"));
-            arguments.push(format!("--plain-http-registry={registries}"));
-        }
-        arguments.extend(settings.arguments.iter().cloned());
+        let arguments = ["operator"].iter().chain(arguments).map(ToString::to_string);
         let recipe = Recipe::new("interlock-operator", binary()?, folder.path(), arguments);
         Ok(Self {
             process: recipe.start()?,
             recipe,
-            address,
-            folder,
+            probes: probes.to_owned(),
+            _folder: folder,
         })
     }
 
-    /// `127.0.0.1:<port>` of its /healthz, /readyz and /metrics.
+    /// `host:port` of its /healthz, /readyz and /metrics.
     pub fn address(&self) -> &str {
-        &self.address
-    }
-
-    /// The folder in which it keeps verified bundles.
-    pub fn cache(&self) -> PathBuf {
-        self.folder.path().join("cache")
+        &self.probes
     }
 
     /// What its /metrics say.
     pub async fn metrics(&self) -> Result<String> {
-        Ok(reqwest::get(format!("http://{}/metrics", self.address))
+        Ok(reqwest::get(format!("http://{}/metrics", self.probes))
             .await?
             .error_for_status()?
             .text()
@@ -84,8 +53,8 @@ impl Operator {
     /// Waits until /readyz answers 200.
     pub async fn ready(&mut self) -> Result<()> {
         let client = reqwest::Client::new();
-        let Self { process, address, .. } = self;
-        let ready = format!("http://{address}/readyz");
+        let Self { process, probes, .. } = self;
+        let ready = format!("http://{probes}/readyz");
         let answers = async || {
             let answer = client.get(&ready).send().await?;
             Ok(answer.status().is_success().then_some(()))
@@ -112,7 +81,7 @@ impl Operator {
         Ok(())
     }
 
-    /// Kills it if it runs, and starts it again with the same arguments, address and cache; its log is continued.
+    /// Kills it if it runs, and starts it again with the same arguments; its log is continued.
     pub fn start_again(&mut self) -> Result<()> {
         self.process.kill()?;
         self.process = self.recipe.start()?;

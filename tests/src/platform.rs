@@ -1,23 +1,26 @@
 //! A whole platform for a story: a control plane with Interlock's CRDs, registries, a key, and the operator as the real
 //! binary. Stories that share one keep to namespaces and names of their own; those that break things start their own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use interlock_crds::{PolicyBundle, Release};
 use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::{Api, Client};
+use tempfile::TempDir;
 
 use crate::apply::apply;
 use crate::artifact::Repository;
+use crate::child::free_port;
 use crate::control_plane::ControlPlane;
 use crate::cosign::KeyPair;
 use crate::env::{fresh_namespace, install};
 use crate::eventually::object_becomes;
 use crate::liar::Liar;
-use crate::operator::{Operator, Settings};
+use crate::operator::Operator;
 use crate::registry::{Flavour, Registry};
+use crate::scratch::scratch;
 use crate::tools::repository_root;
 
 /// Within this the operator has reacted to anything. It usually takes a second.
@@ -40,7 +43,8 @@ pub struct Platform {
     pub liar: Liar,
     /// The key that the Signer `platform` names.
     pub key: KeyPair,
-    settings: Settings,
+    probes: String,
+    cache: TempDir,
 }
 
 impl Platform {
@@ -72,15 +76,21 @@ impl Platform {
                 control_plane.kubeconfig_of(name)?
             }
         };
-        let registries = vec![registry.host().to_owned(), liar.host().to_owned()];
-        let mut settings = Settings {
-            kubeconfig,
-            namespace: NAMESPACE.to_owned(),
-            registries,
-            arguments: vec!["--identity=first".to_owned(), "--registry-timeout=5".to_owned()],
-        };
-        settings.arguments.extend(more.iter().map(ToString::to_string));
-        let mut operator = Operator::start(&settings)?;
+        let cache = scratch("operator-cache")?;
+        let probes = format!("127.0.0.1:{}", free_port()?);
+        let arguments = arguments(
+            &kubeconfig,
+            cache.path(),
+            &probes,
+            "first",
+            &[registry.host(), liar.host()],
+        );
+        let arguments: Vec<&str> = arguments
+            .iter()
+            .map(String::as_str)
+            .chain(more.iter().copied())
+            .collect();
+        let mut operator = Operator::start(&arguments, &probes)?;
         operator.ready().await?;
         let platform = Self {
             operator,
@@ -89,20 +99,31 @@ impl Platform {
             registry,
             liar,
             key,
-            settings,
+            probes,
+            cache,
         };
         platform.signer("platform", &platform.key).await?;
         Ok(platform)
     }
 
     /// A second operator beside the first, with a cache of its own.
-    pub fn second_operator(&self) -> Result<Operator> {
-        let mut settings = self.settings.clone();
-        settings
-            .arguments
-            .retain(|argument| !argument.starts_with("--identity"));
-        settings.arguments.push("--identity=second".to_owned());
-        Operator::start(&settings)
+    pub fn second_operator(&self) -> Result<(Operator, TempDir)> {
+        let cache = scratch("second-operator-cache")?;
+        let probes = format!("127.0.0.1:{}", free_port()?);
+        let hosts = [self.registry.host(), self.liar.host()];
+        let arguments = arguments(self.control_plane.kubeconfig(), cache.path(), &probes, "second", &hosts);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        Ok((Operator::start(&arguments, &probes)?, cache))
+    }
+
+    /// Where the operator answers `/metrics`.
+    pub fn probes(&self) -> &str {
+        &self.probes
+    }
+
+    /// The folder in which the operator keeps verified bundles.
+    pub fn cache(&self) -> &Path {
+        self.cache.path()
     }
 
     /// Applies YAML; what is namespaced and names no namespace goes to `namespace`.
@@ -225,4 +246,20 @@ pub fn condition_of<'a>(
 pub fn baseline() -> Result<Vec<u8>> {
     let file: PathBuf = repository_root().join("bundles/dist/baseline.tar.gz");
     std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+fn arguments(kubeconfig: &Path, cache: &Path, probes: &str, identity: &str, hosts: &[&str]) -> Vec<String> {
+    let mut arguments = vec![
+        format!("--kubeconfig={}", kubeconfig.display()),
+        format!("--cache-dir={}", cache.display()),
+        format!("--listen={probes}"),
+        format!("--identity={identity}"),
+        format!("--namespace={NAMESPACE}"),
+        "--registry-timeout=5".to_owned(),
+    ];
+    for host in hosts {
+        arguments.push(format!("--allow-registry={host}"));
+        arguments.push(format!("--plain-http-registry={host}"));
+    }
+    arguments
 }

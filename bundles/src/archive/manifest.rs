@@ -31,7 +31,7 @@ struct Written {
     #[serde(default)]
     roots: Option<Vec<String>>,
     #[serde(default)]
-    wasm: Vec<Resolver>,
+    wasm: Vec<Map<String, Value>>,
     #[serde(default)]
     metadata: Map<String, Value>,
     #[serde(default, rename = "rego_version")]
@@ -56,6 +56,10 @@ fn malformed(detail: impl Into<String>) -> Malformed {
 /// Reads a manifest whose entry points must all be bound to `module`, a path without leading slash.
 pub(super) fn read(bytes: &[u8], module: &str) -> Result<Manifest, Malformed> {
     let value = strict_json::read(bytes).map_err(|error| malformed(error.to_string()))?;
+    // As a map: serde would also read the fields of a struct from an array, in order.
+    let Value::Object(value) = value else {
+        return Err(malformed("invalid type: it is not an object"));
+    };
     let written = Written::deserialize(value).map_err(|error| malformed(error.to_string()))?;
     let roots = read_roots(written.roots)?;
     let entrypoints = read_resolvers(written.wasm, module)?;
@@ -104,7 +108,7 @@ fn read_roots(roots: Option<Vec<String>>) -> Result<Vec<String>, Malformed> {
     Ok(roots)
 }
 
-fn read_resolvers(resolvers: Vec<Resolver>, module: &str) -> Result<BTreeMap<String, Vec<Value>>, Malformed> {
+fn read_resolvers(resolvers: Vec<Map<String, Value>>, module: &str) -> Result<BTreeMap<String, Vec<Value>>, Malformed> {
     if resolvers.is_empty() {
         return Err(Malformed::NoEntrypoint);
     }
@@ -113,6 +117,7 @@ fn read_resolvers(resolvers: Vec<Resolver>, module: &str) -> Result<BTreeMap<Str
     }
     let mut entrypoints = BTreeMap::new();
     for resolver in resolvers {
+        let resolver = Resolver::deserialize(resolver).map_err(|error| malformed(error.to_string()))?;
         let path = resolver.entrypoint;
         if path.is_empty() || path.chars().count() > MAX_ENTRYPOINT_CHARS {
             return Err(malformed(format!(

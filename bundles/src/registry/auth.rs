@@ -82,9 +82,9 @@ fn unquote(quoted: &str) -> Option<(String, &str)> {
 }
 
 /// The token server's URL with what we want a token for.
-pub(super) fn token_url(realm: &str, service: Option<&str>, repository: &Repository, actions: &str) -> Option<Url> {
+pub(super) fn token_url(realm: &str, service: Option<&str>, repository: &Repository) -> Option<Url> {
     let mut url = Url::parse(realm).ok()?;
-    let scope = format!("repository:{}:{actions}", repository.path());
+    let scope = format!("repository:{}:pull", repository.path());
     url.query_pairs_mut()
         .extend_pairs(service.map(|service| ("service", service)))
         .append_pair("scope", &scope);
@@ -174,12 +174,12 @@ mod tests {
     #[test]
     fn asks_for_no_more_than_it_needs() {
         let repository = "ghcr.io/acme/policies".parse().unwrap_or_else(|e| panic!("{e}"));
-        let url = token_url("https://x/token?a=b", Some("s p"), &repository, "pull").map(String::from);
+        let url = token_url("https://x/token?a=b", Some("s p"), &repository).map(String::from);
         assert_eq!(
             url.as_deref(),
             Some("https://x/token?a=b&service=s+p&scope=repository%3Aacme%2Fpolicies%3Apull")
         );
-        assert_eq!(token_url("not a url", None, &repository, "pull"), None);
+        assert_eq!(token_url("not a url", None, &repository), None);
     }
 
     #[test]

@@ -6,9 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, WWW_AUTHENTICATE,
-};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use reqwest::{Method, Response, StatusCode, Url};
 
 use super::answer::{detail, is_transient, judge, read, retry_after, transport};
@@ -30,8 +28,6 @@ pub(super) struct Ask {
     pub(super) accept: &'static str,
     /// Whether the answer may come from another host, asked without credentials: blobs only.
     pub(super) elsewhere: bool,
-    /// What is sent along, with its media type.
-    pub(super) body: Option<(&'static str, Vec<u8>)>,
     /// The cap on the answer's body: what to call it, and how many bytes.
     pub(super) cap: (&'static str, u64),
 }
@@ -49,8 +45,6 @@ pub(super) struct Session<'a> {
     pub(super) settings: &'a RegistrySettings,
     pub(super) repository: &'a Repository,
     pub(super) credentials: &'a Credentials,
-    /// The token scope: `pull` or `pull,push`.
-    pub(super) actions: &'static str,
     pub(super) base: Url,
     /// When the operation ends anyway; nothing is waited for beyond. `None` is later than clocks count.
     pub(super) deadline: Option<Instant>,
@@ -66,7 +60,6 @@ impl Ask {
             url,
             accept,
             elsewhere: false,
-            body: None,
             cap,
         }
     }
@@ -84,7 +77,6 @@ impl<'a> Session<'a> {
         settings: &'a RegistrySettings,
         repository: &'a Repository,
         credentials: &'a Credentials,
-        actions: &'static str,
     ) -> Result<Self, RegistryError> {
         settings.admit(repository)?;
         // Docker Hub's API lives on another host than its name.
@@ -107,7 +99,6 @@ impl<'a> Session<'a> {
             settings,
             repository,
             credentials,
-            actions,
             base,
             deadline: Instant::now().checked_add(settings.timeout),
             authorization,
@@ -200,17 +191,10 @@ impl<'a> Session<'a> {
             if let Some(value) = authorization {
                 request = request.header(AUTHORIZATION, value.clone());
             }
-            if let Some((media_type, body)) = &ask.body {
-                request = request.header(CONTENT_TYPE, *media_type).body(body.clone());
-            } else if ask.method == Method::POST {
-                request = request.header(CONTENT_LENGTH, 0);
-            }
             let outcome = request.send().await;
             let wait = match &outcome {
-                Ok(response) if ask.is_repeatable() && is_transient(response.status()) => {
-                    Some(retry_after(response.headers()))
-                }
-                Err(error) if ask.may_try_again(error) => Some(None),
+                Ok(response) if is_transient(response.status()) => Some(retry_after(response.headers())),
+                Err(error) if may_try_again(error) => Some(None),
                 _ => None,
             };
             if let (Some(asked), Some(pause)) = (wait, pauses.next()) {
@@ -239,13 +223,12 @@ impl<'a> Session<'a> {
             // A given token that is refused is refused.
             auth::Challenge::Bearer { .. } if matches!(self.credentials, Credentials::Bearer(_)) => Ok(None),
             auth::Challenge::Bearer { realm, service } => {
-                let url =
-                    auth::token_url(&realm, service.as_deref(), self.repository, self.actions).ok_or_else(|| {
-                        RegistryError::Malformed {
-                            at: at.clone(),
-                            problem: "the realm of its login challenge is no URL".to_owned(),
-                        }
-                    })?;
+                let url = auth::token_url(&realm, service.as_deref(), self.repository).ok_or_else(|| {
+                    RegistryError::Malformed {
+                        at: at.clone(),
+                        problem: "the realm of its login challenge is no URL".to_owned(),
+                    }
+                })?;
                 self.may_speak_to(&at, &url)?;
                 let ask = Ask::get(url.clone(), "application/json", ("token bytes", auth::TOKEN_MAX));
                 let response = self.send(&ask, &url, auth::basic(self.credentials).as_ref()).await?;
@@ -260,17 +243,10 @@ impl<'a> Session<'a> {
     }
 }
 
-impl Ask {
-    /// Nothing was connected to; or a connection, perhaps one kept open since before the registry was
-    /// restarted, closed without an answer.
-    fn may_try_again(&self, error: &reqwest::Error) -> bool {
-        let closed = self.is_repeatable() && error.is_request();
-        !error.is_timeout() && (error.is_connect() || closed)
-    }
-
-    fn is_repeatable(&self) -> bool {
-        self.method == Method::GET || self.method == Method::HEAD
-    }
+/// Nothing was connected to; or a connection, perhaps one kept open since before the registry was
+/// restarted, closed without an answer.
+fn may_try_again(error: &reqwest::Error) -> bool {
+    !error.is_timeout() && (error.is_connect() || error.is_request())
 }
 
 fn redirect_target(ask: &Ask, response: &Response) -> Result<Url, RegistryError> {

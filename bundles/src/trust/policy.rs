@@ -80,12 +80,12 @@ impl TrustPolicy {
     /// Whether enough signatures over `subject` count, and whose they are. To be asked before an artifact
     /// is pulled; [`Self::verify`] decides again on what was pulled.
     pub fn satisfied_by(&self, subject: &Digest, evidence: &[Evidence]) -> Result<Vec<String>, Untrusted> {
-        self.decide(subject, SIGNATURE_PREDICATE, evidence).1
+        self.vouched(subject, SIGNATURE_PREDICATE, evidence)
     }
 
     /// Turns a pulled bundle into a verified one, if enough of its signatures count.
     pub fn verify(&self, pulled: Pulled, evidence: &[Evidence]) -> Result<Verified<Pulled>, Untrusted> {
-        let signers = self.vouched(&pulled.digest(), SIGNATURE_PREDICATE, evidence)?;
+        let signers = self.satisfied_by(&pulled.digest(), evidence)?;
         Ok(Verified::new(pulled, Provenance::Signed { signers }))
     }
 

@@ -87,14 +87,18 @@ fn other_bundles_are_refused_by_name() {
             "MalformedSignature",
             "0.4",
         ),
-        (with("", "messageSignature", json!({})), "MalformedSignature", "both"),
+        (
+            with("", "messageSignature", json!({"signature": ""})),
+            "MalformedSignature",
+            "both",
+        ),
         (
             with("", "dsseEnvelope", json!(null)),
             "MalformedSignature",
             "not a DSSE signature",
         ),
         (
-            json!({"mediaType": V03, "verificationMaterial": {"publicKey": {}}, "messageSignature": {}}),
+            json!({"mediaType": V03, "verificationMaterial": {"publicKey": {}}, "messageSignature": {"signature": ""}}),
             "MalformedSignature",
             "not a DSSE signature",
         ),
