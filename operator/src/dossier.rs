@@ -11,6 +11,7 @@
 
 pub mod canonical;
 mod images;
+mod kserve;
 mod pods;
 pub mod related;
 
@@ -134,8 +135,9 @@ impl Dossier {
     ) -> Result<Self, NotAnObject> {
         let subject = subject(object)?;
         let object = trim(object);
-        let pods = pods::find(&object);
-        let images = images::find(&object, &pods);
+        let found = pods::find(&object);
+        let images = images::find(&object, &found);
+        let pods: Vec<Pod> = found.into_iter().map(|found| found.pod).collect();
         let related = related(&subject, &pods);
         Ok(Self {
             schema: SCHEMA.to_owned(),

@@ -81,7 +81,7 @@ fn a_track_brings_levels_parameters_and_kinds() {
     let (_folder, path) = file("bad.yaml", BAD);
     let (_track_folder, track) = file(
         "track.yaml",
-        "apiVersion: interlock.dev/v1alpha1\nkind: GovernanceTrack\nmetadata: {name: t}\nspec:\n  match: {kinds: [{group: apps, kind: Deployment}]}\n  bundles: [{name: baseline, parameters: {podSecurity: privileged}}]\n  gates:\n  - {id: C-01, level: Warn}\n  - {id: C-04, level: Off}\n  - {id: C-05, level: Off}\n  - {id: C-07, level: Off}\n",
+        "apiVersion: interlock.dev/v1alpha1\nkind: GovernanceTrack\nmetadata: {name: t}\nspec:\n  match: {kinds: [{group: apps, kind: Deployment}]}\n  bundles: [{name: baseline, parameters: {podSecurity: privileged}}]\n  gates:\n  - {id: C-01, level: Warn}\n  - {id: C-04, level: 'Off'}\n  - {id: C-05, level: 'Off'}\n  - {id: C-07, level: 'Off'}\n",
     );
     let output = interlock(&["check", "-f", &path, "--track", &track]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
@@ -100,6 +100,10 @@ fn wrong_input_is_told_by_value_and_rule_on_standard_error() {
     let (_f3, empty) = file("c.yaml", "---\n");
     let (_f4, good) = file("d.yaml", GOOD);
     let (_f5, no_bundle) = file("e.tar.gz", "this is no archive");
+    let (_f7, bare_off) = file(
+        "t.yaml",
+        "apiVersion: interlock.dev/v1alpha1\nkind: GovernanceTrack\nmetadata: {name: t}\nspec: {gates: [{id: C-01, level: Off}]}\n",
+    );
     let (_f6, private) = file(
         "k.pem",
         "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
@@ -107,12 +111,16 @@ fn wrong_input_is_told_by_value_and_rule_on_standard_error() {
     let empty_folder = tempfile::tempdir().expect("a folder");
     let empty_folder = empty_folder.path().display().to_string();
     let baseline = repository("bundles/dist/baseline.tar.gz").display().to_string();
-    let table: [(&[&str], &str); 14] = [
+    let table: [(&[&str], &str); 15] = [
         (&["check", "-f", "/no/such/file.yaml"], "cannot read /no/such/file.yaml"),
         (&["check", "-f", &not_yaml], "is no YAML or JSON"),
         (&["check", "-f", &no_name], "metadata.name is missing"),
         (&["check", "-f", &empty], "the files hold no object"),
         (&["check", "-f", &empty_folder], "holds no .yaml, .yml or .json file"),
+        (
+            &["check", "-f", &good, "--track", &bare_off],
+            "a gate's level is false, as YAML reads Off without quotes: write \"Off\"",
+        ),
         (&["check", "-f", &good, "--track", &good], "holds no GovernanceTrack"),
         (
             &["check", "-f", &good, "--bundle", &no_bundle],

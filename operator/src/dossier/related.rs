@@ -246,6 +246,8 @@ mod tests {
         Pod {
             path: "spec.template".into(),
             labels: labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+            annotations: BTreeMap::new(),
+            completed_by: None,
             spec: json!({"serviceAccountName": account}),
         }
     }

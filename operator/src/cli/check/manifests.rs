@@ -113,12 +113,29 @@ pub(super) fn track(path: &Path) -> anyhow::Result<GovernanceTrack> {
         .filter(|manifest| manifest.object.get("kind").and_then(Value::as_str) == Some("GovernanceTrack"));
     let (first, second) = (tracks.next(), tracks.next());
     match (first, second) {
-        (Some(only), None) => serde_json::from_value(only.object)
-            .with_context(|| format!("{} holds no valid GovernanceTrack", path.display())),
+        (Some(only), None) => {
+            if let Some(level) = unquoted_level(&only.object) {
+                bail!(
+                    "{}: a gate's level is {level}, as YAML reads Off without quotes: write \"Off\"",
+                    path.display()
+                );
+            }
+            serde_json::from_value(only.object)
+                .with_context(|| format!("{} holds no valid GovernanceTrack", path.display()))
+        }
         (None, _) => bail!("{} holds no GovernanceTrack", path.display()),
         (Some(_), Some(_)) => bail!(
             "{} holds several GovernanceTracks: give a file with one",
             path.display()
         ),
     }
+}
+
+/// The level that YAML made a boolean of, as it does for kubectl too.
+fn unquoted_level(track: &Value) -> Option<bool> {
+    let gates = track.pointer("/spec/gates").and_then(Value::as_array);
+    gates
+        .into_iter()
+        .flatten()
+        .find_map(|gate| gate.get("level")?.as_bool())
 }
