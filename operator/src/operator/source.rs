@@ -5,14 +5,17 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::Arc;
+use std::time::Duration;
 
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _};
 use interlock_crds::{GovernanceTrack, PolicyBundle, Release, Signer};
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::PartialObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
+use kube::api::{PartialObjectMeta, WatchParams};
+use kube::core::Status;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::{WatchStreamExt as _, watcher};
@@ -23,6 +26,7 @@ use tokio::task::JoinSet;
 
 use super::kinds::Kinds;
 use super::queue::{Sender, Trigger};
+use crate::decide::LAST_APPLIED;
 use crate::dossier::Unavailable;
 use crate::subject::SubjectKey;
 
@@ -97,7 +101,7 @@ pub fn watch<K>(
     dyntype: K::DynamicType,
     noun: String,
     tasks: &mut JoinSet<()>,
-    notify: impl Fn(Change<'_, K>) + Send + 'static,
+    notify: impl Fn(Change<'_, K>) + Send + Sync + 'static,
 ) -> (Source<K>, tokio::task::AbortHandle)
 where
     K: Resource + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
@@ -111,30 +115,22 @@ where
         state: receiver,
     };
     let task = async move {
-        let events = watcher(api, watcher::Config::default()).default_backoff().modify(trim);
-        let mut events = std::pin::pin!(events);
-        while let Some(event) = events.next().await {
-            match event {
-                Ok(event) => {
-                    writer.apply_watcher_event(&event);
-                    match &event {
-                        watcher::Event::Apply(object) | watcher::Event::Delete(object) => notify(Change::One(object)),
-                        watcher::Event::InitDone => {
-                            state
-                                .send_if_modified(|state| std::mem::replace(state, State::Complete) != State::Complete);
-                            notify(Change::All);
-                        }
-                        watcher::Event::Init | watcher::Event::InitApply(_) => {}
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(%noun, %error, "watch failed");
-                    if let Some(why) = refusal(&error, &noun) {
-                        let new = State::Unavailable(why);
-                        if state.send_if_modified(|state| std::mem::replace(state, new.clone()) != new) {
-                            notify(Change::All);
-                        }
-                    }
+        loop {
+            let events = watcher(api.clone(), watcher::Config::default())
+                .default_backoff()
+                .modify(trim);
+            let why = follow(events, &mut writer, &state, &noun, &notify).await;
+            let new = State::Unavailable(why);
+            if state.send_if_modified(|state| std::mem::replace(state, new.clone()) != new) {
+                tracing::warn!(%noun, "cannot watch, will be tried again");
+                notify(Change::All);
+            }
+            // A watch that starts after it was refused says nothing until something changes: so everything is read
+            // anew, once it can be.
+            loop {
+                tokio::time::sleep(REFUSED).await;
+                if !refuses(&api, &noun).await {
+                    break;
                 }
             }
         }
@@ -143,22 +139,85 @@ where
     (source, handle)
 }
 
-/// Drops what the operator never reads; most of an object's size is bookkeeping.
+/// How long after a refusal the API server is asked again.
+const REFUSED: Duration = Duration::from_secs(5);
+
+/// Keeps `writer` equal to what the API server says, until it refuses.
+async fn follow<K>(
+    events: impl Stream<Item = watcher::Result<watcher::Event<K>>>,
+    writer: &mut Writer<K>,
+    state: &watch::Sender<State>,
+    noun: &str,
+    notify: &(impl Fn(Change<'_, K>) + Sync),
+) -> Unavailable
+where
+    K: Resource + Clone + Debug + Send + Sync + 'static,
+    K::DynamicType: Hash + Eq + Clone,
+{
+    let mut events = std::pin::pin!(events);
+    loop {
+        match events.next().await {
+            Some(Ok(event)) => {
+                writer.apply_watcher_event(&event);
+                match &event {
+                    watcher::Event::Apply(object) | watcher::Event::Delete(object) => notify(Change::One(object)),
+                    watcher::Event::InitDone => {
+                        state.send_if_modified(|state| std::mem::replace(state, State::Complete) != State::Complete);
+                        notify(Change::All);
+                    }
+                    watcher::Event::Init | watcher::Event::InitApply(_) => {}
+                }
+            }
+            Some(Err(error)) => match status_of(&error).and_then(|status| refusal(status, noun)) {
+                Some(why) => return why,
+                None => tracing::warn!(%noun, %error, "watch failed, will be tried again"),
+            },
+            // A watcher never ends; should it, it is started again.
+            None => {
+                return Unavailable {
+                    reason: "WatchEnded".to_owned(),
+                    message: format!("the watch of {noun} ended"),
+                };
+            }
+        }
+    }
+}
+
+/// Whether watching is still refused. That listing is, shows when it is tried.
+async fn refuses<K: Clone + Debug + DeserializeOwned>(api: &Api<K>, noun: &str) -> bool {
+    match api.watch(&WatchParams::default().timeout(1), "0").await {
+        Err(kube::Error::Api(status)) => refusal(&status, noun).is_some(),
+        _ => false,
+    }
+}
+
+/// Drops what the operator never reads; most of an object's size is bookkeeping. Of a Release it matters who states
+/// the subject.
 fn trim<K: Resource>(object: &mut K) {
-    object.managed_fields_mut().clear();
-    object
-        .annotations_mut()
-        .remove("kubectl.kubernetes.io/last-applied-configuration");
+    let states_subject = |entry: &ManagedFieldsEntry| {
+        entry
+            .fields_v1
+            .as_ref()
+            .is_some_and(|fields| fields.0.pointer("/f:spec/f:subject").is_some())
+    };
+    object.managed_fields_mut().retain(states_subject);
+    if object.managed_fields().is_empty() {
+        object.annotations_mut().remove(LAST_APPLIED);
+    }
+}
+
+/// What the API server answered, if it did.
+fn status_of(error: &watcher::Error) -> Option<&Status> {
+    match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => Some(status),
+        watcher::Error::WatchError(status) => Some(status),
+        _ => None,
+    }
 }
 
 /// A refusal that trying again does not mend. Everything else is an outage: the store keeps what it has.
-fn refusal(error: &watcher::Error, noun: &str) -> Option<Unavailable> {
-    let status = match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-        | watcher::Error::WatchError(status) => status.as_ref(),
-        _ => return None,
-    };
+fn refusal(status: &Status, noun: &str) -> Option<Unavailable> {
     match status.code {
         403 => Some(Unavailable {
             reason: "Forbidden".to_owned(),
