@@ -3,4 +3,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where its own preparation fails")]
 
+mod bundles;
 mod main_job;
+mod trial;
