@@ -5,4 +5,5 @@
 
 mod bundles;
 mod main_job;
+mod registries;
 mod trial;

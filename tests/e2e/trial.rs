@@ -181,6 +181,7 @@ impl Trial {
             .bundle_says(NAME, want.reason)
             .await
             .with_context(context)?;
+        eprintln!("{case}: {:?}", condition_of(bundle_conditions(&bundle), "Ready"));
         self.check(&bundle, want).with_context(context)?;
         self.still_judges(&self.digest).await.with_context(context)?;
         Ok(bundle)
