@@ -2,7 +2,7 @@
 //! are offered. After each refusal the good one must still judge, which is shown by a verdict that turns.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use anyhow::{Context as _, Result, ensure};
@@ -319,4 +319,11 @@ pub(crate) fn pack(files: &Files) -> Result<Vec<u8>> {
         tar.append_data(&mut header, path, bytes.as_slice())?;
     }
     Ok(tar.into_inner()?.finish()?)
+}
+
+/// The gzip of these bytes.
+pub(crate) fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes)?;
+    Ok(encoder.finish()?)
 }
