@@ -3,4 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where its own preparation fails")]
 
+mod archives;
+mod bundles;
 mod main_job;
+mod registries;
+mod sandbox;
+mod trial;
