@@ -1,7 +1,13 @@
 //! End-to-end stories, in the order in which a newcomer should read them. Each runs the real operator binary against a
 //! real control plane and real registries.
 
-#![allow(clippy::unwrap_used, reason = "a test ends where its own preparation fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test ends where its own preparation fails"
+)]
 
 mod archives;
 mod bundles;

@@ -2,9 +2,10 @@
 //!
 //! A source that has not answered yet is waited for; one that refuses says so, and what rests on it is Unknown.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::hash::Hash;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::{Stream, StreamExt as _};
@@ -89,8 +90,10 @@ where
 
 /// What happened in a source.
 pub enum Change<'a, K> {
-    /// One object came, changed or went.
-    One(&'a K),
+    /// One object came or changed.
+    Applied(&'a K),
+    /// One object went.
+    Gone(&'a K),
     /// All of them were read anew.
     All,
 }
@@ -160,7 +163,8 @@ where
             Some(Ok(event)) => {
                 writer.apply_watcher_event(&event);
                 match &event {
-                    watcher::Event::Apply(object) | watcher::Event::Delete(object) => notify(Change::One(object)),
+                    watcher::Event::Apply(object) => notify(Change::Applied(object)),
+                    watcher::Event::Delete(object) => notify(Change::Gone(object)),
                     watcher::Event::InitDone => {
                         state.send_if_modified(|state| std::mem::replace(state, State::Complete) != State::Complete);
                         notify(Change::All);
@@ -168,10 +172,12 @@ where
                     watcher::Event::Init | watcher::Event::InitApply(_) => {}
                 }
             }
-            Some(Err(error)) => match status_of(&error).and_then(|status| refusal(status, noun)) {
-                Some(why) => return why,
-                None => tracing::warn!(%noun, %error, "watch failed, will be tried again"),
-            },
+            Some(Err(error)) => {
+                if let Some(why) = status_of(&error).and_then(|status| refusal(status, noun)) {
+                    return why;
+                }
+                tracing::warn!(%noun, %error, "watch failed, will be tried again");
+            }
             // A watcher never ends; should it, it is started again.
             None => {
                 return Unavailable {
@@ -210,8 +216,8 @@ fn trim<K: Resource>(object: &mut K) {
 fn status_of(error: &watcher::Error) -> Option<&Status> {
     match error {
         watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => Some(status),
-        watcher::Error::WatchError(status) => Some(status),
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status) => Some(status),
         _ => None,
     }
 }
@@ -272,12 +278,29 @@ impl Sources {
             let sender = sender.clone();
             move || sender.send_modify(|count| *count = count.wrapping_add(1))
         };
-        let all_changed = {
+        let tracks = {
             let (queue, bump, served) = (queue.clone(), bump(&changed), bump(&served));
-            move || {
-                queue.send(Trigger::All);
+            let seen: Mutex<BTreeMap<String, Option<i64>>> = Mutex::default();
+            move |change: Change<'_, GovernanceTrack>| {
+                // The operator's own writes to a track's status concern no workload.
+                let same = matches!(change, Change::Applied(track)
+                    if seen.lock().unwrap_or_else(PoisonError::into_inner)
+                        .insert(track.name_any(), track.metadata.generation) == Some(track.metadata.generation));
+                if !same {
+                    queue.send(Trigger::All);
+                    served();
+                }
                 bump();
-                served();
+            }
+        };
+        let bundles = {
+            let (queue, bump) = (queue.clone(), bump(&changed));
+            move |change: Change<'_, PolicyBundle>| {
+                // One that comes to work is told of when it does; one that goes leaves its workloads unjudged.
+                if matches!(change, Change::Gone(_)) {
+                    queue.send(Trigger::All);
+                }
+                bump();
             }
         };
         let status = bump(&changed);
@@ -285,7 +308,9 @@ impl Sources {
             let (queue, bump) = (queue.clone(), bump(&changed));
             move |change: Change<'_, Release>| {
                 match change {
-                    Change::One(release) => queue.send(Trigger::Subject(SubjectKey::of(release))),
+                    Change::Applied(release) | Change::Gone(release) => {
+                        queue.send(Trigger::Subject(SubjectKey::of(release)));
+                    }
                     Change::All => queue.send(Trigger::All),
                 }
                 bump();
@@ -294,7 +319,9 @@ impl Sources {
         let namespaces = {
             let queue = queue.clone();
             move |change: Change<'_, PartialObjectMeta<Namespace>>| match change {
-                Change::One(namespace) => queue.send(Trigger::Namespace(namespace.name_any())),
+                Change::Applied(namespace) | Change::Gone(namespace) => {
+                    queue.send(Trigger::Namespace(namespace.name_any()));
+                }
                 Change::All => queue.send(Trigger::All),
             }
         };
@@ -309,19 +336,8 @@ impl Sources {
             move |_| crds(),
         );
         Self {
-            tracks: watch(
-                Api::all(client.clone()),
-                (),
-                noun::<GovernanceTrack>(),
-                tasks,
-                move |_| all_changed(),
-            )
-            .0,
-            bundles: watch(Api::all(client.clone()), (), noun::<PolicyBundle>(), tasks, {
-                let status = status.clone();
-                move |_| status()
-            })
-            .0,
+            tracks: watch(Api::all(client.clone()), (), noun::<GovernanceTrack>(), tasks, tracks).0,
+            bundles: watch(Api::all(client.clone()), (), noun::<PolicyBundle>(), tasks, bundles).0,
             signers: watch(Api::all(client.clone()), (), noun::<Signer>(), tasks, move |_| status()).0,
             releases: watch(Api::all(client.clone()), (), noun::<Release>(), tasks, releases).0,
             namespaces: watch(Api::all(client.clone()), (), noun::<Namespace>(), tasks, namespaces).0,
@@ -400,7 +416,7 @@ where
 {
     let queue = queue.clone();
     let notify = move |change: Change<'_, K>| match change {
-        Change::One(object) => match object.meta().namespace.clone() {
+        Change::Applied(object) | Change::Gone(object) => match object.meta().namespace.clone() {
             Some(namespace) => queue.send(Trigger::Namespace(namespace)),
             None => queue.send(Trigger::All),
         },
