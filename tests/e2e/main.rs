@@ -11,6 +11,7 @@
 
 mod archives;
 mod bundles;
+mod command_line;
 mod main_job;
 mod registries;
 mod sandbox;
