@@ -2,3 +2,10 @@
 //! real control plane and real registries.
 
 mod main_job;
+mod scene;
+
+mod api;
+mod governance;
+mod kinds;
+mod outages;
+mod scale;
