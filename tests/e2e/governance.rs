@@ -307,7 +307,7 @@ async fn levels(platform: &Platform) -> Result<()> {
         })
         .await?;
     }
-    platform.apply(&namespace, &with_level("level: Off")).await?;
+    platform.apply(&namespace, &with_level("level: \"Off\"")).await?;
     object_becomes(&platform.releases(&namespace), "deployment-cart", "Off", SOON, |release| {
         let status = release.status.clone().unwrap_or_default();
         let silent = status.gates.iter().all(|gate| gate.id != "C-01") && !status.passed.contains(&"C-01".to_owned());
