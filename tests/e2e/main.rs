@@ -9,10 +9,16 @@
     reason = "a test ends where its own preparation fails"
 )]
 
+mod api;
 mod archives;
 mod bundles;
 mod command_line;
+mod governance;
+mod kinds;
 mod main_job;
+mod outages;
 mod registries;
 mod sandbox;
+mod scale;
+mod scene;
 mod trial;
