@@ -4,3 +4,4 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where its own preparation fails")]
 
 mod main_job;
+mod real_manifests;
