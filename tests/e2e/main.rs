@@ -17,6 +17,7 @@ mod governance;
 mod kinds;
 mod main_job;
 mod outages;
+mod real_manifests;
 mod registries;
 mod sandbox;
 mod scale;
