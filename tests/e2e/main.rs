@@ -14,6 +14,7 @@ mod archives;
 mod bundles;
 mod command_line;
 mod governance;
+mod identity;
 mod kinds;
 mod main_job;
 mod outages;

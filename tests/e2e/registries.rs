@@ -9,28 +9,39 @@ use interlock_tests::registry::{PASSWORD, USER};
 use interlock_tests::{Flavour, Liar, Lie, Part, Registry};
 use serde_json::{Value, json};
 
-use crate::trial::{PATH, Refusal, Stage, Trial, digest_of, refusal};
+use crate::trial::Stage::{self, Asking, AskingAgain};
+use crate::trial::{PATH, Refusal, Trial, digest_of, refusal};
 
 /// The operator's `--registry-timeout` is 5 s.
 const TOO_LATE: Duration = Duration::from_secs(20);
 
-/// What the registry does, to which requests, and what must be said of it. `Part::Path("layer")` stands for the layer
-/// of the bundle, `Part::Path("signature")` for the manifest of its signature.
-fn lies(elsewhere: &str) -> Vec<(&'static str, Part, Lie, Refusal)> {
-    use Stage::{Asking, AskingAgain};
-    let path = |name: &str| Part::Path(name.to_owned());
-    let redirect = |url: &str| Lie::Redirect(url.to_owned());
+/// What the registry does, to which requests, and what must be said of it.
+type Case = (&'static str, Part, Lie, Refusal);
+
+/// Stands for the layer of the bundle.
+const LAYER: &str = "layer";
+/// Stands for the manifest of its signature.
+const SIGNATURE: &str = "signature";
+
+fn path(name: &str) -> Part {
+    Part::Path(name.to_owned())
+}
+
+/// It will not or cannot.
+fn failures() -> Vec<Case> {
     let unauthorized = refusal(Asking, "Unauthorized", "check the pull secret");
     let forbidden = refusal(Asking, "Forbidden", "check their permissions on the repository");
     let not_found = refusal(Asking, "NotFound", "not found");
     let throttled = refusal(AskingAgain, "RegistryThrottled", "asks to slow down");
     let failing = refusal(AskingAgain, "RegistryUnavailable", "failed with status 500");
+    let gone = refusal(
+        AskingAgain,
+        "SignaturesIncomplete",
+        "is listed by the registry but not there",
+    );
     let late = refusal(AskingAgain, "RegistryTimeout", "no complete answer within 5 s");
-    let other_bytes = refusal(Asking, "DigestMismatch", "got bytes with digest");
-    let malformed = refusal(Asking, "MalformedAnswer", "malformed");
-    let too_large = refusal(Asking, "LimitExceeded", "manifest bytes exceeds the limit of 4194304");
-    let refused = refusal(Asking, "RedirectRefused", "refused to go on to");
-    let wrong_digest = format!("sha256:{}", "0".repeat(64));
+    let cut_off = refusal(AskingAgain, "RegistryUnavailable", "no answer");
+    let drip = Lie::Drip(Duration::from_millis(20));
     vec![
         ("401", Part::Everything, Lie::Status(401), unauthorized),
         ("403", Part::Everything, Lie::Status(403), forbidden),
@@ -42,106 +53,75 @@ fn lies(elsewhere: &str) -> Vec<(&'static str, Part, Lie, Refusal)> {
         ("403 for signatures", Part::Referrers, Lie::Status(403), forbidden),
         ("429 for signatures", Part::Referrers, Lie::RetryAfter(3600), throttled),
         ("500 for signatures", Part::Referrers, Lie::Status(500), failing),
+        ("a listing that is cut off", Part::Referrers, Lie::Truncate(20), cut_off),
+        (
+            "a signature that is listed and gone",
+            path(SIGNATURE),
+            Lie::Status(404),
+            gone,
+        ),
+        ("404 for the layer", path(LAYER), Lie::Status(404), not_found),
+        ("500 for the layer", path(LAYER), Lie::Status(500), failing),
+        ("a hanging registry", Part::Everything, Lie::Hang, late),
+        ("a late listing", Part::Referrers, Lie::Late(TOO_LATE), late),
+        ("a dripping layer", path(LAYER), drip, late),
+    ]
+}
+
+/// It says what is not so, or too much.
+fn untruths() -> Vec<Case> {
+    let malformed = refusal(Asking, "MalformedAnswer", "malformed");
+    let mismatch = refusal(Asking, "DigestMismatch", "got bytes with digest");
+    let manifest_limit = refusal(Asking, "LimitExceeded", "manifest bytes exceeds the limit of 4194304");
+    let listing_limit = refusal(
+        Asking,
+        "LimitExceeded",
+        "referrer list bytes exceeds the limit of 4194304",
+    );
+    let layer_limit = refusal(Asking, "LimitExceeded", "layer bytes exceeds the limit of 67108864");
+    let page = Lie::Body(b"<html>".to_vec());
+    let large = Lie::Body(vec![b' '; (4 << 20) + 1]);
+    let announced = Lie::Header("docker-content-digest", format!("sha256:{}", "0".repeat(64)));
+    vec![
         (
             "an unknown status for signatures",
             Part::Referrers,
             Lie::Status(418),
             malformed,
         ),
-        (
-            "a listing that is cut off",
-            Part::Referrers,
-            Lie::Truncate(20),
-            refusal(AskingAgain, "RegistryUnavailable", "no answer"),
-        ),
-        (
-            "a listing that is no listing",
-            Part::Referrers,
-            Lie::Body(b"<html>".to_vec()),
-            malformed,
-        ),
-        (
-            "a listing without end",
-            Part::Referrers,
-            Lie::Endless,
-            refusal(Asking, "LimitExceeded", "referrer list bytes"),
-        ),
-        (
-            "a signature that is listed and gone",
-            path("signature"),
-            Lie::Status(404),
-            refusal(
-                AskingAgain,
-                "SignaturesIncomplete",
-                "is listed by the registry but not there",
-            ),
-        ),
-        ("404 for the layer", path("layer"), Lie::Status(404), not_found),
-        ("500 for the layer", path("layer"), Lie::Status(500), failing),
-        ("a hanging registry", Part::Everything, Lie::Hang, late),
-        ("a late listing", Part::Referrers, Lie::Late(TOO_LATE), late),
-        (
-            "a dripping layer",
-            path("layer"),
-            Lie::Drip(Duration::from_millis(20)),
-            late,
-        ),
-        (
-            "another digest announced",
-            Part::Manifests,
-            Lie::Header("docker-content-digest", wrong_digest),
-            other_bytes,
-        ),
-        (
-            "a flipped bit in the manifest",
-            Part::Manifests,
-            Lie::FlipBit,
-            other_bytes,
-        ),
-        ("a flipped bit in the layer", path("layer"), Lie::FlipBit, other_bytes),
+        ("a listing that is no listing", Part::Referrers, page, malformed),
+        ("another digest announced", Part::Manifests, announced, mismatch),
+        ("a flipped bit in the manifest", Part::Manifests, Lie::FlipBit, mismatch),
+        ("a flipped bit in the layer", path(LAYER), Lie::FlipBit, mismatch),
         (
             "a flipped bit in the signature",
-            path("signature"),
+            path(SIGNATURE),
             Lie::FlipBit,
-            other_bytes,
+            mismatch,
         ),
+        ("a larger manifest than the cap", Part::Manifests, large, manifest_limit),
+        ("a manifest without end", Part::Manifests, Lie::Endless, manifest_limit),
+        ("a listing without end", Part::Referrers, Lie::Endless, listing_limit),
+        ("a layer without end", path(LAYER), Lie::Endless, layer_limit),
+    ]
+}
+
+/// It sends the operator elsewhere. `host` is another registry, one that may be asked.
+fn redirects(host: &str) -> Vec<Case> {
+    let to = |url: &str| Lie::Redirect(url.to_owned());
+    let refused = refusal(Asking, "RedirectRefused", "refused to go on to");
+    let manifest = to(&format!("http://{host}/v2/x/manifests/y"));
+    let listing = to(&format!("http://{host}/v2/x/referrers/y"));
+    vec![
+        ("manifests elsewhere", Part::Manifests, manifest, refused),
+        ("listings elsewhere", Part::Referrers, listing, refused),
         (
-            "a larger manifest than the cap",
-            Part::Manifests,
-            Lie::Body(vec![b' '; (4 << 20) + 1]),
-            too_large,
-        ),
-        ("a manifest without end", Part::Manifests, Lie::Endless, too_large),
-        (
-            "a layer without end",
-            path("layer"),
-            Lie::Endless,
-            refusal(Asking, "LimitExceeded", "layer bytes"),
-        ),
-        (
-            "manifests elsewhere",
-            Part::Manifests,
-            redirect(&format!("http://{elsewhere}/v2/x/manifests/y")),
+            "a layer without TLS",
+            path(LAYER),
+            to("http://blobs.example.com/x"),
             refused,
         ),
-        (
-            "listings elsewhere",
-            Part::Referrers,
-            redirect(&format!("http://{elsewhere}/v2/x/referrers/y")),
-            refused,
-        ),
-        (
-            "the layer without TLS at a stranger's",
-            path("layer"),
-            redirect("http://blobs.example.com/x"),
-            refused,
-        ),
-        (
-            "the layer in a file",
-            path("layer"),
-            redirect("file:///etc/passwd"),
-            refused,
-        ),
+        ("a layer in a file", path(LAYER), to("file:///etc/passwd"), refused),
     ]
 }
 
@@ -165,10 +145,11 @@ async fn whatever_a_registry_does_the_last_good_bundle_judges_and_nothing_is_cal
         .await?;
     let signature = listing["manifests"][0]["digest"].as_str().context("it is signed")?;
 
-    for (case, part, lie, want) in lies(trial.platform.registry.host()) {
+    let cases = [failures(), untruths(), redirects(trial.platform.registry.host())];
+    for (case, part, lie, want) in cases.into_iter().flatten() {
         let part = match part {
-            Part::Path(name) if name == "layer" => Part::Path(layer.to_owned()),
-            Part::Path(name) if name == "signature" => Part::Path(signature.to_owned()),
+            Part::Path(name) if name == LAYER => Part::Path(layer.to_owned()),
+            Part::Path(name) if name == SIGNATURE => Part::Path(signature.to_owned()),
             part => part,
         };
         liar.be_honest();

@@ -21,6 +21,9 @@ const MANIFEST: &str = r#"{"revision":"1.0.0","roots":["trial","interlock/golden
 const GOLDEN: &str =
     r#"{"good":{"input":{"object":{"metadata":{"labels":{"verdict":"good"}}}},"want":{"T-01":"pass"}}}"#;
 
+/// Every reason that a story meets is explained there.
+const FAILURES: &str = include_str!("../../docs/failures.md");
+
 /// Name of the PolicyBundle, of the bundle inside it and of the track; the repository is `policies/trial`.
 pub(crate) const NAME: &str = "trial";
 /// The repository.
@@ -181,7 +184,6 @@ impl Trial {
             .bundle_says(NAME, want.reason)
             .await
             .with_context(context)?;
-        eprintln!("{case}: {:?}", condition_of(bundle_conditions(&bundle), "Ready"));
         self.check(&bundle, want).with_context(context)?;
         self.still_judges(&self.digest).await.with_context(context)?;
         Ok(bundle)
@@ -189,6 +191,12 @@ impl Trial {
 
     /// What a status must be while something is refused and the good bundle judges.
     fn check(&self, bundle: &PolicyBundle, want: Refusal) -> Result<()> {
+        let explained = FAILURES.contains(&format!("| `{}` |", want.reason));
+        ensure!(
+            explained,
+            "docs/failures.md does not explain the reason {}",
+            want.reason
+        );
         let conditions = bundle_conditions(bundle);
         let (_, ready, message) = condition_of(conditions, "Ready");
         ensure!(ready == "False", "Ready is {ready}");
