@@ -213,14 +213,19 @@ async fn a_registry_that_fails_is_an_error_and_never_a_verdict() -> Result<()> {
     desk.must("bundle push --plain-http", &[&file, &tagged], 0, "@sha256:")
         .await?;
 
-    for (part, lie, says) in [
-        (Part::Everything, Lie::Status(401), "does not accept these credentials"),
-        (Part::Everything, Lie::Status(404), "not found"),
-        (Part::Everything, Lie::Status(429), "asks to slow down"),
-        (Part::Referrers, Lie::Status(403), "forbids this"),
-        (Part::Referrers, Lie::Status(500), "failed with status 500"),
-        (Part::Referrers, Lie::Hang, "no complete answer within 1 s"),
-        (Part::Manifests, Lie::FlipBit, "got bytes with digest"),
+    for (part, lie, code, says) in [
+        (
+            Part::Everything,
+            Lie::Status(401),
+            2,
+            "does not accept these credentials",
+        ),
+        (Part::Everything, Lie::Status(404), 2, "not found"),
+        (Part::Everything, Lie::Status(429), 3, "asks to slow down"),
+        (Part::Referrers, Lie::Status(403), 2, "forbids this"),
+        (Part::Referrers, Lie::Status(500), 3, "failed with status 500"),
+        (Part::Referrers, Lie::Hang, 3, "no complete answer within 1 s"),
+        (Part::Manifests, Lie::FlipBit, 2, "got bytes with digest"),
     ] {
         liar.be_honest();
         liar.tell(part, lie);
@@ -228,7 +233,7 @@ async fn a_registry_that_fails_is_an_error_and_never_a_verdict() -> Result<()> {
             .must(
                 "bundle verify --plain-http --timeout 1",
                 &["--key", &key, &tagged],
-                2,
+                code,
                 says,
             )
             .await?;
@@ -238,7 +243,7 @@ async fn a_registry_that_fails_is_an_error_and_never_a_verdict() -> Result<()> {
     desk.must(
         "bundle verify --plain-http",
         &["--key", &key, &tagged],
-        2,
+        3,
         "no answer from the registry",
     )
     .await?;
