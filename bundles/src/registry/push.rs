@@ -8,6 +8,7 @@ use oci_client::errors::OciDistributionError;
 use oci_client::secrets::RegistryAuth;
 use reqwest::header::HeaderValue;
 
+use super::answer::detail_of;
 use super::error::RegistryError;
 use super::pulled::{OPA_LAYER, PulledError};
 use super::resolve;
@@ -108,36 +109,29 @@ fn login(credentials: &Credentials) -> RegistryAuth {
 
 /// oci-client's error in this crate's words.
 fn failure(at: String, error: OciDistributionError) -> RegistryError {
-    let detail = |text: String| super::error::Detail(text);
     match error {
-        OciDistributionError::UnauthorizedError { .. } => RegistryError::Unauthorized {
-            at,
-            detail: detail(String::new()),
-        },
-        OciDistributionError::AuthenticationFailure(said) => RegistryError::Unauthorized {
-            at,
-            detail: detail(said),
-        },
-        OciDistributionError::ServerError { code: 403, message, .. } => RegistryError::Forbidden {
-            at,
-            detail: detail(message),
-        },
-        OciDistributionError::ServerError { code: 404, message, .. } => RegistryError::NotFound {
-            at,
-            detail: detail(message),
-        },
-        OciDistributionError::ServerError { code: 429, .. } => RegistryError::Throttled { at, retry_after: None },
-        OciDistributionError::ServerError {
-            code: status, message, ..
-        } => RegistryError::ServerError {
-            at,
-            status,
-            detail: detail(message),
-        },
+        OciDistributionError::UnauthorizedError { .. } => refused(at, 401, ""),
+        OciDistributionError::AuthenticationFailure(said) => refused(at, 401, &said),
+        OciDistributionError::ServerError { code, message, .. } => refused(at, code, &message),
         OciDistributionError::RequestError(source) => RegistryError::Unavailable { at, source },
         other => RegistryError::Malformed {
             at,
             problem: other.to_string(),
+        },
+    }
+}
+
+fn refused(at: String, status: u16, said: &str) -> RegistryError {
+    let detail = detail_of(said.as_bytes());
+    match status {
+        401 => RegistryError::Unauthorized { at, detail },
+        403 => RegistryError::Forbidden { at, detail },
+        404 => RegistryError::NotFound { at, detail },
+        429 => RegistryError::Throttled { at, retry_after: None },
+        500.. => RegistryError::ServerError { at, status, detail },
+        status => RegistryError::Malformed {
+            at,
+            problem: format!("status {status}{detail}"),
         },
     }
 }
