@@ -18,11 +18,13 @@ use kube::api::{PartialObjectMeta, WatchParams};
 use kube::core::Status;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::utils::Backoff;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::kinds::Kinds;
 use super::queue::{Sender, Trigger};
@@ -111,7 +113,7 @@ where
     let source = Source { store: writer.as_reader(), dyntype, state: receiver };
     let task = async move {
         loop {
-            let events = watcher(api.clone(), watcher::Config::default()).default_backoff().modify(trim);
+            let events = watcher(api.clone(), watcher::Config::default()).backoff(Patience::default()).modify(trim);
             let why = follow(events, &mut writer, &state, &noun, &notify).await;
             let new = State::Unavailable(why);
             if state.send_if_modified(|state| std::mem::replace(state, new.clone()) != new) {
@@ -130,6 +132,44 @@ where
     };
     let handle = tasks.spawn(task);
     (source, handle)
+}
+
+/// How long after a failure the API server is asked again: soon at first, then every five seconds. kube's own default
+/// waits for half a minute at last, during which an API server that is back goes unwatched.
+#[derive(Debug)]
+pub(super) struct Patience {
+    last: Instant,
+    next: Duration,
+}
+
+/// The first pause; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { last: Instant::now(), next: FIRST_PAUSE }
+    }
+}
+
+impl Iterator for Patience {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        if self.last.elapsed() > LONGEST_PAUSE * 4 {
+            self.next = FIRST_PAUSE;
+        }
+        let pause = self.next;
+        self.last = Instant::now();
+        self.next = (pause * 2).min(LONGEST_PAUSE);
+        Some(pause)
+    }
+}
+
+impl Backoff for Patience {
+    // A watcher reports that it begins to list before it has asked: that is no success.
+    fn reset(&mut self) {}
 }
 
 /// How long after a refusal the API server is asked again.
