@@ -213,7 +213,7 @@ fn start(context: &Arc<Context>, tasks: &mut JoinSet<()>, key: &GroupKind, resou
     let changed = context.sources.changed.clone();
     let notify = move |change: Change<'_, DynamicObject>| {
         match change {
-            Change::One(object) => queue.send(Trigger::Subject(SubjectKey {
+            Change::One(object) | Change::Gone(object) => queue.send(Trigger::Subject(SubjectKey {
                 kind: kind.clone(),
                 namespace: object.namespace().unwrap_or_default(),
                 name: object.name_any(),

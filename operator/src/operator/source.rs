@@ -2,9 +2,10 @@
 //!
 //! A source that has not answered yet is waited for; one that refuses says so, and what rests on it is Unknown.
 
+use std::collections::HashMap;
 use std::fmt::Debug;
 use std::hash::Hash;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::{Stream, StreamExt as _};
@@ -90,8 +91,10 @@ where
 
 /// What happened in a source.
 pub enum Change<'a, K> {
-    /// One object came, changed or went.
+    /// One object came or changed.
     One(&'a K),
+    /// One object went.
+    Gone(&'a K),
     /// All of them were read anew.
     All,
 }
@@ -193,7 +196,8 @@ where
             Some(Ok(event)) => {
                 writer.apply_watcher_event(&event);
                 match &event {
-                    watcher::Event::Apply(object) | watcher::Event::Delete(object) => notify(Change::One(object)),
+                    watcher::Event::Apply(object) => notify(Change::One(object)),
+                    watcher::Event::Delete(object) => notify(Change::Gone(object)),
                     watcher::Event::InitDone => {
                         state.send_if_modified(|state| std::mem::replace(state, State::Complete) != State::Complete);
                         notify(Change::All);
@@ -250,7 +254,7 @@ fn refusal(status: &Status, noun: &str) -> Option<Unavailable> {
         }),
         404 => Some(Unavailable {
             reason: "KindNotFound".to_owned(),
-            message: format!("the API server does not serve {noun}"),
+            message: format!("the API server serves no {noun} any more: install what provides it; it is looked for again by itself"),
         }),
         _ => None,
     }
@@ -297,11 +301,20 @@ impl Sources {
             let sender = sender.clone();
             move || sender.send_modify(|count| *count = count.wrapping_add(1))
         };
-        let all_changed = {
+        let tracks = {
             let (queue, bump, served) = (queue.clone(), bump(&changed), bump(&served));
-            move || {
-                queue.send(Trigger::All);
+            let generations = Mutex::new(HashMap::new());
+            move |change: Change<'_, GovernanceTrack>| {
                 bump();
+                // A track's own counts change with every verdict: they are no reason to look at every workload again.
+                if let Change::One(track) = change {
+                    let seen = (track.uid(), track.metadata.generation, track.metadata.deletion_timestamp.is_some());
+                    let mut known = generations.lock().unwrap_or_else(PoisonError::into_inner);
+                    if known.insert(track.name_any(), seen.clone()) == Some(seen) {
+                        return;
+                    }
+                }
+                queue.send(Trigger::All);
                 served();
             }
         };
@@ -310,7 +323,7 @@ impl Sources {
             let (queue, bump) = (queue.clone(), bump(&changed));
             move |change: Change<'_, Release>| {
                 match change {
-                    Change::One(release) => queue.send(Trigger::Subject(SubjectKey::of(release))),
+                    Change::One(release) | Change::Gone(release) => queue.send(Trigger::Subject(SubjectKey::of(release))),
                     Change::All => queue.send(Trigger::All),
                 }
                 bump();
@@ -319,7 +332,7 @@ impl Sources {
         let namespaces = {
             let queue = queue.clone();
             move |change: Change<'_, PartialObjectMeta<Namespace>>| match change {
-                Change::One(namespace) => queue.send(Trigger::Namespace(namespace.name_any())),
+                Change::One(namespace) | Change::Gone(namespace) => queue.send(Trigger::Namespace(namespace.name_any())),
                 Change::All => queue.send(Trigger::All),
             }
         };
@@ -328,7 +341,7 @@ impl Sources {
         let crd_noun = noun::<CustomResourceDefinition>();
         watch(Api::<PartialObjectMeta<CustomResourceDefinition>>::all(client.clone()), (), crd_noun, tasks, move |_| crds());
         Self {
-            tracks: watch(Api::all(client.clone()), (), noun::<GovernanceTrack>(), tasks, move |_| all_changed()).0,
+            tracks: watch(Api::all(client.clone()), (), noun::<GovernanceTrack>(), tasks, tracks).0,
             bundles: watch(Api::all(client.clone()), (), noun::<PolicyBundle>(), tasks, {
                 let status = status.clone();
                 move |_| status()
@@ -410,7 +423,7 @@ where
 {
     let queue = queue.clone();
     let notify = move |change: Change<'_, K>| match change {
-        Change::One(object) => match object.meta().namespace.clone() {
+        Change::One(object) | Change::Gone(object) => match object.meta().namespace.clone() {
             Some(namespace) => queue.send(Trigger::Namespace(namespace)),
             None => queue.send(Trigger::All),
         },
