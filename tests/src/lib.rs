@@ -27,6 +27,7 @@ pub mod opa;
 pub mod operator;
 pub mod platform;
 pub mod registry;
+pub mod said;
 pub mod scratch;
 pub mod tools;
 
