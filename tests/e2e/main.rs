@@ -5,3 +5,4 @@
 
 mod main_job;
 mod real_manifests;
+mod three_ways;

@@ -22,6 +22,7 @@ pub mod cosign;
 pub mod env;
 pub mod eventually;
 pub mod examples;
+pub mod gather;
 pub mod liar;
 pub mod opa;
 pub mod operator;
