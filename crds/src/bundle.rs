@@ -63,9 +63,10 @@ pub struct PolicyBundleSpec {
     /// How often the registry is asked whether `ref` points somewhere new. A digest is not asked for again.
     /// A Go duration, at least 10s. Example: `5m`.
     #[serde(default = "poll_interval")]
+    #[schemars(length(max = 32))]
     #[x_kube(
-        validation = Rule::new("duration(self) >= duration('10s') && duration(self) <= duration('24h')")
-            .message("must be between 10s and 24h")
+        validation = Rule::new("self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('10s') && duration(self) <= duration('24h')")
+            .message("must be a duration between 10s and 24h, for example 5m")
     )]
     pub poll_interval: Duration,
 
@@ -159,10 +160,10 @@ pub enum InputShape {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("quantity(self.memory).compareTo(quantity('4Mi')) >= 0 && quantity(self.memory).compareTo(quantity('2Gi')) <= 0")
-        .message("memory must be between 4Mi and 2Gi"),
-    validation = Rule::new("quantity(self.resultSize).compareTo(quantity('1Ki')) >= 0 && quantity(self.resultSize).compareTo(quantity('16Mi')) <= 0")
-        .message("resultSize must be between 1Ki and 16Mi")
+    validation = Rule::new("isQuantity(self.memory) && quantity(self.memory).compareTo(quantity('4Mi')) >= 0 && quantity(self.memory).compareTo(quantity('2Gi')) <= 0")
+        .message("memory must be a size between 4Mi and 2Gi, for example 256Mi"),
+    validation = Rule::new("isQuantity(self.resultSize) && quantity(self.resultSize).compareTo(quantity('1Ki')) >= 0 && quantity(self.resultSize).compareTo(quantity('16Mi')) <= 0")
+        .message("resultSize must be a size between 1Ki and 16Mi, for example 1Mi")
 )]
 pub struct Limits {
     /// Linear memory of the sandbox. Example: `256Mi`.
@@ -170,9 +171,10 @@ pub struct Limits {
     pub memory: Quantity,
     /// Time one workload's evaluation may take. Example: `1s`.
     #[serde(default = "deadline")]
+    #[schemars(length(max = 32))]
     #[x_kube(
-        validation = Rule::new("duration(self) >= duration('10ms') && duration(self) <= duration('30s')")
-            .message("must be between 10ms and 30s")
+        validation = Rule::new("self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('10ms') && duration(self) <= duration('30s')")
+            .message("must be a duration between 10ms and 30s, for example 1s")
     )]
     pub deadline: Duration,
     /// Size of a result document. Example: `1Mi`.

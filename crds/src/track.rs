@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, Time};
 use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema as _;
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
@@ -76,11 +77,28 @@ pub struct Match {
     pub kinds: Vec<KindReference>,
     /// Namespaces by their labels. Left out: all namespaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "namespace_selector")]
+    #[x_kube(
+        validation = Rule::new("!has(self.matchExpressions) || self.matchExpressions.all(one, one.operator in ['In', 'NotIn'] ? (has(one.values) && one.values.size() > 0) : (one.operator in ['Exists', 'DoesNotExist'] && (!has(one.values) || one.values.size() == 0)))")
+            .message("operator must be In or NotIn with values, or Exists or DoesNotExist without: anything else selects nothing")
+    )]
     pub namespace_selector: Option<LabelSelector>,
     /// Objects by their own labels. It can only demand labels, never their absence: otherwise adding a label would
     /// be a way out of the track. Left out: all objects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object_selector: Option<ObjectSelector>,
+}
+
+/// A LabelSelector of bounded size: what validates it has a budget.
+fn namespace_selector(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let mut schema = LabelSelector::json_schema(generator);
+    let mut bound = |pointer: &str, limit: &str, size: u32| {
+        if let Some(field) = schema.pointer_mut(pointer).and_then(serde_json::Value::as_object_mut) {
+            field.insert(limit.to_owned(), size.into());
+        }
+    };
+    bound("/properties/matchExpressions", "maxItems", 32);
+    schema
 }
 
 /// A kind by group and name.
@@ -161,11 +179,15 @@ fn any_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
 /// How strictly one gate counts.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.effectiveOn) || self.level == 'Enforce'")
+        .message("effectiveOn needs level Enforce: it says from when on the gate is enforced; until then it warns")
+)]
 pub struct GateLevel {
     /// The gate's id in its bundle's catalogue. Example: `C-06`.
     #[schemars(length(min = 1, max = 64))]
     pub id: String,
-    /// What a failing gate does.
+    /// What a failing gate does. Write `"Off"` in quotes: YAML 1.1, which kubectl reads, takes a bare Off for false.
     pub level: Level,
     /// From when on the level is `Enforce`; until then the gate warns. Only with `level: Enforce`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
 use kube::api::ObjectMeta;
 
+use crate::MANAGER;
 use crate::conditions::{self, Standing};
 use crate::subject::SubjectKey;
 use crate::verdict::Judgement;
@@ -86,8 +87,12 @@ pub struct Owner {
 pub struct Plan {
     /// Releases to delete: name and UID.
     pub delete: Vec<(String, Option<String>)>,
+    /// Releases that somebody declared under the name of a discovered one: all that the operator still states of them.
+    pub let_go: Vec<Release>,
     /// The discovered Release to create or correct.
     pub apply: Option<Release>,
+    /// Whether that Release is there and differs from what the operator made.
+    pub corrects: bool,
     /// Statuses to write, by name of the Release.
     pub statuses: Vec<(String, ReleaseStatus)>,
     /// Transitions worth an Event.
@@ -113,6 +118,12 @@ pub struct Transition {
 pub fn decide(observed: &Observed, now: Timestamp) -> Plan {
     let (discovered, declared): (Vec<_>, Vec<_>) = observed.releases.iter().partition(|release| is_discovered(release));
     let mut plan = Plan::default();
+    plan.let_go.extend(
+        declared
+            .iter()
+            .filter(|release| has_mark(release))
+            .map(|release| Release::new(&name(release), release.spec.clone())),
+    );
     let remove = |plan: &mut Plan, releases: &[&Arc<Release>]| {
         plan.delete.extend(
             releases
@@ -133,6 +144,7 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Plan {
             let stored = kept.first().copied();
             if stored.is_none_or(|stored| differs(stored, &wanted.0)) {
                 plan.apply = Some(wanted.0.clone());
+                plan.corrects = stored.is_some();
             }
             let release = stored.map_or(&wanted.0, |stored| stored.as_ref());
             plan.status(release, status(observed, release, now));
@@ -181,7 +193,12 @@ impl Plan {
     }
 }
 
+/// Whether the operator made it, and nobody has declared it since.
 fn is_discovered(release: &Release) -> bool {
+    has_mark(release) && !is_adopted(release)
+}
+
+fn has_mark(release: &Release) -> bool {
     release
         .metadata
         .labels
@@ -189,6 +206,24 @@ fn is_discovered(release: &Release) -> bool {
         .and_then(|labels| labels.get(ORIGIN_LABEL))
         .is_some_and(|origin| origin == ORIGIN_DISCOVERED)
 }
+
+/// Whether somebody else states the whole subject: that is what declaring a Release is. Who changes a part of it by
+/// hand is put right. `kubectl apply` without `--server-side` leaves its own trace.
+fn is_adopted(release: &Release) -> bool {
+    let whole = |fields: &serde_json::Value| {
+        ["apiVersion", "kind", "name"]
+            .iter()
+            .all(|field| fields.pointer(&format!("/f:spec/f:subject/f:{field}")).is_some())
+    };
+    let annotations = release.metadata.annotations.as_ref();
+    annotations.is_some_and(|all| all.contains_key(LAST_APPLIED))
+        || release.metadata.managed_fields.iter().flatten().any(|entry| {
+            entry.manager.as_deref() != Some(MANAGER) && entry.fields_v1.as_ref().is_some_and(|fields| whole(&fields.0))
+        })
+}
+
+/// Annotation in which `kubectl apply` keeps what it was given.
+pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 fn name(release: &Release) -> String {
     release.metadata.name.clone().unwrap_or_default()

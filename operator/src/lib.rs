@@ -18,3 +18,6 @@ pub mod judge;
 pub mod operator;
 pub mod subject;
 pub mod verdict;
+
+/// The name under which the operator writes: field manager, Lease, reporter of Events.
+pub const MANAGER: &str = "interlock";

@@ -38,8 +38,7 @@ use self::policies::Policies;
 use self::server::Health;
 use self::source::Sources;
 
-/// The name under which the operator writes: field manager, Lease, reporter of Events.
-pub const MANAGER: &str = "interlock";
+pub use crate::MANAGER;
 
 /// What the operator is told on its command line.
 #[derive(Clone, Debug)]

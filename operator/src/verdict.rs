@@ -225,9 +225,10 @@ fn reason(verdict: Verdict, why: Option<&str>) -> String {
 
 fn allowed(passed: usize, others: usize) -> (String, String) {
     let noun = if passed == 1 { "gate passes" } else { "gates pass" };
-    let message = match others {
-        0 => format!("{passed} {noun}"),
-        others => format!("{passed} {noun}; {others} findings that do not decide"),
+    let message = match (passed, others) {
+        (0, 0) => "no gate applies to it".to_owned(),
+        (_, 0) => format!("{passed} {noun}"),
+        (_, others) => format!("{passed} {noun}; {others} findings that do not decide"),
     };
     ("Allowed".to_owned(), message)
 }

@@ -160,6 +160,20 @@ fn wrong_input_is_told_by_value_and_rule_on_standard_error() {
 }
 
 #[test]
+fn what_no_gate_judges_is_said_and_what_no_registry_answers_is_left_open() {
+    let (_folder, path) = file("map.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\n");
+    let output = interlock(&["check", "-f", &path]);
+    assert!(
+        text(&output.stdout).contains("no gate applies to it"),
+        "{}",
+        text(&output.stdout)
+    );
+    let baseline = repository("bundles/dist/baseline.tar.gz").display().to_string();
+    let down = interlock(&["bundle", "push", "--plain-http", &baseline, "127.0.0.1:1/a/b:1"]);
+    assert_eq!(down.status.code(), Some(3), "{}", text(&down.stderr));
+}
+
+#[test]
 fn eval_prints_the_result_document_of_opa() {
     let bundle = repository("bundles/dist/baseline.tar.gz").display().to_string();
     let output = interlock(&[

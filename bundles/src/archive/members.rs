@@ -43,6 +43,7 @@ impl Default for Caps {
 
 const MAX_PATH_BYTES: usize = 1024;
 const MAX_PATH_SEGMENTS: usize = 64;
+const MAX_DETAIL_CHARS: usize = 120;
 const MAX_PAX_BYTES: u64 = 64 * 1024;
 
 /// The members that make a bundle, by normal path.
@@ -108,9 +109,12 @@ impl Read for Unpacked<'_> {
     }
 }
 
+/// The tar reader quotes names as they are; the message is for one line of a terminal.
 fn not_tar(error: &io::Error) -> Malformed {
+    let detail = error.to_string();
+    let printable = detail.chars().map(|c| if c.is_control() { ' ' } else { c });
     Malformed::NotTar {
-        detail: error.to_string(),
+        detail: printable.take(MAX_DETAIL_CHARS).collect(),
     }
 }
 

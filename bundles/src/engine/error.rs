@@ -248,11 +248,14 @@ impl EvaluateError {
         }
     }
 
-    /// What the runtime reports: one of our own errors if the host raised it, else a trap.
+    /// What the runtime reports: one of our own errors if the host raised it, else a trap. A trap comes wrapped in a
+    /// backtrace of up to twenty lines of unnamed functions, which a condition has no room for and nobody could read.
     pub(super) fn from_runtime(error: wasmtime::Error) -> Self {
-        error
-            .downcast::<Self>()
-            .unwrap_or_else(|error| Self::Trap(error.into_boxed_dyn_error()))
+        let trap = |error: wasmtime::Error| match error.downcast::<wasmtime::Trap>() {
+            Ok(trap) => Self::Trap(Box::new(trap)),
+            Err(other) => Self::Trap(other.into_boxed_dyn_error()),
+        };
+        error.downcast::<Self>().unwrap_or_else(trap)
     }
 }
 

@@ -53,7 +53,7 @@ pub enum RegistryError {
         detail: Detail,
     },
     /// 404: the registry answered that there is no such thing.
-    #[error("{at}: not found{detail}")]
+    #[error("{at}: not found{detail}: check the name; a repository that these credentials may not see looks the same")]
     NotFound {
         /// Where.
         at: String,
@@ -134,7 +134,7 @@ pub enum RegistryError {
         rule: &'static str,
     },
     /// A signature is listed, but could not be had: whether the artifact is signed is not known.
-    #[error("signature {entry} of {subject} is listed by the registry but not there")]
+    #[error("signature {entry} of {subject} is listed by the registry but not there: sign again if it does not come")]
     SignaturesIncomplete {
         /// The artifact.
         subject: Digest,

@@ -2,7 +2,7 @@
 //! file's own bytes, or an envelope with a statement about its digest. What the statement says is not looked into.
 
 use super::envelope::SigstoreBundle;
-use super::policy::{Examination, Steps, TrustPolicy, maker, names};
+use super::policy::{Examination, Steps, TrustPolicy, names};
 use super::statement::Statement;
 use super::verification::{Check, CheckOutcome, Refusal, RefusalReason as Why, Verification, VerificationOutcome};
 use crate::digest::Digest;
@@ -124,22 +124,5 @@ impl Steps<'_> {
             format!("about {subject}")
         })?;
         Ok(vouching)
-    }
-
-    fn made_by(
-        &mut self,
-        hint: &str,
-        signature: &[u8],
-        message: &[u8],
-        signers: &[Signer],
-    ) -> Result<Vec<Signer>, Refusal> {
-        let (why, found) = match maker(hint, signature, message, signers) {
-            Ok(vouching) => (Why::BadSignature, Ok(vouching)),
-            Err((why, detail)) => (why, Err(detail)),
-        };
-        self.step("signature", why, found, |vouching| {
-            let key = vouching.first().map_or("", |signer| signer.key.algorithm());
-            format!("made by {} with {key}", names(vouching).join(", "))
-        })
     }
 }

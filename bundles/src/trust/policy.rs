@@ -188,15 +188,7 @@ impl Steps<'_> {
             "DSSE with one signature over an in-toto statement".to_owned()
         })?;
 
-        let message = signed.message();
-        let (why, found) = match maker(hint, &signed.signature, &message, signers) {
-            Ok(vouching) => (Why::BadSignature, Ok(vouching)),
-            Err((why, detail)) => (why, Err(detail)),
-        };
-        let vouching = self.step("signature", why, found, |vouching| {
-            let key = vouching.first().map_or("", |signer| signer.key.algorithm());
-            format!("made by {} with {key}", names(vouching).join(", "))
-        })?;
+        let vouching = self.made_by(hint, &signed.signature, &signed.message(), signers)?;
 
         let statement = self.step(
             "statement",
@@ -217,6 +209,24 @@ impl Steps<'_> {
         self.pass_over("transparency-log", bundle.log_entries(), "log entries");
         self.pass_over("timestamp", bundle.timestamps(), "timestamps");
         Ok(vouching)
+    }
+
+    /// Finds the signers whose key made the signature over `message`.
+    pub(super) fn made_by(
+        &mut self,
+        hint: &str,
+        signature: &[u8],
+        message: &[u8],
+        signers: &[Signer],
+    ) -> Result<Vec<Signer>, Refusal> {
+        let (why, found) = match maker(hint, signature, message, signers) {
+            Ok(vouching) => (RefusalReason::BadSignature, Ok(vouching)),
+            Err((why, detail)) => (why, Err(detail)),
+        };
+        self.step("signature", why, found, |vouching| {
+            let key = vouching.first().map_or("", |signer| signer.key.algorithm());
+            format!("made by {} with {key}", names(vouching).join(", "))
+        })
     }
 
     /// Notes how a check went; a failure ends the walk.
@@ -256,7 +266,7 @@ impl Steps<'_> {
 }
 
 /// Who made a signature: all signers with the one key that fits. The hinted key is tried first.
-pub(super) fn maker(
+fn maker(
     hint: &str,
     signature: &[u8],
     message: &[u8],

@@ -51,11 +51,23 @@ pub async fn plan(context: &Arc<Context>, key: &SubjectKey, plan: &Plan) -> Resu
         context.metrics.wrote("Release");
         gone_is_fine(api.delete(name, &params).await.map(drop)).map_err(failed("delete", name))?;
     }
+    for release in &plan.let_go {
+        let name = release.name_any();
+        context.metrics.wrote("Release");
+        // What a manager no longer applies, and nobody else does, goes: label and owner here.
+        let patch = Patch::Apply(release);
+        gone_is_fine(api.patch(&name, &apply_params(), &patch).await.map(drop)).map_err(failed("let go of", &name))?;
+    }
     if let Some(release) = &plan.apply {
         let name = release.name_any();
         context.metrics.wrote("Release");
-        let patch = Patch::Apply(release);
-        gone_is_fine(api.patch(&name, &apply_params(), &patch).await.map(drop)).map_err(failed("apply", &name))?;
+        // Somebody may have declared a Release of that name a moment ago: theirs is not overwritten.
+        let params = PatchParams {
+            force: plan.corrects,
+            ..apply_params()
+        };
+        gone_is_fine(api.patch(&name, &params, &Patch::Apply(release)).await.map(drop))
+            .map_err(failed("apply", &name))?;
     }
     for (name, status) in &plan.statuses {
         gone_is_fine(write_status(context, &api, name, status).await).map_err(failed("write the status of", name))?;
@@ -69,7 +81,7 @@ pub async fn plan(context: &Arc<Context>, key: &SubjectKey, plan: &Plan) -> Resu
 /// Writes the status of an object of the operator's own group.
 pub async fn status<K, S>(context: &Context, api: &Api<K>, name: &str, status: &S) -> Result<(), Error>
 where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Serialize,
     S: Serialize,
 {
     gone_is_fine(write_status(context, api, name, status).await).map_err(|source| Error {
@@ -82,15 +94,32 @@ where
 
 async fn write_status<K, S>(context: &Context, api: &Api<K>, name: &str, status: &S) -> Result<(), kube::Error>
 where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Serialize,
     S: Serialize,
 {
     let kind = K::kind(&());
     context.metrics.wrote(&kind);
     let patch = json!({"apiVersion": K::api_version(&()), "kind": kind, "metadata": {"name": name}, "status": status});
-    api.patch_status(name, &apply_params(), &Patch::Apply(patch))
-        .await
-        .map(drop)
+    let stored = api.patch_status(name, &apply_params(), &Patch::Apply(&patch)).await?;
+    if says_more(&stored, &patch) {
+        // Somebody else wrote into the status, and applying leaves alone what others own. The status is the operator's.
+        tracing::warn!(%kind, name, "the status held what the operator did not write, and is written anew");
+        context.metrics.wrote(&kind);
+        api.patch_status(name, &PatchParams::default(), &Patch::Merge(json!({"status": null})))
+            .await?;
+        api.patch_status(name, &apply_params(), &Patch::Apply(&patch)).await?;
+    }
+    Ok(())
+}
+
+/// Whether the status holds a field that was not applied. Conditions of other writers may stand.
+fn says_more<K: Serialize>(stored: &K, applied: &serde_json::Value) -> bool {
+    let stored = serde_json::to_value(stored).unwrap_or_default();
+    let fields = stored.get("status").and_then(serde_json::Value::as_object);
+    fields.into_iter().flatten().any(|(field, value)| {
+        let applied = applied.pointer("/status").and_then(|status| status.get(field));
+        field != "conditions" && applied != Some(value)
+    })
 }
 
 fn apply_params() -> PatchParams {

@@ -66,6 +66,7 @@ const RETRY: Duration = Duration::from_secs(30);
 
 async fn reconcile(bundle: Arc<PolicyBundle>, context: Arc<Context>) -> Result<Action, apply::Error> {
     let name = bundle.name_any();
+    context.policies.begin(&name, bundle.uid());
     let before = context.policies.active(&name);
     let outcome = build::bring_up(&context, &bundle).await;
     let active = context.policies.active(&name);

@@ -12,6 +12,7 @@ use kube::api::DynamicObject;
 use kube::discovery::{ApiResource, Discovery, Scope};
 use kube::{Api, ResourceExt as _};
 use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
 
 use super::Context;
 use super::queue::Trigger;
@@ -104,19 +105,37 @@ impl Kinds {
 /// How often aggregated APIs are looked for.
 const PERIOD: Duration = Duration::from_mins(1);
 
+/// How often the API server is asked while its answer may lag behind: after a CustomResourceDefinition changed, and
+/// while it does not answer.
+const SHORTLY: Duration = Duration::from_secs(2);
+
+/// For how long after a change.
+const LAG: Duration = Duration::from_secs(12);
+
 /// Keeps the watched kinds equal to those that tracks name.
 pub async fn run(context: Arc<Context>) {
     let mut served = context.sources.served.subscribe();
     let mut tasks = JoinSet::new();
+    let mut last_change = Instant::now();
     loop {
         served.mark_unchanged();
         let done = refresh(&context, &mut tasks).await;
         if done {
             context.sources.kinds.first_round.send_replace(true);
         }
-        let pause = if done { PERIOD } else { Duration::from_secs(2) };
+        while tasks.try_join_next().is_some() {} // watches of kinds that no track names any more
+        let pause = if done && last_change.elapsed() > LAG {
+            PERIOD
+        } else {
+            SHORTLY
+        };
         tokio::select! {
-            changed = served.changed() => if changed.is_err() { return },
+            changed = served.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                last_change = Instant::now();
+            }
             () = tokio::time::sleep(pause) => {}
         }
     }
@@ -235,7 +254,7 @@ fn start(context: &Arc<Context>, tasks: &mut JoinSet<()>, key: &GroupKind, resou
     let changed = context.sources.changed.clone();
     let notify = move |change: Change<'_, DynamicObject>| {
         match change {
-            Change::One(object) => queue.send(Trigger::Subject(SubjectKey {
+            Change::Applied(object) | Change::Gone(object) => queue.send(Trigger::Subject(SubjectKey {
                 kind: kind.clone(),
                 namespace: object.namespace().unwrap_or_default(),
                 name: object.name_any(),

@@ -123,12 +123,13 @@ async fn topmost(context: &Context, key: &SubjectKey, object: &Arc<DynamicObject
             break;
         };
         let Kind::Watched(watched) = kind.as_ref() else { break };
-        let found = match watched.objects.get(&owner.namespace, &owner.name) {
+        let is_meant = |found: &Arc<DynamicObject>| found.metadata.uid.as_ref() == Some(&reference.uid);
+        let found = match watched.objects.get(&owner.namespace, &owner.name).filter(is_meant) {
             Some(found) => Some(found),
             // Watches of two kinds are not in step: ask before believing that the reference is stale or forged.
             None => ask(context, watched, &owner).await?,
         };
-        match found.filter(|found| found.metadata.uid.as_ref() == Some(&reference.uid)) {
+        match found.filter(is_meant) {
             Some(found) => top = (owner, found),
             None => break,
         }

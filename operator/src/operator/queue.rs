@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use kube::runtime::scheduler::{ScheduleRequest, debounced_scheduler};
+use kube::runtime::scheduler::{ScheduleRequest, scheduler};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -41,9 +41,10 @@ pub fn channel() -> (Sender, Requests) {
 }
 
 impl Sender {
-    /// Look now.
+    /// Look now, or in a moment: more reasons may follow. Further ones do not put it off, or else a workload that
+    /// changes all the time would never be judged.
     pub fn send(&self, trigger: Trigger) {
-        self.send_at(trigger, Instant::now());
+        self.send_at(trigger, Instant::now() + GATHER);
     }
 
     /// Look then, unless there is a reason to look earlier.
@@ -57,18 +58,18 @@ impl Sender {
 }
 
 /// One rollout changes its objects many times within moments.
-const DEBOUNCE: Duration = Duration::from_millis(150);
+const GATHER: Duration = Duration::from_millis(150);
 
 /// Works through the queue until the operator stops leading.
 pub async fn run(context: Arc<Context>, mut requests: Requests) {
     let requests = futures::stream::poll_fn(move |cx| requests.poll_recv(cx));
-    let mut scheduler = std::pin::pin!(debounced_scheduler(requests, DEBOUNCE));
+    let mut schedule = std::pin::pin!(scheduler(requests));
     let mut running = HashSet::new();
     let mut workers: JoinSet<SubjectKey> = JoinSet::new();
     context.queue.send(Trigger::All);
     loop {
         let free = workers.len() < context.settings.concurrency;
-        let mut next = scheduler.as_mut().hold_unless(|trigger| match trigger {
+        let mut next = schedule.as_mut().hold_unless(|trigger| match trigger {
             Trigger::Subject(subject) => free && !running.contains(subject),
             _ => true,
         });

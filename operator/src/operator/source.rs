@@ -2,17 +2,21 @@
 //!
 //! A source that has not answered yet is waited for; one that refuses says so, and what rests on it is Unknown.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::hash::Hash;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _};
 use interlock_crds::{GovernanceTrack, PolicyBundle, Release, Signer};
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::PartialObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
+use kube::api::{PartialObjectMeta, WatchParams};
+use kube::core::Status;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::{WatchStreamExt as _, watcher};
@@ -23,6 +27,7 @@ use tokio::task::JoinSet;
 
 use super::kinds::Kinds;
 use super::queue::{Sender, Trigger};
+use crate::decide::LAST_APPLIED;
 use crate::dossier::Unavailable;
 use crate::subject::SubjectKey;
 
@@ -85,8 +90,10 @@ where
 
 /// What happened in a source.
 pub enum Change<'a, K> {
-    /// One object came, changed or went.
-    One(&'a K),
+    /// One object came or changed.
+    Applied(&'a K),
+    /// One object went.
+    Gone(&'a K),
     /// All of them were read anew.
     All,
 }
@@ -97,7 +104,7 @@ pub fn watch<K>(
     dyntype: K::DynamicType,
     noun: String,
     tasks: &mut JoinSet<()>,
-    notify: impl Fn(Change<'_, K>) + Send + 'static,
+    notify: impl Fn(Change<'_, K>) + Send + Sync + 'static,
 ) -> (Source<K>, tokio::task::AbortHandle)
 where
     K: Resource + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
@@ -111,30 +118,22 @@ where
         state: receiver,
     };
     let task = async move {
-        let events = watcher(api, watcher::Config::default()).default_backoff().modify(trim);
-        let mut events = std::pin::pin!(events);
-        while let Some(event) = events.next().await {
-            match event {
-                Ok(event) => {
-                    writer.apply_watcher_event(&event);
-                    match &event {
-                        watcher::Event::Apply(object) | watcher::Event::Delete(object) => notify(Change::One(object)),
-                        watcher::Event::InitDone => {
-                            state
-                                .send_if_modified(|state| std::mem::replace(state, State::Complete) != State::Complete);
-                            notify(Change::All);
-                        }
-                        watcher::Event::Init | watcher::Event::InitApply(_) => {}
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(%noun, %error, "watch failed");
-                    if let Some(why) = refusal(&error, &noun) {
-                        let new = State::Unavailable(why);
-                        if state.send_if_modified(|state| std::mem::replace(state, new.clone()) != new) {
-                            notify(Change::All);
-                        }
-                    }
+        loop {
+            let events = watcher(api.clone(), watcher::Config::default())
+                .default_backoff()
+                .modify(trim);
+            let why = follow(events, &mut writer, &state, &noun, &notify).await;
+            let new = State::Unavailable(why);
+            if state.send_if_modified(|state| std::mem::replace(state, new.clone()) != new) {
+                tracing::warn!(%noun, "cannot watch, will be tried again");
+                notify(Change::All);
+            }
+            // A watch that starts after it was refused says nothing until something changes: so everything is read
+            // anew, once it can be.
+            loop {
+                tokio::time::sleep(REFUSED).await;
+                if !refuses(&api, &noun).await {
+                    break;
                 }
             }
         }
@@ -143,22 +142,88 @@ where
     (source, handle)
 }
 
-/// Drops what the operator never reads; most of an object's size is bookkeeping.
+/// How long after a refusal the API server is asked again.
+const REFUSED: Duration = Duration::from_secs(5);
+
+/// Keeps `writer` equal to what the API server says, until it refuses.
+async fn follow<K>(
+    events: impl Stream<Item = watcher::Result<watcher::Event<K>>>,
+    writer: &mut Writer<K>,
+    state: &watch::Sender<State>,
+    noun: &str,
+    notify: &(impl Fn(Change<'_, K>) + Sync),
+) -> Unavailable
+where
+    K: Resource + Clone + Debug + Send + Sync + 'static,
+    K::DynamicType: Hash + Eq + Clone,
+{
+    let mut events = std::pin::pin!(events);
+    loop {
+        match events.next().await {
+            Some(Ok(event)) => {
+                writer.apply_watcher_event(&event);
+                match &event {
+                    watcher::Event::Apply(object) => notify(Change::Applied(object)),
+                    watcher::Event::Delete(object) => notify(Change::Gone(object)),
+                    watcher::Event::InitDone => {
+                        state.send_if_modified(|state| std::mem::replace(state, State::Complete) != State::Complete);
+                        notify(Change::All);
+                    }
+                    watcher::Event::Init | watcher::Event::InitApply(_) => {}
+                }
+            }
+            Some(Err(error)) => {
+                if let Some(why) = status_of(&error).and_then(|status| refusal(status, noun)) {
+                    return why;
+                }
+                tracing::warn!(%noun, %error, "watch failed, will be tried again");
+            }
+            // A watcher never ends; should it, it is started again.
+            None => {
+                return Unavailable {
+                    reason: "WatchEnded".to_owned(),
+                    message: format!("the watch of {noun} ended"),
+                };
+            }
+        }
+    }
+}
+
+/// Whether watching is still refused. That listing is, shows when it is tried.
+async fn refuses<K: Clone + Debug + DeserializeOwned>(api: &Api<K>, noun: &str) -> bool {
+    match api.watch(&WatchParams::default().timeout(1), "0").await {
+        Err(kube::Error::Api(status)) => refusal(&status, noun).is_some(),
+        _ => false,
+    }
+}
+
+/// Drops what the operator never reads; most of an object's size is bookkeeping. Of a Release it matters who states
+/// the subject.
 fn trim<K: Resource>(object: &mut K) {
-    object.managed_fields_mut().clear();
-    object
-        .annotations_mut()
-        .remove("kubectl.kubernetes.io/last-applied-configuration");
+    let states_subject = |entry: &ManagedFieldsEntry| {
+        entry
+            .fields_v1
+            .as_ref()
+            .is_some_and(|fields| fields.0.pointer("/f:spec/f:subject").is_some())
+    };
+    object.managed_fields_mut().retain(states_subject);
+    if object.managed_fields().is_empty() {
+        object.annotations_mut().remove(LAST_APPLIED);
+    }
+}
+
+/// What the API server answered, if it did.
+fn status_of(error: &watcher::Error) -> Option<&Status> {
+    match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status) => Some(status),
+        _ => None,
+    }
 }
 
 /// A refusal that trying again does not mend. Everything else is an outage: the store keeps what it has.
-fn refusal(error: &watcher::Error, noun: &str) -> Option<Unavailable> {
-    let status = match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-        | watcher::Error::WatchError(status) => status.as_ref(),
-        _ => return None,
-    };
+fn refusal(status: &Status, noun: &str) -> Option<Unavailable> {
     match status.code {
         403 => Some(Unavailable {
             reason: "Forbidden".to_owned(),
@@ -213,12 +278,29 @@ impl Sources {
             let sender = sender.clone();
             move || sender.send_modify(|count| *count = count.wrapping_add(1))
         };
-        let all_changed = {
+        let tracks = {
             let (queue, bump, served) = (queue.clone(), bump(&changed), bump(&served));
-            move || {
-                queue.send(Trigger::All);
+            let seen: Mutex<BTreeMap<String, Option<i64>>> = Mutex::default();
+            move |change: Change<'_, GovernanceTrack>| {
+                // The operator's own writes to a track's status concern no workload.
+                let same = matches!(change, Change::Applied(track)
+                    if seen.lock().unwrap_or_else(PoisonError::into_inner)
+                        .insert(track.name_any(), track.metadata.generation) == Some(track.metadata.generation));
+                if !same {
+                    queue.send(Trigger::All);
+                    served();
+                }
                 bump();
-                served();
+            }
+        };
+        let bundles = {
+            let (queue, bump) = (queue.clone(), bump(&changed));
+            move |change: Change<'_, PolicyBundle>| {
+                // One that comes to work is told of when it does; one that goes leaves its workloads unjudged.
+                if matches!(change, Change::Gone(_)) {
+                    queue.send(Trigger::All);
+                }
+                bump();
             }
         };
         let status = bump(&changed);
@@ -226,7 +308,9 @@ impl Sources {
             let (queue, bump) = (queue.clone(), bump(&changed));
             move |change: Change<'_, Release>| {
                 match change {
-                    Change::One(release) => queue.send(Trigger::Subject(SubjectKey::of(release))),
+                    Change::Applied(release) | Change::Gone(release) => {
+                        queue.send(Trigger::Subject(SubjectKey::of(release)));
+                    }
                     Change::All => queue.send(Trigger::All),
                 }
                 bump();
@@ -235,7 +319,9 @@ impl Sources {
         let namespaces = {
             let queue = queue.clone();
             move |change: Change<'_, PartialObjectMeta<Namespace>>| match change {
-                Change::One(namespace) => queue.send(Trigger::Namespace(namespace.name_any())),
+                Change::Applied(namespace) | Change::Gone(namespace) => {
+                    queue.send(Trigger::Namespace(namespace.name_any()));
+                }
                 Change::All => queue.send(Trigger::All),
             }
         };
@@ -250,19 +336,8 @@ impl Sources {
             move |_| crds(),
         );
         Self {
-            tracks: watch(
-                Api::all(client.clone()),
-                (),
-                noun::<GovernanceTrack>(),
-                tasks,
-                move |_| all_changed(),
-            )
-            .0,
-            bundles: watch(Api::all(client.clone()), (), noun::<PolicyBundle>(), tasks, {
-                let status = status.clone();
-                move |_| status()
-            })
-            .0,
+            tracks: watch(Api::all(client.clone()), (), noun::<GovernanceTrack>(), tasks, tracks).0,
+            bundles: watch(Api::all(client.clone()), (), noun::<PolicyBundle>(), tasks, bundles).0,
             signers: watch(Api::all(client.clone()), (), noun::<Signer>(), tasks, move |_| status()).0,
             releases: watch(Api::all(client.clone()), (), noun::<Release>(), tasks, releases).0,
             namespaces: watch(Api::all(client.clone()), (), noun::<Namespace>(), tasks, namespaces).0,
@@ -341,7 +416,7 @@ where
 {
     let queue = queue.clone();
     let notify = move |change: Change<'_, K>| match change {
-        Change::One(object) => match object.meta().namespace.clone() {
+        Change::Applied(object) | Change::Gone(object) => match object.meta().namespace.clone() {
             Some(namespace) => queue.send(Trigger::Namespace(namespace)),
             None => queue.send(Trigger::All),
         },

@@ -92,9 +92,17 @@ fn look(context: &Context) -> Seen {
                     .iter()
                     .find(|owner| owner.controller == Some(true))?;
                 let owner = GroupKind::of(&by.api_version, &by.kind);
-                kinds.iter().any(|(known, _)| *known == owner).then(|| SubjectKey {
+                let namespace = object.namespace().unwrap_or_default();
+                let is_controlled = kinds.iter().any(|(known, kind)| match kind.as_ref() {
+                    Kind::Watched(watched) if *known == owner => watched
+                        .objects
+                        .get(&namespace, &by.name)
+                        .is_some_and(|found| found.metadata.uid.as_ref() == Some(&by.uid)),
+                    _ => false,
+                });
+                is_controlled.then(|| SubjectKey {
                     kind: key.clone(),
-                    namespace: object.namespace().unwrap_or_default(),
+                    namespace: namespace.clone(),
                     name: object.name_any(),
                 })
             })
@@ -197,7 +205,23 @@ fn counts(track: &GovernanceTrack, releases: &[Arc<Release>]) -> Counts {
 const SAMPLE: usize = 10;
 
 fn ungoverned(track: &GovernanceTrack, seen: &Seen) -> Ungoverned {
-    let governed: BTreeSet<SubjectKey> = seen.releases.iter().map(|release| SubjectKey::of(release)).collect();
+    // A Release that somebody declared does not govern its workload as long as no track claims it.
+    let unclaimed = |release: &Release| {
+        let conditions = release
+            .status
+            .as_ref()
+            .map(|status| status.conditions.as_slice())
+            .unwrap_or_default();
+        conditions
+            .iter()
+            .any(|condition| condition.type_ == "TrackAssigned" && condition.reason == "NoTrack")
+    };
+    let governed: BTreeSet<SubjectKey> = seen
+        .releases
+        .iter()
+        .filter(|release| !unclaimed(release))
+        .map(|release| SubjectKey::of(release))
+        .collect();
     let mut names: Vec<String> = seen
         .subjects
         .iter()

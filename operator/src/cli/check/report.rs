@@ -111,6 +111,10 @@ impl Judged {
         if !judgement.passed.is_empty() {
             let _ = writeln!(text, "  passed   {}", judgement.passed.join(", "));
         }
+        let is_bare = judgement.gates.is_empty() && judgement.passed.is_empty() && self.needs_cluster.is_empty();
+        if is_bare {
+            let _ = writeln!(text, "  {}", judgement.message);
+        }
         if !self.needs_cluster.is_empty() {
             let _ = writeln!(text, "  needs the cluster: {}", self.needs_cluster.join(", "));
         }

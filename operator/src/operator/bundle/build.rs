@@ -382,7 +382,8 @@ impl Terms {
 
 fn limits(bundle: &PolicyBundle) -> Result<Limits, Problem> {
     let given = &bundle.spec.limits;
-    let invalid = |message| Problem::stalled(Stage::Building, "InvalidLimits", message);
+    // Limits are read before anything is verified.
+    let invalid = |message| Problem::stalled(Stage::Asking, "InvalidLimits", message);
     let bytes = |field: &str, text: &str| {
         quantity::bytes(text).ok_or_else(|| {
             invalid(format!(

@@ -1,0 +1,399 @@
+//! The API as people meet it: wrong documents are refused by the API server with a message that says how to mend them,
+//! defaults are stable, and kubectl shows and explains.
+
+use anyhow::{Context as _, Result, bail, ensure};
+use interlock_tests::TestEnv;
+use interlock_tests::apply::{apply, documents};
+use interlock_tests::tools::tool;
+use serde_json::Value;
+
+/// A valid document of each kind; the tables below break one field each.
+const SIGNER: &str = "apiVersion: interlock.dev/v1alpha1\nkind: Signer\nmetadata: {name: api}\nspec:\n  publicKey:\n    \
+    pem: \"-----BEGIN PUBLIC KEY-----\\nMFkw\\n-----END PUBLIC KEY-----\\n\"\n";
+const BUNDLE: &str = "apiVersion: interlock.dev/v1alpha1\nkind: PolicyBundle\nmetadata: {name: api}\nspec:\n  \
+    url: oci://registry.example.com/policies/baseline\n  ref: {tag: stable}\n  signedBy: {signers: [platform]}\n";
+const TRACK: &str = "apiVersion: interlock.dev/v1alpha1\nkind: GovernanceTrack\nmetadata: {name: api}\nspec:\n  \
+    match:\n    kinds: [{group: apps, kind: Deployment}]\n  bundles: [{name: baseline}]\n";
+const RELEASE: &str = "apiVersion: interlock.dev/v1alpha1\nkind: Release\nmetadata: {name: api}\nspec:\n  \
+    subject: {apiVersion: apps/v1, kind: Deployment, name: cart}\n";
+
+/// A valid document, what is replaced in it, by what, and what the refusal must say.
+type Wrong = (&'static str, &'static str, &'static str, &'static [&'static str]);
+
+const WRONG: &[Wrong] = &[
+    (
+        SIGNER,
+        "BEGIN PUBLIC",
+        "BEGIN RSA PUBLIC",
+        &["spec.publicKey.pem", "paste the content of cosign.pub"],
+    ),
+    (
+        SIGNER,
+        "MFkw",
+        "-----BEGIN PRIVATE KEY-----",
+        &["spec.publicKey.pem", "must not hold a private key"],
+    ),
+    (
+        SIGNER,
+        "    pem: ",
+        "    key: ",
+        &["spec.publicKey.key", "field not declared in schema"],
+    ),
+    (
+        SIGNER,
+        "-----BEGIN PUBLIC KEY-----\\nMFkw\\n-----END PUBLIC KEY-----\\n",
+        "",
+        &["spec.publicKey.pem"],
+    ),
+    (
+        BUNDLE,
+        "oci://",
+        "https://",
+        &["spec.url", "must be oci://HOST[:PORT]/PATH"],
+    ),
+    (
+        BUNDLE,
+        "baseline\n",
+        "baseline:stable\n",
+        &["spec.url", "put the tag, semver range or digest into spec.ref"],
+    ),
+    (
+        BUNDLE,
+        "policies/baseline",
+        "Policies/Baseline",
+        &["spec.url", "lower-case path"],
+    ),
+    (
+        BUNDLE,
+        "{tag: stable}",
+        "{}",
+        &["spec.ref", "exactly one of tag, semver and digest"],
+    ),
+    (
+        BUNDLE,
+        "{tag: stable}",
+        "{tag: stable, semver: ^1}",
+        &["spec.ref", "exactly one of tag, semver and digest"],
+    ),
+    (
+        BUNDLE,
+        "{tag: stable}",
+        "{digest: sha256:abc}",
+        &["spec.ref.digest", "sha256:[a-f0-9]{64}"],
+    ),
+    (
+        BUNDLE,
+        "{tag: stable}",
+        "{tag: not a tag}",
+        &["spec.ref.tag", "a-zA-Z0-9_"],
+    ),
+    (
+        BUNDLE,
+        "[platform]}",
+        "[platform], threshold: 2}",
+        &["spec.signedBy", "lower the threshold"],
+    ),
+    (
+        BUNDLE,
+        "[platform]}",
+        "[platform], threshold: 0}",
+        &["spec.signedBy.threshold", "greater than or equal to 1"],
+    ),
+    (
+        BUNDLE,
+        "[platform]",
+        "[]",
+        &["spec.signedBy.signers", "at least 1 items"],
+    ),
+    (
+        BUNDLE,
+        "[platform]",
+        "[platform, platform]",
+        &["spec.signedBy.signers", "duplicate"],
+    ),
+    (
+        BUNDLE,
+        "  signedBy: {signers: [platform]}\n",
+        "",
+        &["spec.signedBy", "Required value"],
+    ),
+    (
+        BUNDLE,
+        "  ref:",
+        "  pollInterval: 1s\n  ref:",
+        &["spec.pollInterval", "between 10s and 24h"],
+    ),
+    (
+        BUNDLE,
+        "  ref:",
+        "  pollInterval: soon\n  ref:",
+        &["spec.pollInterval", "must be a duration", "for example 5m"],
+    ),
+    (
+        BUNDLE,
+        "  ref:",
+        "  limits: {memory: lots}\n  ref:",
+        &["spec.limits", "memory must be a size between 4Mi and 2Gi"],
+    ),
+    (
+        BUNDLE,
+        "  ref:",
+        "  input: Everything\n  ref:",
+        &["spec.input", "\"Dossier\", \"Object\", \"GatekeeperReview\""],
+    ),
+    (
+        BUNDLE,
+        "  ref:",
+        "  limits: {memory: 1Ki}\n  ref:",
+        &["spec.limits", "memory must be a size between 4Mi and 2Gi"],
+    ),
+    (
+        BUNDLE,
+        "  ref:",
+        "  limits: {deadline: 1h}\n  ref:",
+        &["spec.limits.deadline", "between 10ms and 30s"],
+    ),
+    (
+        BUNDLE,
+        "  ref:",
+        "  limits: {resultSize: 1Gi}\n  ref:",
+        &["spec.limits", "resultSize must be a size between 1Ki and 16Mi"],
+    ),
+    (
+        TRACK,
+        "[{group: apps, kind: Deployment}]",
+        "[]",
+        &["spec.match.kinds", "at least 1 items"],
+    ),
+    (
+        TRACK,
+        "kind: Deployment}",
+        "kind: deployments}",
+        &["spec.match.kinds[0].kind", "^[A-Z]"],
+    ),
+    (
+        TRACK,
+        "  match:",
+        "  priority: -1\n  match:",
+        &["spec.priority", "greater than or equal to 0"],
+    ),
+    (TRACK, "[{name: baseline}]", "[]", &["spec.bundles", "at least 1 items"]),
+    (
+        TRACK,
+        "[{name: baseline}]",
+        "[{name: baseline}, {name: baseline}]",
+        &["spec.bundles", "baseline"],
+    ),
+    (
+        TRACK,
+        "  bundles:",
+        "  gates: [{id: C-01, level: Block}]\n  bundles:",
+        &["spec.gates[0].level", "\"Enforce\", \"Warn\", \"Audit\", \"Off\""],
+    ),
+    (
+        TRACK,
+        "  bundles:",
+        "  gates: [{id: C-01, level: Enforce, effectiveOn: tomorrow}]\n  bundles:",
+        &["spec.gates[0].effectiveOn", "date-time"],
+    ),
+    (
+        TRACK,
+        "  bundles:",
+        "  gates: [{id: C-01, level: Warn, effectiveOn: \"2030-01-01T00:00:00Z\"}]\n  bundles:",
+        &["spec.gates[0]", "effectiveOn needs level Enforce"],
+    ),
+    (
+        TRACK,
+        "    kinds:",
+        "    objectSelector: {matchExpressions: [{key: a, operator: DoesNotExist}]}\n    kinds:",
+        &["objectSelector.matchExpressions[0].operator", "\"In\", \"Exists\""],
+    ),
+    (
+        TRACK,
+        "    kinds:",
+        "    objectSelector: {matchExpressions: [{key: a, operator: In}]}\n    kinds:",
+        &["objectSelector.matchExpressions[0]", "operator In needs values"],
+    ),
+    (
+        TRACK,
+        "    kinds:",
+        "    namespaceSelector: {matchExpressions: [{key: a, operator: Like, values: [b]}]}\n    kinds:",
+        &[
+            "spec.match.namespaceSelector",
+            "operator must be In or NotIn with values",
+        ],
+    ),
+    (
+        TRACK,
+        "    kinds:",
+        "    namespaceSelector: {matchExpressions: [{key: a, operator: NotIn}]}\n    kinds:",
+        &[
+            "spec.match.namespaceSelector",
+            "operator must be In or NotIn with values",
+        ],
+    ),
+    (
+        RELEASE,
+        "apps/v1",
+        "apps/v1/x",
+        &["spec.subject.apiVersion", "must be GROUP/VERSION"],
+    ),
+    (
+        RELEASE,
+        "kind: Deployment,",
+        "kind: deploy,",
+        &["spec.subject.kind", "^[A-Z]"],
+    ),
+    (RELEASE, ", name: cart}", "}", &["spec.subject.name", "Required value"]),
+    (
+        RELEASE,
+        "name: cart}",
+        "name: cart, namespace: other}",
+        &["namespace", "field not declared in schema"],
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_documents_are_refused_with_advice() -> Result<()> {
+    let env = TestEnv::new("api-wrong").await?;
+    for good in [SIGNER, BUNDLE, TRACK, RELEASE] {
+        env.apply(good)
+            .await
+            .with_context(|| format!("this one is right:\n{good}"))?;
+    }
+    let mut problems = Vec::new();
+    for (good, from, to, wanted) in WRONG {
+        let wrong = good.replacen(from, to, 1).replace("name: api", "name: wrong");
+        ensure!(good.contains(from), "{from} is not in the document");
+        match env.apply(&wrong).await {
+            Ok(_) => problems.push(format!("accepted: {to}\n{wrong}")),
+            Err(error) => {
+                let message = error.root_cause().to_string();
+                for part in wanted.iter().filter(|part| !message.contains(**part)) {
+                    problems.push(format!("{to}: no {part:?} in: {message}"));
+                }
+            }
+        }
+    }
+    ensure!(problems.is_empty(), "{}", problems.join("\n"));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_applied_twice_is_written_once() -> Result<()> {
+    let env = TestEnv::new("api-twice").await?;
+    for good in [SIGNER, BUNDLE, TRACK, RELEASE] {
+        let good = good.replace("name: api}", "name: twice}");
+        let first = env.apply(&good).await?.remove(0);
+        let second = env.apply(&good).await?.remove(0);
+        ensure!(
+            first.metadata.resource_version == second.metadata.resource_version,
+            "applied twice: {good}"
+        );
+        // With all its defaults written out, as `kubectl get -o yaml` gives it, it is still the same.
+        let mut whole = documents(&good)?.remove(0);
+        let spec = second.data.get("spec").cloned().context("no spec")?;
+        whole
+            .as_object_mut()
+            .context("no object")?
+            .insert("spec".to_owned(), spec.clone());
+        let third = apply(&env.client, &env.namespace, &serde_json::to_string(&whole)?)
+            .await?
+            .remove(0);
+        ensure!(
+            third.data.get("spec") == Some(&spec),
+            "{spec} became {:?}",
+            third.data.get("spec")
+        );
+        ensure!(
+            third.metadata.generation == second.metadata.generation,
+            "a default changes nothing: {good}"
+        );
+    }
+    let bundle = env
+        .apply(&BUNDLE.replace("name: api}", "name: twice}"))
+        .await?
+        .remove(0);
+    let spec = bundle.data.get("spec").cloned().unwrap_or_default();
+    let defaults = [
+        ("/pollInterval", "300s"),
+        ("/input", "Dossier"),
+        ("/limits/memory", "256Mi"),
+        ("/limits/deadline", "1s"),
+        ("/limits/resultSize", "1Mi"),
+    ];
+    for (pointer, default) in defaults {
+        let found = spec.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        ensure!(found == default, "{pointer} is {found:?}, not {default:?}");
+    }
+    ensure!(spec.pointer("/signedBy/threshold") == Some(&Value::from(1)), "{spec}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kubectl_shows_and_explains() -> Result<()> {
+    let env = TestEnv::new("api-kubectl").await?;
+    env.apply(
+        &[SIGNER, BUNDLE, TRACK, RELEASE]
+            .map(|good| good.replace("name: api}", "name: shown}"))
+            .join("---\n"),
+    )
+    .await?;
+    let columns = [
+        (vec!["signers"], "NAME ALGORITHM READY AGE"),
+        (vec!["policybundles"], "NAME REVISION READY REASON AGE"),
+        (vec!["tracks"], "NAME PRIORITY GOVERNED DENIED READY AGE"),
+        (vec!["releases", "-n", &env.namespace], "NAME TRACK VERDICT AGE"),
+        (
+            vec!["releases", "-o", "wide", "-n", &env.namespace],
+            "NAME TRACK VERDICT AGE GATE MESSAGE",
+        ),
+    ];
+    for (what, wanted) in columns {
+        let shown = kubectl(&env, &[&["get"], what.as_slice()].concat()).await?;
+        let header: Vec<_> = shown.lines().next().unwrap_or_default().split_whitespace().collect();
+        ensure!(header.join(" ") == wanted, "{what:?} shows\n{shown}");
+        ensure!(shown.contains("shown"), "{shown}");
+    }
+    let everything = kubectl(&env, &["get", "interlock", "-n", &env.namespace]).await?;
+    ensure!(
+        ["signer", "policybundle", "governancetrack", "release"]
+            .iter()
+            .all(|kind| everything.contains(kind)),
+        "{everything}"
+    );
+    let explained = [
+        ("signer.spec.publicKey.pem", "cosign.pub"),
+        ("policybundle.spec.signedBy", "threshold"),
+        ("policybundle.spec.ref.digest", "deliberate way"),
+        ("policybundle.spec.limits.memory", "256Mi"),
+        ("track.spec.match.objectSelector", "never their absence"),
+        ("track.spec.match.namespaceSelector", "Namespaces by their labels"),
+        ("track.spec.gates.level", "in quotes"),
+        ("release.spec.subject.apiVersion", "apps/v1"),
+        ("release.status.verdict", "The strongest gate decides"),
+    ];
+    for (field, wanted) in explained {
+        let text = kubectl(&env, &["explain", field]).await?;
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        ensure!(text.contains(wanted), "explain {field}: {text}");
+    }
+    Ok(())
+}
+
+async fn kubectl(env: &TestEnv, arguments: &[&str]) -> Result<String> {
+    let output = tokio::process::Command::new(tool("kubectl")?)
+        .arg("--kubeconfig")
+        .arg(env.control_plane.kubeconfig())
+        .args(arguments)
+        .output()
+        .await?;
+    if !output.status.success() {
+        bail!(
+            "kubectl {}: {}",
+            arguments.join(" "),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}

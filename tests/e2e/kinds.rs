@@ -1,0 +1,262 @@
+//! Which kinds a track may name: any namespaced one, whenever it comes, as far as the operator may look. What it may
+//! not look at is Unknown: neither a pass nor a denial.
+
+use anyhow::{Result, ensure};
+use interlock_crds::Release;
+use interlock_crds::release::GateOutcome;
+use interlock_tests::Platform;
+use interlock_tests::eventually::{object_becomes, object_goes};
+use interlock_tests::platform::{SOON, condition_of, release_conditions};
+use k8s_openapi::api::rbac::v1::ClusterRole;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::{Api, ResourceExt as _};
+use serde_json::json;
+
+use crate::main_job::good;
+use crate::scene::{DEPLOYMENTS, bring_baseline, idle, ready_of, track, track_becomes};
+
+const RBAC: &str = include_str!("testdata/rbac.yaml");
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn any_namespaced_kind_is_governed_as_far_as_the_operator_may_look() -> Result<()> {
+    let mut platform = Platform::start_as(Some(("interlock", RBAC)), &[]).await?;
+    bring_baseline(&platform).await?;
+    // With these rights, and no others, the main job is done.
+    let namespace = platform.namespace("kinds").await?;
+    platform
+        .apply(&namespace, &track("kinds", &namespace, 10, DEPLOYMENTS, ""))
+        .await?;
+    platform.apply(&namespace, &good("cart")).await?;
+    platform
+        .release_says(&namespace, "deployment-cart", "Allow", "Allowed")
+        .await?;
+    kinds_that_come_and_go(&platform).await?;
+    kinds_that_cannot_be_governed(&platform).await?;
+    kinds_that_may_not_be_listed(&platform).await?;
+    relations_that_may_not_be_listed(&mut platform, &namespace).await
+}
+
+fn crd(scope: &str) -> String {
+    format!(
+        "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {{name: gadgets.story.dev}}\nspec:\n  \
+         group: story.dev\n  scope: {scope}\n  names: {{kind: Gadget, plural: gadgets, singular: gadget}}\n  \
+         versions:\n  - name: v1\n    served: true\n    storage: true\n    \
+         schema: {{openAPIV3Schema: {{type: object, x-kubernetes-preserve-unknown-fields: true}}}}\n"
+    )
+}
+
+const GADGET_READER: &str = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: gadgets}\nrules:\n\
+    - {apiGroups: [story.dev], resources: [gadgets], verbs: [get, list, watch]}\n---\n\
+    apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: gadgets}\n\
+    roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: gadgets}\n\
+    subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: interlock}]\n";
+
+/// A custom kind with a pod template somewhere inside.
+const GADGET: &str = "apiVersion: story.dev/v1\nkind: Gadget\nmetadata: {name: robot}\nspec:\n  workers:\n    template:\n      \
+    metadata: {labels: {app: robot}}\n      spec: {containers: [{name: arm, image: arm:latest}]}\n";
+
+/// A kind is waited for, governed when it comes, by the pods found inside it, and let go of when it is removed.
+async fn kinds_that_come_and_go(platform: &Platform) -> Result<()> {
+    let namespace = platform.namespace("gadgets").await?;
+    let crds: Api<CustomResourceDefinition> = Api::all(platform.client.clone());
+    platform.apply(&namespace, GADGET_READER).await?;
+    platform
+        .apply(
+            &namespace,
+            &track("gadgets", &namespace, 10, "[{group: story.dev, kind: Gadget}]", ""),
+        )
+        .await?;
+    for round in ["first", "second"] {
+        let waiting = track_becomes(platform, "gadgets", round, |track| ready_of(track).0 == "KindNotFound").await?;
+        ensure!(
+            ready_of(&waiting).2.contains("Gadget.story.dev"),
+            "{}",
+            ready_of(&waiting).2
+        );
+
+        platform.apply(&namespace, &crd("Namespaced")).await?;
+        object_becomes(&crds, "gadgets.story.dev", "established", SOON, |crd| {
+            let conditions = crd.status.as_ref().and_then(|status| status.conditions.as_ref());
+            conditions
+                .into_iter()
+                .flatten()
+                .any(|condition| condition.type_ == "Established" && condition.status == "True")
+        })
+        .await?;
+        track_becomes(platform, "gadgets", "Ready", |track| {
+            ready_of(track) == ("Governing", "True", ready_of(track).2)
+        })
+        .await?;
+        platform.apply(&namespace, GADGET).await?;
+        let release = platform
+            .release_says(&namespace, "gadget-robot", "Deny", "GateDenied")
+            .await?;
+        let gates = release.status.unwrap_or_default().gates;
+        ensure!(
+            gates.iter().any(|gate| gate.id == "C-01" && gate.term == "arm"),
+            "the pod inside it is judged: {gates:?}"
+        );
+
+        crds.delete("gadgets.story.dev", &DeleteParams::default()).await?;
+        object_goes(&crds, "gadgets.story.dev", SOON).await?;
+        object_goes(&platform.releases(&namespace), "gadget-robot", SOON).await?;
+    }
+    track_becomes(platform, "gadgets", "waits again", |track| {
+        ready_of(track).0 == "KindNotFound"
+    })
+    .await?;
+    Ok(())
+}
+
+/// A cluster-scoped kind is refused by name, even if it was namespaced before.
+async fn kinds_that_cannot_be_governed(platform: &Platform) -> Result<()> {
+    platform
+        .apply(
+            "default",
+            &track("cluster-wide", "default", 10, "[{kind: Namespace}]", ""),
+        )
+        .await?;
+    let refused = track_becomes(platform, "cluster-wide", "KindNotNamespaced", |track| {
+        ready_of(track).0 == "KindNotNamespaced"
+    })
+    .await?;
+    ensure!(ready_of(&refused).2.contains("Namespace"), "{}", ready_of(&refused).2);
+    platform.apply("default", &crd("Cluster")).await?;
+    track_becomes(platform, "gadgets", "KindNotNamespaced", |track| {
+        ready_of(track).0 == "KindNotNamespaced"
+    })
+    .await?;
+    // A version that is not served is no such kind.
+    platform
+        .apply(
+            "default",
+            &track(
+                "old",
+                "default",
+                10,
+                "[{group: apps, version: v1beta1, kind: Deployment}]",
+                "",
+            ),
+        )
+        .await?;
+    let missing = track_becomes(platform, "old", "KindNotFound", |track| {
+        ready_of(track).0 == "KindNotFound"
+    })
+    .await?;
+    ensure!(ready_of(&missing).2.contains("v1beta1"), "{}", ready_of(&missing).2);
+    let tracks: Api<interlock_crds::GovernanceTrack> = Api::all(platform.client.clone());
+    for name in ["cluster-wide", "old", "gadgets"] {
+        tracks.delete(name, &DeleteParams::default()).await?;
+    }
+    Ok(())
+}
+
+/// Takes a rule away from a ClusterRole, or gives the rules back.
+async fn rules_without(platform: &Platform, role: &str, resource: Option<&str>) -> Result<()> {
+    let api: Api<ClusterRole> = Api::all(platform.client.clone());
+    platform.apply("default", RBAC).await?;
+    let Some(resource) = resource else { return Ok(()) };
+    let rules = api.get(role).await?.rules.unwrap_or_default();
+    let kept: Vec<_> = rules
+        .into_iter()
+        .filter(|rule| !rule.resources.iter().flatten().any(|one| one == resource))
+        .collect();
+    api.patch(role, &PatchParams::default(), &Patch::Merge(json!({"rules": kept})))
+        .await?;
+    Ok(())
+}
+
+/// What may not be listed is named on the track; verdicts that rested on it are Unknown; a grant is enough to recover.
+async fn kinds_that_may_not_be_listed(platform: &Platform) -> Result<()> {
+    let namespace = platform.namespace("forbidden").await?;
+    let kinds = "[{group: networking.k8s.io, kind: Ingress}]";
+    platform
+        .apply(&namespace, &track("routes", &namespace, 10, kinds, ""))
+        .await?;
+    let ingress = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: shop}\nspec:\n  \
+        defaultBackend: {service: {name: shop, port: {number: 80}}}\n";
+    platform.apply(&namespace, ingress).await?;
+    // A Release that was there before.
+    let release = "apiVersion: interlock.dev/v1alpha1\nkind: Release\nmetadata: {name: shop}\nspec:\n  \
+        subject: {apiVersion: networking.k8s.io/v1, kind: Ingress, name: shop}\n";
+    platform.apply(&namespace, release).await?;
+    let refused = track_becomes(platform, "routes", "Forbidden", |track| {
+        ready_of(track).0 == "Forbidden"
+    })
+    .await?;
+    ensure!(
+        ready_of(&refused).2.contains("ingresses.networking.k8s.io"),
+        "{}",
+        ready_of(&refused).2
+    );
+    let unknown = platform
+        .release_says(&namespace, "shop", "Unknown", "Forbidden")
+        .await?;
+    ensure!(condition_of(release_conditions(&unknown), "Ready").1 == "Unknown");
+
+    let grant = |verbs: &str| {
+        GADGET_READER
+            .replace("gadgets", "ingresses")
+            .replace("story.dev", "networking.k8s.io")
+            .replace("[get, list, watch]", verbs)
+    };
+    // Half a grant is none.
+    platform.apply(&namespace, &grant("[list]")).await?;
+    platform.apply(&namespace, &grant("[get, list, watch]")).await?;
+    track_becomes(platform, "routes", "Governing", |track| {
+        ready_of(track).0 == "Governing"
+    })
+    .await?;
+    object_becomes(
+        &platform.releases(&namespace),
+        "shop",
+        "judged",
+        SOON,
+        |release: &Release| release.status.as_ref().and_then(|status| status.track.as_deref()) == Some("routes"),
+    )
+    .await?;
+    Ok(())
+}
+
+/// A gate whose source may not be listed is Unknown and says so; the others are judged as before.
+async fn relations_that_may_not_be_listed(platform: &mut Platform, namespace: &str) -> Result<()> {
+    platform.apply(namespace, &idle("bare")).await?;
+    platform
+        .release_says(namespace, "deployment-bare", "Deny", "GateDenied")
+        .await?;
+    rules_without(platform, "interlock", Some("networkpolicies")).await?;
+    // A running watch is not ended by a right taken away: the next one is refused.
+    platform.operator.start_again()?;
+    platform.operator.ready().await?;
+    let release = object_becomes(
+        &platform.releases(namespace),
+        "deployment-cart",
+        "C-06 is Unknown",
+        SOON,
+        |release| {
+            let status = release.status.clone().unwrap_or_default();
+            status
+                .gates
+                .iter()
+                .any(|gate| gate.id == "C-06" && gate.result == GateOutcome::Unknown)
+        },
+    )
+    .await?;
+    let status = release.status.clone().unwrap_or_default();
+    let (reason, ready, message) = condition_of(&status.conditions, "Ready");
+    ensure!(
+        status.verdict.is_some_and(|verdict| verdict.as_str() == "Unknown") && ready == "Unknown",
+        "{ready} {reason} {message}"
+    );
+    ensure!(
+        message.contains("networkpolicies") || message.contains("Forbidden"),
+        "{reason}: {message}"
+    );
+    ensure!(
+        status.gates.len() == 1 && status.passed.len() == 4,
+        "the other gates pass as before: {status:?}"
+    );
+    ensure!(release.name_any() == "deployment-cart");
+    Ok(())
+}
