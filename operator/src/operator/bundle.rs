@@ -214,7 +214,8 @@ fn describe(active: &Active) -> ActiveBundle {
 fn signers(active: &Active) -> Vec<String> {
     match active.policy.provenance() {
         Provenance::Signed { signers } => signers.clone(),
-        Provenance::LocalFile | Provenance::BuiltIn => Vec::new(),
+        // The operator takes bundles from registries only.
+        _ => Vec::new(),
     }
 }
 
