@@ -64,6 +64,7 @@ impl Unavailable {
 
 /// A list of facts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "{T}List")]
 pub struct Items<T> {
     /// The facts, sorted.
     pub items: Vec<T>,

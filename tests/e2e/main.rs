@@ -23,4 +23,5 @@ mod registries;
 mod sandbox;
 mod scale;
 mod scene;
+mod three_ways;
 mod trial;

@@ -83,6 +83,7 @@ async fn manifests_that_nobody_here_wrote_get_releases_and_verdicts() -> Result<
             "baseline",
         )
         .await?;
+    platform.bundle_says("baseline", "Judging").await?;
     platform.apply("default", &track()).await?;
 
     let mut folders = Folders {
