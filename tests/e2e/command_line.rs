@@ -272,7 +272,7 @@ async fn a_registry_that_fails_is_an_error_and_never_a_verdict() -> Result<()> {
     desk.must(
         "bundle verify",
         &["--key", &key, &closed],
-        2,
+        3,
         "no answer from the registry",
     )
     .await?;
