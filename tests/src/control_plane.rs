@@ -237,6 +237,8 @@ fn controller_manager_arguments(folder: &Path, kubeconfig: &Path) -> Vec<String>
         "--use-service-account-credentials=true".to_owned(), // each controller with its own RBAC role
         "--leader-elect=false".to_owned(),
         "--secure-port=0".to_owned(),
+        "--kube-api-qps=500".to_owned(), // or hundreds of workloads keep it busy for minutes
+        "--kube-api-burst=1000".to_owned(),
         "--profiling=false".to_owned(),
     ]
 }

@@ -32,6 +32,7 @@ use kube::{Api, ResourceExt as _};
 pub(crate) use self::build::Terms;
 use self::build::{Outcome, Stage};
 use super::queue::Trigger;
+use super::source::Patience;
 use super::{Context, apply};
 use crate::conditions::{self, Standing};
 use crate::judge::Active;
@@ -43,6 +44,7 @@ pub async fn run(context: Arc<Context>) {
     let controller = Controller::new(bundles, watcher::Config::default());
     let store = controller.store();
     controller
+        .trigger_backoff(Patience::default())
         .watches(signers, watcher::Config::default(), move |signer| {
             let name = signer.name_any();
             store

@@ -12,6 +12,7 @@ use kube::runtime::controller::{Action, Controller};
 use kube::runtime::watcher;
 use kube::{Api, ResourceExt as _};
 
+use super::source::Patience;
 use super::{Context, apply};
 use crate::conditions::{self, Standing};
 use crate::judge::chain;
@@ -20,6 +21,7 @@ use crate::judge::chain;
 pub async fn run(context: Arc<Context>) {
     let api: Api<Signer> = Api::all(context.client.clone());
     Controller::new(api, watcher::Config::default())
+        .trigger_backoff(Patience::default())
         .run(reconcile, |_, _, _| Action::requeue(Duration::from_secs(10)), context)
         .for_each(|result| async move {
             if let Err(error) = result {

@@ -2,7 +2,7 @@
 //!
 //! A source that has not answered yet is waited for; one that refuses says so, and what rests on it is Unknown.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,11 +19,13 @@ use kube::api::{PartialObjectMeta, WatchParams};
 use kube::core::Status;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::utils::Backoff;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::kinds::Kinds;
 use super::queue::{Sender, Trigger};
@@ -120,7 +122,7 @@ where
     let task = async move {
         loop {
             let events = watcher(api.clone(), watcher::Config::default())
-                .default_backoff()
+                .backoff(Patience::default())
                 .modify(trim);
             let why = follow(events, &mut writer, &state, &noun, &notify).await;
             let new = State::Unavailable(why);
@@ -140,6 +142,47 @@ where
     };
     let handle = tasks.spawn(task);
     (source, handle)
+}
+
+/// How long after a failure the API server is asked again: soon at first, then every five seconds. kube's own default
+/// waits for half a minute at last, during which an API server that is back goes unwatched.
+#[derive(Debug)]
+pub(super) struct Patience {
+    last: Instant,
+    next: Duration,
+}
+
+/// The first pause; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            last: Instant::now(),
+            next: FIRST_PAUSE,
+        }
+    }
+}
+
+impl Iterator for Patience {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        if self.last.elapsed() > LONGEST_PAUSE * 4 {
+            self.next = FIRST_PAUSE;
+        }
+        let pause = self.next;
+        self.last = Instant::now();
+        self.next = (pause * 2).min(LONGEST_PAUSE);
+        Some(pause)
+    }
+}
+
+impl Backoff for Patience {
+    // A watcher reports that it begins to list before it has asked: that is no success.
+    fn reset(&mut self) {}
 }
 
 /// How long after a refusal the API server is asked again.
@@ -231,7 +274,9 @@ fn refusal(status: &Status, noun: &str) -> Option<Unavailable> {
         }),
         404 => Some(Unavailable {
             reason: "KindNotFound".to_owned(),
-            message: format!("the API server does not serve {noun}"),
+            message: format!(
+                "the API server serves no {noun} any more: install what provides it; it is looked for again by itself"
+            ),
         }),
         _ => None,
     }
@@ -280,17 +325,23 @@ impl Sources {
         };
         let tracks = {
             let (queue, bump, served) = (queue.clone(), bump(&changed), bump(&served));
-            let seen: Mutex<BTreeMap<String, Option<i64>>> = Mutex::default();
+            let generations = Mutex::new(HashMap::new());
             move |change: Change<'_, GovernanceTrack>| {
-                // The operator's own writes to a track's status concern no workload.
-                let same = matches!(change, Change::Applied(track)
-                    if seen.lock().unwrap_or_else(PoisonError::into_inner)
-                        .insert(track.name_any(), track.metadata.generation) == Some(track.metadata.generation));
-                if !same {
-                    queue.send(Trigger::All);
-                    served();
-                }
                 bump();
+                // A track's own counts change with every verdict: they are no reason to look at every workload again.
+                if let Change::Applied(track) = change {
+                    let seen = (
+                        track.uid(),
+                        track.metadata.generation,
+                        track.metadata.deletion_timestamp.is_some(),
+                    );
+                    let mut known = generations.lock().unwrap_or_else(PoisonError::into_inner);
+                    if known.insert(track.name_any(), seen.clone()) == Some(seen) {
+                        return;
+                    }
+                }
+                queue.send(Trigger::All);
+                served();
             }
         };
         let bundles = {
@@ -309,7 +360,7 @@ impl Sources {
             move |change: Change<'_, Release>| {
                 match change {
                     Change::Applied(release) | Change::Gone(release) => {
-                        queue.send(Trigger::Subject(SubjectKey::of(release)));
+                        queue.send(Trigger::Subject(SubjectKey::of(release)))
                     }
                     Change::All => queue.send(Trigger::All),
                 }
@@ -320,7 +371,7 @@ impl Sources {
             let queue = queue.clone();
             move |change: Change<'_, PartialObjectMeta<Namespace>>| match change {
                 Change::Applied(namespace) | Change::Gone(namespace) => {
-                    queue.send(Trigger::Namespace(namespace.name_any()));
+                    queue.send(Trigger::Namespace(namespace.name_any()))
                 }
                 Change::All => queue.send(Trigger::All),
             }
