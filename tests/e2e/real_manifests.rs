@@ -146,7 +146,10 @@ async fn manifests_that_nobody_here_wrote_get_releases_and_verdicts() -> Result<
 }
 
 fn track() -> String {
-    let kinds: Vec<_> = KINDS.iter().map(|(group, kind, ..)| format!("{{group: {group}, kind: {kind}}}")).collect();
+    let kinds: Vec<_> = KINDS
+        .iter()
+        .map(|(group, kind, ..)| format!("{{group: {group}, kind: {kind}}}"))
+        .collect();
     let kinds = kinds.join(", ");
     format!(
         "apiVersion: interlock.dev/v1alpha1\nkind: GovernanceTrack\nmetadata: {{name: examples}}\nspec:\n  match: \
