@@ -1,6 +1,8 @@
 //! The boundaries that the design draws, read from the sources and from cargo: who may know of whom, which modules are
 //! pure, and who may trust a bundle without a signature.
 
+#![allow(clippy::expect_used, reason = "a test ends where its own preparation fails")]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -64,7 +64,7 @@ struct Row {
 }
 
 /// Every object is judged within this once the last one is there.
-const JUDGED: Duration = Duration::from_secs(60);
+const JUDGED: Duration = Duration::from_mins(1);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn manifests_that_nobody_here_wrote_get_releases_and_verdicts() -> Result<()> {
@@ -127,7 +127,9 @@ async fn manifests_that_nobody_here_wrote_get_releases_and_verdicts() -> Result<
             Some(Verdict::Pending) | None => anyhow::bail!("nothing waits for evidence here: {release:?}"),
         }
     }
-    rows.iter().for_each(|row| println!("{row:?}"));
+    for row in &rows {
+        println!("{row:?}");
+    }
     // No bundle failed, no rule was left undefined, no source went unasked.
     let odd = |release: &&Release| {
         let gates = release.status.iter().flat_map(|status| &status.gates);
@@ -144,13 +146,14 @@ async fn manifests_that_nobody_here_wrote_get_releases_and_verdicts() -> Result<
 }
 
 fn track() -> String {
-    let kinds: String = KINDS
+    let kinds: Vec<_> = KINDS
         .iter()
-        .map(|(group, kind, ..)| format!("    - {{group: {group}, kind: {kind}}}\n"))
+        .map(|(group, kind, ..)| format!("{{group: {group}, kind: {kind}}}"))
         .collect();
+    let kinds = kinds.join(", ");
     format!(
-        "apiVersion: interlock.dev/v1alpha1\nkind: GovernanceTrack\nmetadata: {{name: examples}}\nspec:\n  match:\n    \
-         kinds:\n{kinds}  bundles: [{{name: baseline}}]\n"
+        "apiVersion: interlock.dev/v1alpha1\nkind: GovernanceTrack\nmetadata: {{name: examples}}\nspec:\n  match: \
+         {{kinds: [{kinds}]}}\n  bundles: [{{name: baseline}}]\n"
     )
 }
 
@@ -187,10 +190,10 @@ impl Folders<'_> {
             )));
         }
         let key = format!("{plural}/{name}");
-        let folder = (0..)
+        let folder = (0..self.names.len())
             .find(|at| !self.taken.contains(&(*at, key.clone())))
-            .unwrap_or_default();
-        while self.names.len() <= folder {
+            .unwrap_or(self.names.len());
+        if folder == self.names.len() {
             self.names.push(self.platform.namespace("examples").await?);
         }
         object.metadata.namespace = Some(self.names[folder].clone());
@@ -228,6 +231,7 @@ async fn judged(platform: &Platform, count: usize) -> Result<Vec<Release>> {
 }
 
 /// What the gates say, each sentence once with how often, for a person to read.
+#[expect(clippy::print_stdout, reason = "shown with --nocapture")]
 fn report(releases: &[Release]) {
     let mut said: BTreeMap<String, usize> = BTreeMap::new();
     for release in releases {

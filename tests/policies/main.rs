@@ -1,7 +1,13 @@
 //! The policies that are shipped: the built bundle is what its sources give, and says in the sandbox, word for word,
 //! what OPA says on the sources.
 
-#![allow(clippy::unwrap_used, reason = "a test ends where its own preparation fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test ends where its own preparation fails"
+)]
 
 mod built;
 mod random;

@@ -32,14 +32,14 @@ pub async fn dossier(client: &Client, namespace: &str, api_version: &str, kind: 
         .await?
         .labels()
         .clone();
-    let cluster = Cluster::list(client, namespace).await?;
-    let related = |subject: &SubjectFact, pods: &[Pod]| cluster.related(&subject.namespace, pods);
+    let listed = Listed::list(client, namespace).await?;
+    let related = |subject: &SubjectFact, pods: &[Pod]| listed.related(&subject.namespace, pods);
     let object = serde_json::to_value(object)?;
     Dossier::build(&object, Source::Complete(NamespaceFact { labels }), related).context("the object has a name")
 }
 
 /// What a dossier may refer to.
-struct Cluster {
+struct Listed {
     policies: Vec<NetworkPolicy>,
     accounts: Vec<ServiceAccount>,
     roles: Vec<Role>,
@@ -48,7 +48,7 @@ struct Cluster {
     cluster_role_bindings: Vec<ClusterRoleBinding>,
 }
 
-impl Cluster {
+impl Listed {
     async fn list(client: &Client, namespace: &str) -> Result<Self> {
         Ok(Self {
             policies: all(Api::namespaced(client.clone(), namespace)).await?,
