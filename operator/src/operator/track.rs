@@ -58,6 +58,8 @@ struct Seen {
     subjects: Vec<SubjectKey>,
     /// Kinds that cannot be watched, with reason and message.
     unavailable: BTreeMap<GroupKind, (String, String)>,
+    /// The version in which each kind is read.
+    versions: BTreeMap<GroupKind, String>,
     /// Bundles that cannot judge, with reason and message.
     idle_bundles: BTreeMap<String, (String, String)>,
 }
@@ -68,6 +70,13 @@ fn look(context: &Context) -> Seen {
     let unavailable = kinds
         .iter()
         .filter_map(|(key, kind)| kind.unavailable().map(|why| (key.clone(), (why.reason, why.message))))
+        .collect();
+    let versions = kinds
+        .iter()
+        .filter_map(|(key, kind)| match kind.as_ref() {
+            Kind::Watched(watched) => Some((key.clone(), watched.resource.version.clone())),
+            Kind::Missing(_) => None,
+        })
         .collect();
     let controlled: BTreeSet<_> = kinds
         .iter()
@@ -105,7 +114,7 @@ fn look(context: &Context) -> Seen {
             Some((name, (failure.reason, failure.message)))
         })
         .collect();
-    Seen { releases: sources.releases.all(), subjects, unavailable, idle_bundles }
+    Seen { releases: sources.releases.all(), subjects, unavailable, versions, idle_bundles }
 }
 
 /// The status to have. Pure.
@@ -127,7 +136,14 @@ fn status(track: &GovernanceTrack, seen: &Seen, now: Timestamp) -> GovernanceTra
 fn obstacle(track: &GovernanceTrack, seen: &Seen) -> Option<(String, String)> {
     let kinds = track.spec.matching.kinds.iter().filter_map(|kind| {
         let key = GroupKind { group: kind.group.clone(), kind: kind.kind.clone() };
-        seen.unavailable.get(&key).cloned()
+        seen.unavailable.get(&key).cloned().or_else(|| {
+            let (wanted, read) = (kind.version.as_ref()?, seen.versions.get(&key)?);
+            let message = format!(
+                "{key} is read in version {read}, not {wanted}: the API server does not serve {wanted}, or a track of \
+                 higher priority names another; leave spec.match.kinds[].version out"
+            );
+            (wanted != read).then(|| ("VersionMismatch".to_owned(), message))
+        })
     });
     let bundles = track.spec.bundles.iter().filter_map(|used| seen.idle_bundles.get(&used.name).cloned());
     let mut all: Vec<_> = kinds.chain(bundles).collect();
