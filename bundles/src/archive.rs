@@ -65,11 +65,9 @@ impl Bundle {
     fn read(gzip: &[u8], digest: Digest, provenance: &Provenance) -> Result<Self, Malformed> {
         let members = members::read(gzip, Caps::default())?;
         let (path, wasm) = one_module(members.modules)?;
-        let manifest = members
-            .manifest
-            .ok_or_else(|| Malformed::MalformedManifest {
-                detail: "it is missing".to_owned(),
-            })?;
+        let manifest = members.manifest.ok_or_else(|| Malformed::MalformedManifest {
+            detail: "it is missing".to_owned(),
+        })?;
         let manifest = manifest::read(&manifest, &path)?;
         let data = merge(members.data)?;
         check_roots(&data, "", &manifest.roots)?;
@@ -110,10 +108,7 @@ impl Bundle {
 
     /// The annotations that `opa build` moved from an entry point's `# METADATA` to the manifest.
     pub fn annotations(&self, entrypoint: &str) -> &[Value] {
-        self.manifest
-            .entrypoints
-            .get(entrypoint)
-            .map_or(&[], Vec::as_slice)
+        self.manifest.entrypoints.get(entrypoint).map_or(&[], Vec::as_slice)
     }
 
     /// The parts of the data tree the bundle owns; one empty root owns all of it.
@@ -163,9 +158,7 @@ fn merge(files: Vec<(String, Vec<u8>)>) -> Result<Value, Malformed> {
             value = Value::Object(Map::from_iter([(folder.to_owned(), value)]));
         }
         let Value::Object(value) = value else {
-            return Err(malformed(
-                "the data of the root is not an object".to_owned(),
-            ));
+            return Err(malformed("the data of the root is not an object".to_owned()));
         };
         merge_into(&mut tree, value)
             .map_err(|key| malformed(format!("key {key:?} is already in another data file")))?;

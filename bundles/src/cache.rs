@@ -83,9 +83,7 @@ impl BundleCache {
     /// at a time may use it.
     pub fn open(dir: &Path) -> Result<Self, CacheError> {
         fs::create_dir_all(dir).map_err(|source| io_error("create", dir, source))?;
-        let cache = Self {
-            dir: dir.to_owned(),
-        };
+        let cache = Self { dir: dir.to_owned() };
         for path in cache.files(ASIDE)? {
             fs::remove_file(&path).map_err(|source| io_error("remove", &path, source))?;
         }
@@ -96,8 +94,7 @@ impl BundleCache {
     pub fn store(&self, pulled: &Pulled, evidence: &[Evidence]) -> Result<(), CacheError> {
         static WRITES: AtomicU64 = AtomicU64::new(0);
         let path = self.path(&pulled.digest());
-        let aside =
-            path.with_extension(format!("{}{ASIDE}", WRITES.fetch_add(1, Ordering::Relaxed)));
+        let aside = path.with_extension(format!("{}{ASIDE}", WRITES.fetch_add(1, Ordering::Relaxed)));
         let written = write(&aside, pulled, evidence)
             .and_then(|()| fs::rename(&aside, &path))
             .and_then(|()| File::open(&self.dir)?.sync_all());
@@ -113,8 +110,7 @@ impl BundleCache {
     pub fn load(&self, digest: &Digest) -> Result<Option<(Pulled, Vec<Evidence>)>, CacheError> {
         let path = self.path(digest);
         let mut bytes = Vec::new();
-        match File::open(&path).and_then(|file| file.take(entry_max() + 1).read_to_end(&mut bytes))
-        {
+        match File::open(&path).and_then(|file| file.take(entry_max() + 1).read_to_end(&mut bytes)) {
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(io_error("read", &path, source)),
@@ -147,13 +143,8 @@ impl BundleCache {
     fn files(&self, suffix: &str) -> Result<Vec<PathBuf>, CacheError> {
         let failed = |source| io_error("list", &self.dir, source);
         let entries: Result<Vec<_>, _> = fs::read_dir(&self.dir).map_err(failed)?.collect();
-        let paths = entries
-            .map_err(failed)?
-            .into_iter()
-            .map(|entry| entry.path());
-        Ok(paths
-            .filter(|path| path.to_string_lossy().ends_with(suffix))
-            .collect())
+        let paths = entries.map_err(failed)?.into_iter().map(|entry| entry.path());
+        Ok(paths.filter(|path| path.to_string_lossy().ends_with(suffix)).collect())
     }
 }
 
@@ -177,11 +168,7 @@ fn write(path: &Path, pulled: &Pulled, evidence: &[Evidence]) -> io::Result<()> 
             })
             .collect(),
     };
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(path)?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
     serde_json::to_writer(&mut file, &contents)?;
     file.write_all(b"\n")?;
     file.write_all(pulled.manifest())?;
@@ -200,8 +187,7 @@ fn read(bytes: &[u8], digest: &Digest) -> Result<(Pulled, Vec<Evidence>), String
         .position(|byte| *byte == b'\n')
         .ok_or("it has no table of contents")?;
     let (contents, rest) = bytes.split_at(end);
-    let contents: Contents =
-        serde_json::from_slice(contents).map_err(|error| format!("table of contents: {error}"))?;
+    let contents: Contents = serde_json::from_slice(contents).map_err(|error| format!("table of contents: {error}"))?;
     if contents.format != FORMAT {
         return Err(format!(
             "its format is {:?}, this version writes {FORMAT:?}",
@@ -218,8 +204,7 @@ fn read(bytes: &[u8], digest: &Digest) -> Result<(Pulled, Vec<Evidence>), String
     if !digest.matches(&manifest) {
         return Err("its manifest has another digest".to_owned());
     }
-    let pulled =
-        Pulled::new(manifest, take(contents.layer_bytes)?).map_err(|error| error.to_string())?;
+    let pulled = Pulled::new(manifest, take(contents.layer_bytes)?).map_err(|error| error.to_string())?;
     let mut evidence = Vec::new();
     for entry in contents.evidence {
         let bytes = take(entry.bytes)?;
@@ -279,11 +264,7 @@ mod tests {
         let (dir, cache) = cache();
         let bundle = pulled("a\nb");
         assert!(cache.load(&bundle.digest()).unwrap().is_none());
-        for signatures in [
-            vec![],
-            vec![evidence("one\n"), evidence("")],
-            vec![evidence("two")],
-        ] {
+        for signatures in [vec![], vec![evidence("one\n"), evidence("")], vec![evidence("two")]] {
             cache.store(&bundle, &signatures).unwrap();
             let again = BundleCache::open(&dir.path().join("bundles")).unwrap();
             let (found, found_signatures) = again.load(&bundle.digest()).unwrap().unwrap();
@@ -330,10 +311,7 @@ mod tests {
         assert!(found(&[good.as_slice(), b"x"].concat()).is_err());
         let other = pulled("other");
         fs::write(cache.path(&other.digest()), &good).unwrap();
-        assert!(
-            cache.load(&other.digest()).is_err(),
-            "another bundle's entry"
-        );
+        assert!(cache.load(&other.digest()).is_err(), "another bundle's entry");
     }
 
     #[test]
@@ -360,10 +338,7 @@ mod tests {
         let dir = dir.path().join("bundles");
         fs::write(dir.join("abc.0.writing"), "half").unwrap();
         fs::write(dir.join("README"), "not ours").unwrap();
-        assert_eq!(
-            cache.keep(&BTreeSet::from([bundles[1].digest()])).unwrap(),
-            2
-        );
+        assert_eq!(cache.keep(&BTreeSet::from([bundles[1].digest()])).unwrap(), 2);
         let cache = BundleCache::open(&dir).unwrap();
         let there: Vec<bool> = bundles
             .iter()

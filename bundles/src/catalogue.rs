@@ -114,21 +114,18 @@ impl Gate {
             id: id.to_owned(),
             detail,
         };
-        let written = Written::deserialize(value).map_err(|error| wrong(error.to_string()))?;
-        let texts = [
-            &written.title,
-            &written.why,
-            &written.severity,
-            &written.remediation,
-        ];
+        // As a map: serde would also read the fields of a struct from an array, in order.
+        let fields = value
+            .as_object()
+            .ok_or_else(|| wrong("it is not an object".to_owned()))?;
+        let written = Written::deserialize(fields).map_err(|error| wrong(error.to_string()))?;
+        let texts = [&written.title, &written.why, &written.severity, &written.remediation];
         if texts
             .into_iter()
             .chain(&written.controls)
             .any(|text| text.chars().count() > MAX_TEXT)
         {
-            return Err(wrong(format!(
-                "a text is longer than {MAX_TEXT} characters"
-            )));
+            return Err(wrong(format!("a text is longer than {MAX_TEXT} characters")));
         }
         if written.title.is_empty() {
             return Err(wrong("the title is empty".to_owned()));
@@ -136,11 +133,8 @@ impl Gate {
         let effective_on = written
             .effective_on
             .map(|text| {
-                read_instant(&text).ok_or_else(|| {
-                    wrong(format!(
-                        "effective_on {text:?} is no RFC 3339 instant and no date"
-                    ))
-                })
+                read_instant(&text)
+                    .ok_or_else(|| wrong(format!("effective_on {text:?} is no RFC 3339 instant and no date")))
             })
             .transpose()?;
         Ok(Self {
@@ -179,19 +173,12 @@ mod tests {
         second["effective_on"] = "2026-12-01".into();
         second.as_object_mut().unwrap().remove("absent");
         let catalogue = Catalogue::read(&json!({"C-02": second, "C-01": gate()})).unwrap();
-        let ids: Vec<_> = catalogue
-            .gates
-            .iter()
-            .map(|gate| gate.id.as_str())
-            .collect();
+        let ids: Vec<_> = catalogue.gates.iter().map(|gate| gate.id.as_str()).collect();
         assert_eq!(ids, ["C-01", "C-02"]);
         assert_eq!(catalogue.gate("C-01").unwrap().absent, Absent::Pending);
         let second = catalogue.gate("C-02").unwrap();
         assert_eq!(second.absent, Absent::Deny);
-        assert_eq!(
-            second.effective_on.unwrap().to_string(),
-            "2026-12-01T00:00:00Z"
-        );
+        assert_eq!(second.effective_on.unwrap().to_string(), "2026-12-01T00:00:00Z");
     }
 
     #[test]
@@ -206,10 +193,7 @@ mod tests {
             (json!({}), "0 gates"),
             (json!({"": gate()}), "1 to 64"),
             (json!({"x".repeat(65): gate()}), "1 to 64"),
-            (
-                json!({"C-01": without_title}),
-                "gate \"C-01\": missing field `title`",
-            ),
+            (json!({"C-01": without_title}), "gate \"C-01\": missing field `title`"),
             (json!({"C-01": odd_date}), "effective_on \"soon\""),
             (json!({"C-01": odd_absent}), "unknown variant `allow`"),
         ] {

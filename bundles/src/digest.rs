@@ -37,10 +37,7 @@ impl Digest {
     /// The 64 hexadecimal digits without the algorithm, as in file names and in-toto subjects.
     pub fn hex(&self) -> String {
         let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
-        let digits = self
-            .0
-            .iter()
-            .flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]);
+        let digits = self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]);
         digits.collect()
     }
 

@@ -99,9 +99,7 @@ pub struct Finding {
 pub fn strongest(findings: &[Finding]) -> BTreeMap<&str, Outcome> {
     let mut gates = BTreeMap::new();
     for finding in findings {
-        let outcome = gates
-            .entry(finding.gate.as_str())
-            .or_insert(finding.outcome);
+        let outcome = gates.entry(finding.gate.as_str()).or_insert(finding.outcome);
         *outcome = finding.outcome.min(*outcome);
     }
     gates

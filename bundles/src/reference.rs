@@ -61,9 +61,7 @@ pub enum ReferenceError {
         given: String,
     },
     /// The host or its port is malformed.
-    #[error(
-        "{given:?} has a malformed registry host {host:?}: write a DNS name or IP address, with :port if needed"
-    )]
+    #[error("{given:?} has a malformed registry host {host:?}: write a DNS name or IP address, with :port if needed")]
     Host {
         /// What was given.
         given: String,
@@ -174,9 +172,7 @@ impl FromStr for Reference {
         }
         let (name, tag) = split_tag(text);
         let repository = name.parse()?;
-        let tag = tag.ok_or_else(|| ReferenceError::Unpinned {
-            given: text.to_owned(),
-        })?;
+        let tag = tag.ok_or_else(|| ReferenceError::Unpinned { given: text.to_owned() })?;
         check_tag(tag)?;
         Ok(Self {
             repository,
@@ -214,12 +210,9 @@ fn looks_like_a_host(host: &str) -> bool {
 fn is_host(text: &str) -> bool {
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => match rest.split_once(']') {
-            Some((address, after)) if address.parse::<std::net::Ipv6Addr>().is_ok() => (
-                None,
-                after
-                    .strip_prefix(':')
-                    .or(Some(after).filter(|p| !p.is_empty())),
-            ),
+            Some((address, after)) if address.parse::<std::net::Ipv6Addr>().is_ok() => {
+                (None, after.strip_prefix(':').or(Some(after).filter(|p| !p.is_empty())))
+            }
             _ => return false,
         },
         None => match text.split_once(':') {
@@ -342,14 +335,8 @@ mod tests {
     fn reads_references() {
         let digest = Digest::of(b"x");
         for (text, wanted) in [
-            (
-                "localhost:5000/a:1.0.0".to_owned(),
-                Wanted::Tag("1.0.0".to_owned()),
-            ),
-            (
-                "oci://ghcr.io/a:latest".to_owned(),
-                Wanted::Tag("latest".to_owned()),
-            ),
+            ("localhost:5000/a:1.0.0".to_owned(), Wanted::Tag("1.0.0".to_owned())),
+            ("oci://ghcr.io/a:latest".to_owned(), Wanted::Tag("latest".to_owned())),
             (format!("ghcr.io/a@{digest}"), Wanted::Digest(digest)),
             (format!("ghcr.io/a:v1@{digest}"), Wanted::Digest(digest)),
         ] {

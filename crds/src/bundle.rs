@@ -20,11 +20,24 @@ use crate::condition::Condition;
     derive = "PartialEq",
     doc = "A PolicyBundle names a signed OPA bundle in an OCI registry that GovernanceTracks judge workloads with.",
     printcolumn(name = "Revision", type_ = "string", json_path = ".status.active.revision"),
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Digest", type_ = "string", json_path = ".status.active.digest", priority = 1),
-    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1)
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
+    )
 )]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyBundleSpec {
@@ -75,7 +88,7 @@ pub struct PolicyBundleSpec {
 }
 
 fn poll_interval() -> Duration {
-    std::time::Duration::from_secs(300).into()
+    std::time::Duration::from_mins(5).into()
 }
 
 /// Which artifact of a repository.

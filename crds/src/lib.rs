@@ -8,7 +8,14 @@
 //! comments are the manual: `kubectl explain` prints them. This crate knows no client and nothing of how a
 //! bundle is verified or run.
 
-#![allow(unreachable_pub, reason = "kube's schema derive repeats every struct inside a private scope")]
+#![allow(
+    unreachable_pub,
+    reason = "kube's schema derive repeats every struct inside a private scope"
+)]
+#![allow(
+    clippy::duplicated_attributes,
+    reason = "columns of one kind share their type; kube takes each as an attribute"
+)]
 
 pub mod bundle;
 pub mod condition;

@@ -18,7 +18,11 @@ use crate::condition::Condition;
     derive = "PartialEq",
     doc = "A Signer is somebody whose signatures count. PolicyBundles name the Signers they accept.",
     printcolumn(name = "Algorithm", type_ = "string", json_path = ".status.algorithm"),
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
     printcolumn(name = "Key", type_ = "string", json_path = ".status.fingerprint", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]

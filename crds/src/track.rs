@@ -27,10 +27,24 @@ use crate::condition::Condition;
     printcolumn(name = "Priority", type_ = "integer", json_path = ".spec.priority"),
     printcolumn(name = "Governed", type_ = "integer", json_path = ".status.counts.governed"),
     printcolumn(name = "Denied", type_ = "integer", json_path = ".status.counts.denied"),
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason", priority = 1),
-    printcolumn(name = "Ungoverned", type_ = "integer", json_path = ".status.ungoverned.count", priority = 1)
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Ungoverned",
+        type_ = "integer",
+        json_path = ".status.ungoverned.count",
+        priority = 1
+    )
 )]
 #[serde(rename_all = "camelCase")]
 pub struct GovernanceTrackSpec {

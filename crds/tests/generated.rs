@@ -43,6 +43,10 @@ fn every_field_is_documented() {
         for part in ["spec", "status"] {
             undocumented(part, &schema["properties"][part], &mut found);
         }
-        assert!(found.is_empty(), "{}: fields without documentation: {found:?}", crd.spec.names.kind);
+        assert!(
+            found.is_empty(),
+            "{}: fields without documentation: {found:?}",
+            crd.spec.names.kind
+        );
     }
 }

@@ -14,6 +14,7 @@ mod verify;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use interlock_bundles::registry::RegistryError;
 
 /// Judges applications, models, data pipelines and routes on Kubernetes by signed policy bundles.
 #[derive(Parser)]
@@ -80,10 +81,13 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// One line a cause, on standard error.
+/// The error and its causes on one line, on standard error. A registry that does not answer leaves the question open;
+/// everything else is for the user to mend.
 fn failed(error: &anyhow::Error) -> ExitCode {
     output::error(&format!("interlock: {error:#}"));
-    ExitCode::from(USAGE)
+    let registry = error.chain().find_map(|cause| cause.downcast_ref::<RegistryError>());
+    let is_open = registry.is_some_and(RegistryError::is_transient);
+    ExitCode::from(if is_open { Ending::Open as u8 } else { USAGE })
 }
 
 #[cfg(test)]

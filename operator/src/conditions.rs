@@ -42,8 +42,10 @@ pub fn merge(old: &[Condition], statements: &[Statement], generation: Option<i64
                 reason: statement.reason.clone(),
                 message: shorten(&statement.message, MESSAGE),
                 observed_generation: generation,
-                last_transition_time: before
-                    .map_or_else(|| Time(whole_seconds(now)), |condition| condition.last_transition_time.clone()),
+                last_transition_time: before.map_or_else(
+                    || Time(whole_seconds(now)),
+                    |condition| condition.last_transition_time.clone(),
+                ),
             }
         })
         .collect()
@@ -73,7 +75,15 @@ pub fn same(stored: &[Condition], ours: &[Condition]) -> bool {
 }
 
 /// Types that the operator writes.
-const OWN: [&str; 7] = ["Ready", "Reconciling", "Stalled", "Verified", "Compiled", "TrackAssigned", "Admissible"];
+const OWN: [&str; 7] = [
+    "Ready",
+    "Reconciling",
+    "Stalled",
+    "Verified",
+    "Compiled",
+    "TrackAssigned",
+    "Admissible",
+];
 
 #[cfg(test)]
 mod tests {
@@ -88,7 +98,10 @@ mod tests {
         let statement = |status, reason: &str| [Statement::new(Type::Ready, status, reason, "m")];
         let first = merge(&[], &statement(Status::False, "A"), Some(1), at(10));
         let same_status = merge(&first, &statement(Status::False, "B"), Some(2), at(20));
-        assert_eq!((same_status[0].last_transition_time.0, same_status[0].reason.as_str()), (at(10), "B"));
+        assert_eq!(
+            (same_status[0].last_transition_time.0, same_status[0].reason.as_str()),
+            (at(10), "B")
+        );
         let turned = merge(&same_status, &statement(Status::True, "C"), Some(2), at(30));
         assert_eq!(turned[0].last_transition_time.0, at(30));
     }
@@ -101,7 +114,10 @@ mod tests {
         assert_eq!(once, twice);
         let mut stored = once.clone();
         stored.reverse();
-        stored.push(Condition { type_: "SomebodyElses".into(), ..once[0].clone() });
+        stored.push(Condition {
+            type_: "SomebodyElses".into(),
+            ..once[0].clone()
+        });
         assert!(same(&stored, &twice));
         assert!(!same(&stored, &once[..1]));
     }

@@ -118,9 +118,18 @@ pub struct Transition {
 pub fn decide(observed: &Observed, now: Timestamp) -> Plan {
     let (discovered, declared): (Vec<_>, Vec<_>) = observed.releases.iter().partition(|release| is_discovered(release));
     let mut plan = Plan::default();
-    plan.let_go.extend(declared.iter().filter(|release| has_mark(release)).map(|release| Release::new(&name(release), release.spec.clone())));
+    plan.let_go.extend(
+        declared
+            .iter()
+            .filter(|release| has_mark(release))
+            .map(|release| Release::new(&name(release), release.spec.clone())),
+    );
     let remove = |plan: &mut Plan, releases: &[&Arc<Release>]| {
-        plan.delete.extend(releases.iter().map(|release| (name(release), release.metadata.uid.clone())));
+        plan.delete.extend(
+            releases
+                .iter()
+                .map(|release| (name(release), release.metadata.uid.clone())),
+        );
     };
     match (&observed.finding, declared.as_slice()) {
         (Found::Unavailable { .. }, _) => {
@@ -143,7 +152,11 @@ pub fn decide(observed: &Observed, now: Timestamp) -> Plan {
         (_, declared) => {
             remove(&mut plan, &discovered);
             for release in declared {
-                let new = if declared.len() > 1 { duplicate(observed, release, declared, now) } else { status(observed, release, now) };
+                let new = if declared.len() > 1 {
+                    duplicate(observed, release, declared, now)
+                } else {
+                    status(observed, release, now)
+                };
                 plan.status(release, new);
             }
         }
@@ -170,7 +183,10 @@ impl Plan {
                 });
             }
         }
-        let bare = |status: ReleaseStatus| ReleaseStatus { conditions: Vec::new(), ..status };
+        let bare = |status: ReleaseStatus| ReleaseStatus {
+            conditions: Vec::new(),
+            ..status
+        };
         if !conditions::same(&stored.conditions, &new.conditions) || bare(stored) != bare(new.clone()) {
             self.statuses.push((name(release), new));
         }
@@ -183,14 +199,21 @@ fn is_discovered(release: &Release) -> bool {
 }
 
 fn has_mark(release: &Release) -> bool {
-    release.metadata.labels.as_ref().and_then(|labels| labels.get(ORIGIN_LABEL)).is_some_and(|origin| origin == ORIGIN_DISCOVERED)
+    release
+        .metadata
+        .labels
+        .as_ref()
+        .and_then(|labels| labels.get(ORIGIN_LABEL))
+        .is_some_and(|origin| origin == ORIGIN_DISCOVERED)
 }
 
 /// Whether somebody else states the whole subject: that is what declaring a Release is. Who changes a part of it by
 /// hand is put right. `kubectl apply` without `--server-side` leaves its own trace.
 fn is_adopted(release: &Release) -> bool {
     let whole = |fields: &serde_json::Value| {
-        ["apiVersion", "kind", "name"].iter().all(|field| fields.pointer(&format!("/f:spec/f:subject/f:{field}")).is_some())
+        ["apiVersion", "kind", "name"]
+            .iter()
+            .all(|field| fields.pointer(&format!("/f:spec/f:subject/f:{field}")).is_some())
     };
     let annotations = release.metadata.annotations.as_ref();
     annotations.is_some_and(|all| all.contains_key(LAST_APPLIED))
@@ -215,7 +238,11 @@ fn discovered_release(observed: &Observed) -> (Release, String) {
         _ => None,
     };
     let api_version = owner.map(|owner| owner.api_version.clone()).unwrap_or_default();
-    let name = if observed.plain_name_taken { key.hashed_release_name() } else { key.release_name() };
+    let name = if observed.plain_name_taken {
+        key.hashed_release_name()
+    } else {
+        key.release_name()
+    };
     let release = Release {
         metadata: ObjectMeta {
             name: Some(name.clone()),
@@ -233,7 +260,11 @@ fn discovered_release(observed: &Observed) -> (Release, String) {
             ..ObjectMeta::default()
         },
         spec: ReleaseSpec {
-            subject: Subject { api_version, kind: key.kind.kind.clone(), name: key.name.clone() },
+            subject: Subject {
+                api_version,
+                kind: key.kind.kind.clone(),
+                name: key.name.clone(),
+            },
         },
         status: None,
     };
@@ -242,7 +273,13 @@ fn discovered_release(observed: &Observed) -> (Release, String) {
 
 fn differs(stored: &Release, wanted: &Release) -> bool {
     let owner = |release: &Release| {
-        release.metadata.owner_references.iter().flatten().map(|owner| (owner.uid.clone(), owner.name.clone())).next()
+        release
+            .metadata
+            .owner_references
+            .iter()
+            .flatten()
+            .map(|owner| (owner.uid.clone(), owner.name.clone()))
+            .next()
     };
     stored.spec != wanted.spec || owner(stored) != owner(wanted)
 }
@@ -258,11 +295,17 @@ fn status(observed: &Observed, release: &Release, now: Timestamp) -> ReleaseStat
             unassigned(release, Standing::Stalled, "TrackConflict", &message, now)
         }
         Found::Ungoverned => {
-            let message = format!("no GovernanceTrack matches {}: extend a track's spec.match, or remove this Release", observed.key);
+            let message = format!(
+                "no GovernanceTrack matches {}: extend a track's spec.match, or remove this Release",
+                observed.key
+            );
             unassigned(release, Standing::Stalled, "NoTrack", &message, now)
         }
         Found::Controlled { by } => {
-            let message = format!("{} is controlled by {by}, which is governed in its place: declare a Release for that", observed.key);
+            let message = format!(
+                "{} is controlled by {by}, which is governed in its place: declare a Release for that",
+                observed.key
+            );
             unassigned(release, Standing::Stalled, "Controlled", &message, now)
         }
         Found::Absent => {
@@ -284,7 +327,12 @@ fn judged(governed: &Governed, release: &Release, now: Timestamp) -> ReleaseStat
     let mut statements = conditions::ready(standing, status, &judgement.reason, &judgement.message);
     let assigned = format!("governed by track {}", governed.track);
     statements.push(Statement::new(Type::TrackAssigned, Status::True, "Assigned", assigned));
-    statements.push(Statement::new(Type::Admissible, status, &judgement.reason, &judgement.message));
+    statements.push(Statement::new(
+        Type::Admissible,
+        status,
+        &judgement.reason,
+        &judgement.message,
+    ));
     ReleaseStatus {
         track: Some(governed.track.clone()),
         verdict: Some(judgement.verdict),
@@ -301,7 +349,11 @@ fn judged(governed: &Governed, release: &Release, now: Timestamp) -> ReleaseStat
 
 /// No track judges: the verdict is Unknown, never silently absent.
 fn unassigned(release: &Release, standing: Standing, reason: &str, message: &str, now: Timestamp) -> ReleaseStatus {
-    let ready = if standing == Standing::Stalled { Status::False } else { Status::Unknown };
+    let ready = if standing == Standing::Stalled {
+        Status::False
+    } else {
+        Status::Unknown
+    };
     let mut statements = conditions::ready(standing, ready, reason, message);
     statements.push(Statement::new(Type::TrackAssigned, Status::False, reason, message));
     ReleaseStatus {
@@ -321,9 +373,17 @@ fn unavailable(release: &Release, reason: &str, message: &str, now: Timestamp) -
 }
 
 fn duplicate(observed: &Observed, release: &Release, all: &[&Arc<Release>], now: Timestamp) -> ReleaseStatus {
-    let mut others: Vec<_> = all.iter().map(|one| name(one)).filter(|one| *one != name(release)).collect();
+    let mut others: Vec<_> = all
+        .iter()
+        .map(|one| name(one))
+        .filter(|one| *one != name(release))
+        .collect();
     others.sort();
-    let message = format!("{} is also declared by Release {}: keep one of them", observed.key, others.join(", "));
+    let message = format!(
+        "{} is also declared by Release {}: keep one of them",
+        observed.key,
+        others.join(", ")
+    );
     unassigned(release, Standing::Stalled, "DuplicateSubject", &message, now)
 }
 
@@ -331,10 +391,19 @@ fn with_conditions(release: &Release, statements: &[Statement], now: Timestamp) 
     with_conditions_of(ReleaseStatus::default(), release, statements, now)
 }
 
-fn with_conditions_of(base: ReleaseStatus, release: &Release, statements: &[Statement], now: Timestamp) -> ReleaseStatus {
+fn with_conditions_of(
+    base: ReleaseStatus,
+    release: &Release,
+    statements: &[Statement],
+    now: Timestamp,
+) -> ReleaseStatus {
     // A Release that is about to be created will have generation 1.
     let generation = release.metadata.generation.or(Some(1));
-    let old = release.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let old = release
+        .status
+        .as_ref()
+        .map(|status| status.conditions.as_slice())
+        .unwrap_or_default();
     ReleaseStatus {
         observed_generation: generation,
         conditions: conditions::merge(old, statements, generation, now),
@@ -349,7 +418,10 @@ mod tests {
 
     fn key() -> SubjectKey {
         SubjectKey {
-            kind: GroupKind { group: "apps".into(), kind: "Deployment".into() },
+            kind: GroupKind {
+                group: "apps".into(),
+                kind: "Deployment".into(),
+            },
             namespace: "shop".into(),
             name: "cart".into(),
         }
@@ -360,7 +432,10 @@ mod tests {
     }
 
     fn owner() -> Owner {
-        Owner { api_version: "apps/v1".into(), uid: "u-1".into() }
+        Owner {
+            api_version: "apps/v1".into(),
+            uid: "u-1".into(),
+        }
     }
 
     fn governed(verdict: Verdict) -> Found {
@@ -385,14 +460,25 @@ mod tests {
     fn declared(name: &str) -> Arc<Release> {
         let mut release = Release::new(
             name,
-            ReleaseSpec { subject: Subject { api_version: "apps/v1".into(), kind: "Deployment".into(), name: "cart".into() } },
+            ReleaseSpec {
+                subject: Subject {
+                    api_version: "apps/v1".into(),
+                    kind: "Deployment".into(),
+                    name: "cart".into(),
+                },
+            },
         );
         release.metadata.generation = Some(1);
         Arc::new(release)
     }
 
     fn observed(finding: Found, releases: Vec<Arc<Release>>) -> Observed {
-        Observed { key: key(), finding, releases, plain_name_taken: false }
+        Observed {
+            key: key(),
+            finding,
+            releases,
+            plain_name_taken: false,
+        }
     }
 
     /// Carries a plan out on a list of Releases, as the API server would.
@@ -403,12 +489,20 @@ mod tests {
             .map(|release| release.as_ref().clone())
             .collect();
         if let Some(apply) = &plan.apply {
-            let status = kept.iter().find(|one| one.metadata.name == apply.metadata.name).and_then(|one| one.status.clone());
+            let status = kept
+                .iter()
+                .find(|one| one.metadata.name == apply.metadata.name)
+                .and_then(|one| one.status.clone());
             kept.retain(|one| one.metadata.name != apply.metadata.name);
-            kept.push(Release { status, ..apply.clone() });
+            kept.push(Release {
+                status,
+                ..apply.clone()
+            });
         }
         for (target, status) in &plan.statuses {
-            kept.iter_mut().filter(|one| name(one) == *target).for_each(|one| one.status = Some(status.clone()));
+            kept.iter_mut()
+                .filter(|one| name(one) == *target)
+                .for_each(|one| one.status = Some(status.clone()));
         }
         kept.into_iter().map(Arc::new).collect()
     }
@@ -418,10 +512,16 @@ mod tests {
         let findings: [fn() -> Found; 6] = [
             || governed(Verdict::Allow),
             || governed(Verdict::Deny),
-            || Found::Conflict { owner: owner(), tracks: vec!["a".into(), "b".into()] },
+            || Found::Conflict {
+                owner: owner(),
+                tracks: vec!["a".into(), "b".into()],
+            },
             || Found::Ungoverned,
             || Found::Absent,
-            || Found::Unavailable { reason: "Forbidden".into(), message: "may not list".into() },
+            || Found::Unavailable {
+                reason: "Forbidden".into(),
+                message: "may not list".into(),
+            },
         ];
         for finding in findings {
             for releases in [vec![], vec![declared("cart")], vec![declared("cart"), declared("twin")]] {
@@ -447,7 +547,9 @@ mod tests {
     fn a_workload_created_anew_owns_the_release_anew() {
         let first = decide(&observed(governed(Verdict::Allow), vec![]), at(10));
         let stored = carry_out(&[], &first);
-        let Found::Governed(mut again) = governed(Verdict::Allow) else { panic!("governed") };
+        let Found::Governed(mut again) = governed(Verdict::Allow) else {
+            panic!("governed")
+        };
         again.owner.uid = "u-2".into();
         let plan = decide(&observed(Found::Governed(again), stored), at(20));
         assert_eq!(plan.apply.unwrap().metadata.owner_references.unwrap()[0].uid, "u-2");
@@ -465,9 +567,15 @@ mod tests {
 
     #[test]
     fn two_declared_releases_are_told_of_each_other() {
-        let plan = decide(&observed(governed(Verdict::Allow), vec![declared("a"), declared("b")]), at(10));
+        let plan = decide(
+            &observed(governed(Verdict::Allow), vec![declared("a"), declared("b")]),
+            at(10),
+        );
         let ready = &plan.statuses[0].1.conditions[0];
-        assert_eq!((ready.reason.as_str(), ready.status.as_str()), ("DuplicateSubject", "False"));
+        assert_eq!(
+            (ready.reason.as_str(), ready.status.as_str()),
+            ("DuplicateSubject", "False")
+        );
         assert!(ready.message.contains("Release b"), "{}", ready.message);
         assert_eq!(plan.statuses[0].1.verdict, Some(Verdict::Unknown));
     }
@@ -477,17 +585,31 @@ mod tests {
         let first = decide(&observed(governed(Verdict::Allow), vec![]), at(10));
         let stored = carry_out(&[], &first);
         let plan = decide(
-            &observed(Found::Unavailable { reason: "Forbidden".into(), message: "m".into() }, stored),
+            &observed(
+                Found::Unavailable {
+                    reason: "Forbidden".into(),
+                    message: "m".into(),
+                },
+                stored,
+            ),
             at(20),
         );
         assert!(plan.delete.is_empty());
         assert_eq!(plan.statuses[0].1.verdict, Some(Verdict::Unknown));
-        assert_eq!(plan.statuses[0].1.passed, ["C-01"], "what was found last stays readable");
+        assert_eq!(
+            plan.statuses[0].1.passed,
+            ["C-01"],
+            "what was found last stays readable"
+        );
     }
 
     #[test]
     fn discovered_releases_go_with_their_reason() {
-        for finding in [|| Found::Ungoverned, || Found::Absent, || Found::Controlled { by: key() }] {
+        for finding in [
+            || Found::Ungoverned,
+            || Found::Absent,
+            || Found::Controlled { by: key() },
+        ] {
             let first = decide(&observed(governed(Verdict::Allow), vec![]), at(10));
             let stored = carry_out(&[], &first);
             let plan = decide(&observed(finding(), stored), at(20));

@@ -20,8 +20,8 @@ struct Auth {
     #[serde(default)]
     password: Option<String>,
     /// `username:password` in Base64.
-    #[serde(default)]
-    auth: Option<String>,
+    #[serde(default, rename = "auth")]
+    encoded: Option<String>,
 }
 
 /// Why there are no credentials for a registry.
@@ -49,18 +49,29 @@ impl DockerConfig {
 
 /// `https://host/v1/` as older tools write it, or `host`.
 fn host(server: &str) -> &str {
-    let server = server.strip_prefix("https://").or_else(|| server.strip_prefix("http://")).unwrap_or(server);
+    let server = server
+        .strip_prefix("https://")
+        .or_else(|| server.strip_prefix("http://"))
+        .unwrap_or(server);
     server.split('/').next().unwrap_or(server)
 }
 
 fn basic(auth: &Auth) -> Option<Credentials> {
     if let (Some(username), Some(password)) = (&auth.username, &auth.password) {
-        return Some(Credentials::Basic { username: username.clone(), password: password.clone() });
+        return Some(Credentials::Basic {
+            username: username.clone(),
+            password: password.clone(),
+        });
     }
-    let decoded = base64::engine::general_purpose::STANDARD.decode(auth.auth.as_ref()?).ok()?;
+    let decoded = base64::engine::general_purpose::STANDARD
+        .decode(auth.encoded.as_ref()?)
+        .ok()?;
     let text = String::from_utf8(decoded).ok()?;
     let (username, password) = text.split_once(':')?;
-    Some(Credentials::Basic { username: username.to_owned(), password: password.to_owned() })
+    Some(Credentials::Basic {
+        username: username.to_owned(),
+        password: password.to_owned(),
+    })
 }
 
 #[cfg(test)]

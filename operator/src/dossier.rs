@@ -11,6 +11,7 @@
 
 pub mod canonical;
 mod images;
+mod kserve;
 mod pods;
 pub mod related;
 
@@ -63,6 +64,7 @@ impl Unavailable {
 
 /// A list of facts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "{T}List")]
 pub struct Items<T> {
     /// The facts, sorted.
     pub items: Vec<T>,
@@ -134,8 +136,9 @@ impl Dossier {
     ) -> Result<Self, NotAnObject> {
         let subject = subject(object)?;
         let object = trim(object);
-        let pods = pods::find(&object);
-        let images = images::find(&object, &pods);
+        let found = pods::find(&object);
+        let images = images::find(&object, &found);
+        let pods: Vec<Pod> = found.into_iter().map(|found| found.pod).collect();
         let related = related(&subject, &pods);
         Ok(Self {
             schema: SCHEMA.to_owned(),
@@ -178,7 +181,12 @@ impl Dossier {
 }
 
 fn subject(object: &Value) -> Result<SubjectFact, NotAnObject> {
-    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).filter(|s| !s.is_empty());
+    let text = |pointer: &str| {
+        object
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .filter(|s| !s.is_empty())
+    };
     let need = |pointer, field| text(pointer).map(str::to_owned).ok_or(NotAnObject::Missing { field });
     Ok(SubjectFact {
         api_version: need("/apiVersion", "apiVersion")?,
@@ -239,7 +247,11 @@ mod tests {
         assert_eq!(plain.digest(), busy.digest());
         let other = build(&deployment(&json!({"team": "a"}), &json!({})));
         assert_ne!(plain.digest(), other.digest());
-        assert_eq!(plain.content_hash(), other.content_hash(), "an annotation is no content");
+        assert_eq!(
+            plain.content_hash(),
+            other.content_hash(),
+            "an annotation is no content"
+        );
     }
 
     #[test]

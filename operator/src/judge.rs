@@ -29,14 +29,21 @@ pub struct Bench {
 
 /// What every bundle says of the workload.
 pub fn opinions(benches: &[Bench], dossier: &Dossier, track: &str, now: Timestamp) -> Vec<Opinion> {
-    benches.iter().map(|bench| opinion(bench, dossier, track, now)).collect()
+    benches
+        .iter()
+        .map(|bench| opinion(bench, dossier, track, now))
+        .collect()
 }
 
 fn opinion(bench: &Bench, dossier: &Dossier, track: &str, now: Timestamp) -> Opinion {
     let active = match &bench.active {
         Ok(active) => active,
         Err(failure) => {
-            return Opinion { bundle: bench.bundle.clone(), findings: Err(failure.clone()), catalogue: None };
+            return Opinion {
+                bundle: bench.bundle.clone(),
+                findings: Err(failure.clone()),
+                catalogue: None,
+            };
         }
     };
     let input = input(active.shape, dossier, track, &bench.parameters, now);
@@ -52,7 +59,13 @@ fn opinion(bench: &Bench, dossier: &Dossier, track: &str, now: Timestamp) -> Opi
 }
 
 /// The document that policies of this shape expect.
-pub fn input(shape: InputShape, dossier: &Dossier, track: &str, parameters: &Map<String, Value>, now: Timestamp) -> Value {
+pub fn input(
+    shape: InputShape,
+    dossier: &Dossier,
+    track: &str,
+    parameters: &Map<String, Value>,
+    now: Timestamp,
+) -> Value {
     match shape {
         InputShape::Dossier => dossier.input(now, track, parameters),
         InputShape::Object => dossier.object.clone(),
@@ -63,7 +76,10 @@ pub fn input(shape: InputShape, dossier: &Dossier, track: &str, parameters: &Map
 /// The part of an AdmissionReview that Gatekeeper's constraint templates read.
 fn review(dossier: &Dossier, parameters: &Map<String, Value>) -> Value {
     let subject = &dossier.subject;
-    let (group, version) = subject.api_version.split_once('/').unwrap_or(("", &subject.api_version));
+    let (group, version) = subject
+        .api_version
+        .split_once('/')
+        .unwrap_or(("", &subject.api_version));
     json!({
         "review": {
             "kind": {"group": group, "version": version, "kind": subject.kind},

@@ -5,7 +5,7 @@
 //! bundles (registry) ──▶ policies ──┘
 //! ```
 //!
-//! One replica leads, by Lease; the others wait. Everything that leads lives inside [`lead`], so losing the Lease
+//! One replica leads, by Lease; the others wait. Everything that leads lives inside `lead`, so losing the Lease
 //! drops all of it.
 
 pub mod apply;
@@ -116,7 +116,10 @@ pub async fn run(client: Client, settings: Settings, stop: impl Future<Output = 
 async fn lead(client: Client, settings: Settings, health: Health, metrics: Arc<Metrics>) -> anyhow::Result<()> {
     let mut tasks = JoinSet::new();
     let (queue, requests) = queue::channel();
-    let reporter = Reporter { controller: MANAGER.to_owned(), instance: Some(settings.identity.clone()) };
+    let reporter = Reporter {
+        controller: MANAGER.to_owned(),
+        instance: Some(settings.identity.clone()),
+    };
     let context = Arc::new(Context {
         sources: Sources::start(&client, &queue, &mut tasks),
         policies: Policies::default(),
@@ -136,7 +139,10 @@ async fn lead(client: Client, settings: Settings, health: Health, metrics: Arc<M
     tasks.spawn(kinds::run(Arc::clone(&context)));
     health.starting("waiting for the kinds that tracks name and for the first attempt at every bundle");
     // A verdict written before the bundles had their chance would turn to Unknown and back at every restart.
-    let patience = tokio::time::timeout(Duration::from_secs(90), context.policies.all_attempted(&context.sources));
+    let patience = tokio::time::timeout(
+        Duration::from_secs(90),
+        context.policies.all_attempted(&context.sources),
+    );
     let _ = tokio::join!(context.sources.wait_for_all(), patience);
     tasks.spawn(track::run(Arc::clone(&context)));
     tasks.spawn(queue::run(Arc::clone(&context), requests));

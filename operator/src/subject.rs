@@ -18,7 +18,10 @@ impl GroupKind {
     /// From an `apiVersion` and a kind.
     pub fn of(api_version: &str, kind: &str) -> Self {
         let group = api_version.split_once('/').map_or("", |(group, _)| group);
-        Self { group: group.to_owned(), kind: kind.to_owned() }
+        Self {
+            group: group.to_owned(),
+            kind: kind.to_owned(),
+        }
     }
 }
 
@@ -64,7 +67,11 @@ impl SubjectKey {
     pub fn release_name(&self) -> String {
         let plain = format!("{}-{}", self.kind.kind.to_lowercase(), self.name);
         let is_dns = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
-        if plain.len() <= LONGEST && plain.bytes().all(is_dns) { plain } else { self.hashed_release_name() }
+        if plain.len() <= LONGEST && plain.bytes().all(is_dns) {
+            plain
+        } else {
+            self.hashed_release_name()
+        }
     }
 
     /// The name to use where another Release already has the plain one: it also tells groups apart.
@@ -90,7 +97,10 @@ mod tests {
 
     fn key(group: &str, kind: &str, name: &str) -> SubjectKey {
         SubjectKey {
-            kind: GroupKind { group: group.into(), kind: kind.into() },
+            kind: GroupKind {
+                group: group.into(),
+                kind: kind.into(),
+            },
             namespace: "n".into(),
             name: name.into(),
         }

@@ -65,7 +65,9 @@ pub fn weigh(levels: &[GateLevel], opinions: &[Opinion], now: Timestamp) -> Judg
     for opinion in opinions {
         match &opinion.findings {
             Err(failure) => weighed.fail(&opinion.bundle, failure),
-            Ok(findings) => findings.iter().for_each(|finding| weighed.add(levels, opinion, finding, now)),
+            Ok(findings) => findings
+                .iter()
+                .for_each(|finding| weighed.add(levels, opinion, finding, now)),
         }
     }
     weighed.conclude()
@@ -96,7 +98,10 @@ impl Weighed {
     }
 
     fn add(&mut self, levels: &[GateLevel], opinion: &Opinion, finding: &Finding, now: Timestamp) {
-        let gate = opinion.catalogue.as_ref().and_then(|all| all.gates.iter().find(|gate| gate.id == finding.gate));
+        let gate = opinion
+            .catalogue
+            .as_ref()
+            .and_then(|all| all.gates.iter().find(|gate| gate.id == finding.gate));
         let (level, until) = level(levels, &finding.gate, gate.and_then(|gate| gate.effective_on), now);
         if level == Level::Off {
             return;
@@ -121,14 +126,19 @@ impl Weighed {
             level,
             term: finding.term.clone(),
             message: shorten(&finding.message, MESSAGE),
-            remediation: gate.map(|gate| shorten(&gate.remediation, MESSAGE)).filter(|text| !text.is_empty()),
+            remediation: gate
+                .map(|gate| shorten(&gate.remediation, MESSAGE))
+                .filter(|text| !text.is_empty()),
         };
         self.insert(result, finding.reason.clone());
     }
 
     fn insert(&mut self, result: GateResult, reason: Option<String>) {
         let key = (result.id.clone(), result.term.clone());
-        let weaker = self.gates.get(&key).is_none_or(|(known, _)| rank(known) > rank(&result));
+        let weaker = self
+            .gates
+            .get(&key)
+            .is_none_or(|(known, _)| rank(known) > rank(&result));
         if weaker {
             self.gates.insert(key, (result, reason));
         }
@@ -139,7 +149,10 @@ impl Weighed {
         self.passed.retain(|id| !reported.contains(id));
         let mut gates: Vec<_> = self.gates.into_values().collect();
         gates.sort_by(|(a, _), (b, _)| (rank(a), &a.id, &a.term).cmp(&(rank(b), &b.id, &b.term)));
-        let deciding: Vec<_> = gates.iter().filter(|(gate, _)| verdict_of(gate) != Verdict::Allow).collect();
+        let deciding: Vec<_> = gates
+            .iter()
+            .filter(|(gate, _)| verdict_of(gate) != Verdict::Allow)
+            .collect();
         let verdict = deciding.first().map_or(Verdict::Allow, |(gate, _)| verdict_of(gate));
         let (reason, message) = match deciding.first() {
             None => allowed(self.passed.len(), gates.len()),
@@ -163,7 +176,10 @@ fn level(levels: &[GateLevel], id: &str, catalogue: Option<Timestamp>, now: Time
     let own = levels.iter().find(|level| level.id == id);
     let level = own.map_or(Level::Enforce, |own| own.level);
     // A date in the track is the platform's own decision and stands before the bundle author's.
-    let from = own.and_then(|own| own.effective_on.as_ref()).map(|time| time.0).or(catalogue);
+    let from = own
+        .and_then(|own| own.effective_on.as_ref())
+        .map(|time| time.0)
+        .or(catalogue);
     match from.filter(|from| *from > now && level == Level::Enforce) {
         Some(from) => (Level::Warn, Some(from)),
         None => (level, None),
@@ -202,21 +218,32 @@ fn reason(verdict: Verdict, why: Option<&str>) -> String {
         Verdict::Unknown => "Undecided",
         Verdict::Allow => "Allowed",
     };
-    why.filter(|_| verdict == Verdict::Unknown).unwrap_or(default).to_owned()
+    why.filter(|_| verdict == Verdict::Unknown)
+        .unwrap_or(default)
+        .to_owned()
 }
 
 fn allowed(passed: usize, others: usize) -> (String, String) {
     let noun = if passed == 1 { "gate passes" } else { "gates pass" };
-    let message = match others {
-        0 => format!("{passed} {noun}"),
-        others => format!("{passed} {noun}; {others} findings that do not decide"),
+    let message = match (passed, others) {
+        (0, 0) => "no gate applies to it".to_owned(),
+        (_, 0) => format!("{passed} {noun}"),
+        (_, others) => format!("{passed} {noun}; {others} findings that do not decide"),
     };
     ("Allowed".to_owned(), message)
 }
 
 fn decided(gate: &GateResult, count: usize) -> String {
-    let term = if gate.term.is_empty() { String::new() } else { format!(" ({})", gate.term) };
-    let more = if count > 1 { format!("; and {} more", count - 1) } else { String::new() };
+    let term = if gate.term.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", gate.term)
+    };
+    let more = if count > 1 {
+        format!("; and {} more", count - 1)
+    } else {
+        String::new()
+    };
     format!("{}{term}: {}{more}", gate.id, gate.message)
 }
 
@@ -240,7 +267,11 @@ mod tests {
     }
 
     fn opinion(findings: Vec<Finding>) -> Opinion {
-        Opinion { bundle: "b".into(), findings: Ok(findings), catalogue: None }
+        Opinion {
+            bundle: "b".into(),
+            findings: Ok(findings),
+            catalogue: None,
+        }
     }
 
     fn now() -> Timestamp {
@@ -248,7 +279,11 @@ mod tests {
     }
 
     fn set(id: &str, level: Level) -> GateLevel {
-        GateLevel { id: id.into(), level, effective_on: None }
+        GateLevel {
+            id: id.into(),
+            level,
+            effective_on: None,
+        }
     }
 
     #[test]
@@ -262,7 +297,11 @@ mod tests {
             (vec![Unknown, Deny, Pending], Verdict::Deny, "GateDenied"),
         ];
         for (outcomes, verdict, reason) in table {
-            let findings = outcomes.iter().enumerate().map(|(at, outcome)| finding(&format!("G-{at}"), *outcome)).collect();
+            let findings = outcomes
+                .iter()
+                .enumerate()
+                .map(|(at, outcome)| finding(&format!("G-{at}"), *outcome))
+                .collect();
             let got = weigh(&[], &[opinion(findings)], now());
             assert_eq!((got.verdict, got.reason.as_str()), (verdict, reason), "{outcomes:?}");
         }
@@ -270,7 +309,13 @@ mod tests {
 
     #[test]
     fn levels_turn_gates_down_and_off() {
-        let findings = || vec![finding("A", Outcome::Deny), finding("B", Outcome::Unknown), finding("C", Outcome::Deny)];
+        let findings = || {
+            vec![
+                finding("A", Outcome::Deny),
+                finding("B", Outcome::Unknown),
+                finding("C", Outcome::Deny),
+            ]
+        };
         let levels = [set("A", Level::Warn), set("B", Level::Audit), set("C", Level::Off)];
         let got = weigh(&levels, &[opinion(findings())], now());
         assert_eq!(got.verdict, Verdict::Allow);
@@ -281,7 +326,10 @@ mod tests {
     #[test]
     fn a_level_that_is_not_yet_effective_warns_and_asks_to_be_judged_again() {
         let later = Timestamp::from_second(2_000).unwrap();
-        let levels = [GateLevel { effective_on: Some(Time(later)), ..set("A", Level::Enforce) }];
+        let levels = [GateLevel {
+            effective_on: Some(Time(later)),
+            ..set("A", Level::Enforce)
+        }];
         let got = weigh(&levels, &[opinion(vec![finding("A", Outcome::Deny)])], now());
         assert_eq!((got.verdict, got.recheck_at), (Verdict::Allow, Some(later)));
         let got = weigh(&levels, &[opinion(vec![finding("A", Outcome::Deny)])], later);
@@ -292,11 +340,21 @@ mod tests {
     fn a_bundle_that_cannot_judge_is_unknown_with_its_reason() {
         let failed = Opinion {
             bundle: "b".into(),
-            findings: Err(Failure { reason: "DeadlineExceeded".into(), message: "too slow".into() }),
+            findings: Err(Failure {
+                reason: "DeadlineExceeded".into(),
+                message: "too slow".into(),
+            }),
             catalogue: None,
         };
-        let got = weigh(&[set("bundle/b", Level::Off)], &[opinion(vec![finding("A", Outcome::Pass)]), failed], now());
-        assert_eq!((got.verdict, got.reason.as_str()), (Verdict::Unknown, "DeadlineExceeded"));
+        let got = weigh(
+            &[set("bundle/b", Level::Off)],
+            &[opinion(vec![finding("A", Outcome::Pass)]), failed],
+            now(),
+        );
+        assert_eq!(
+            (got.verdict, got.reason.as_str()),
+            (Verdict::Unknown, "DeadlineExceeded")
+        );
         assert_eq!(got.message, "bundle/b: too slow");
     }
 
@@ -304,7 +362,10 @@ mod tests {
     fn a_gate_that_one_bundle_passes_and_another_denies_has_not_passed() {
         let got = weigh(
             &[],
-            &[opinion(vec![finding("A", Outcome::Pass)]), opinion(vec![finding("A", Outcome::Deny)])],
+            &[
+                opinion(vec![finding("A", Outcome::Pass)]),
+                opinion(vec![finding("A", Outcome::Deny)]),
+            ],
             now(),
         );
         assert_eq!((got.verdict, got.passed.len()), (Verdict::Deny, 0));
@@ -312,7 +373,9 @@ mod tests {
 
     #[test]
     fn the_list_of_gates_is_bounded_and_says_so() {
-        let findings = (0..100).map(|at| finding(&format!("G-{at:03}"), Outcome::Deny)).collect();
+        let findings = (0..100)
+            .map(|at| finding(&format!("G-{at:03}"), Outcome::Deny))
+            .collect();
         let got = weigh(&[], &[opinion(findings)], now());
         assert_eq!((got.gates.len(), got.omitted), (32, 68));
         assert_eq!(got.message, "G-000: G-000 says so; and 99 more");

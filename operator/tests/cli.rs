@@ -1,10 +1,15 @@
 //! The command line through the real binary: right and wrong input, exit codes, what goes to which stream.
 
+#![allow(clippy::expect_used, reason = "a test ends where its own preparation fails")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 fn interlock(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_interlock")).args(arguments).output().expect("the binary runs")
+    Command::new(env!("CARGO_BIN_EXE_interlock"))
+        .args(arguments)
+        .output()
+        .expect("the binary runs")
 }
 
 fn repository(path: &str) -> PathBuf {
@@ -33,8 +38,14 @@ fn a_good_manifest_is_allowed_and_open_gates_are_named() {
     let output = interlock(&["check", "-f", &path]);
     let shown = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{shown}{}", text(&output.stderr));
-    assert!(shown.contains("Allow") && shown.contains("needs the cluster: C-05, C-06"), "{shown}");
-    assert_eq!(interlock(&["check", "-f", &path, "--require-all"]).status.code(), Some(3));
+    assert!(
+        shown.contains("Allow") && shown.contains("needs the cluster: C-05, C-06"),
+        "{shown}"
+    );
+    assert_eq!(
+        interlock(&["check", "-f", &path, "--require-all"]).status.code(),
+        Some(3)
+    );
 }
 
 #[test]
@@ -43,7 +54,10 @@ fn a_bad_manifest_is_denied_with_what_mends_it() {
     let output = interlock(&["check", "-f", &path]);
     let shown = text(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{shown}");
-    assert!(shown.contains("C-01") && shown.contains("named by tag") && shown.contains("to mend it:"), "{shown}");
+    assert!(
+        shown.contains("C-01") && shown.contains("named by tag") && shown.contains("to mend it:"),
+        "{shown}"
+    );
 }
 
 #[test]
@@ -52,7 +66,10 @@ fn json_holds_the_same_in_a_stable_shape() {
     let output = interlock(&["check", "-f", &path, "-o", "json"]);
     let value: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let results = value["results"].as_array().expect("results");
-    let verdicts: Vec<_> = results.iter().map(|one| one["verdict"].as_str().unwrap_or_default()).collect();
+    let verdicts: Vec<_> = results
+        .iter()
+        .map(|one| one["verdict"].as_str().unwrap_or_default())
+        .collect();
     assert_eq!(verdicts, ["Allow", "Deny"]);
     assert_eq!(results[0]["needsCluster"], serde_json::json!(["C-05", "C-06"]));
     assert_eq!(results[1]["subject"]["kind"], "Deployment");
@@ -64,11 +81,14 @@ fn a_track_brings_levels_parameters_and_kinds() {
     let (_folder, path) = file("bad.yaml", BAD);
     let (_track_folder, track) = file(
         "track.yaml",
-        "apiVersion: interlock.dev/v1alpha1\nkind: GovernanceTrack\nmetadata: {name: t}\nspec:\n  match: {kinds: [{group: apps, kind: Deployment}]}\n  bundles: [{name: baseline, parameters: {podSecurity: privileged}}]\n  gates:\n  - {id: C-01, level: Warn}\n  - {id: C-04, level: Off}\n  - {id: C-05, level: Off}\n  - {id: C-07, level: Off}\n",
+        "apiVersion: interlock.dev/v1alpha1\nkind: GovernanceTrack\nmetadata: {name: t}\nspec:\n  match: {kinds: [{group: apps, kind: Deployment}]}\n  bundles: [{name: baseline, parameters: {podSecurity: privileged}}]\n  gates:\n  - {id: C-01, level: Warn}\n  - {id: C-04, level: 'Off'}\n  - {id: C-05, level: 'Off'}\n  - {id: C-07, level: 'Off'}\n",
     );
     let output = interlock(&["check", "-f", &path, "--track", &track]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
-    let (_other_folder, other) = file("route.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: []}\n");
+    let (_other_folder, other) = file(
+        "route.yaml",
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: []}\n",
+    );
     let output = interlock(&["check", "-f", &other, "--track", &track]);
     assert!(text(&output.stdout).contains("not governed by this track"));
 }
@@ -80,25 +100,54 @@ fn wrong_input_is_told_by_value_and_rule_on_standard_error() {
     let (_f3, empty) = file("c.yaml", "---\n");
     let (_f4, good) = file("d.yaml", GOOD);
     let (_f5, no_bundle) = file("e.tar.gz", "this is no archive");
-    let (_f6, private) = file("k.pem", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
+    let (_f7, bare_off) = file(
+        "t.yaml",
+        "apiVersion: interlock.dev/v1alpha1\nkind: GovernanceTrack\nmetadata: {name: t}\nspec: {gates: [{id: C-01, level: Off}]}\n",
+    );
+    let (_f6, private) = file(
+        "k.pem",
+        "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+    );
     let empty_folder = tempfile::tempdir().expect("a folder");
     let empty_folder = empty_folder.path().display().to_string();
     let baseline = repository("bundles/dist/baseline.tar.gz").display().to_string();
-    let table: [(&[&str], &str); 14] = [
+    let table: [(&[&str], &str); 15] = [
         (&["check", "-f", "/no/such/file.yaml"], "cannot read /no/such/file.yaml"),
         (&["check", "-f", &not_yaml], "is no YAML or JSON"),
         (&["check", "-f", &no_name], "metadata.name is missing"),
         (&["check", "-f", &empty], "the files hold no object"),
         (&["check", "-f", &empty_folder], "holds no .yaml, .yml or .json file"),
+        (
+            &["check", "-f", &good, "--track", &bare_off],
+            "a gate's level is false, as YAML reads Off without quotes: write \"Off\"",
+        ),
         (&["check", "-f", &good, "--track", &good], "holds no GovernanceTrack"),
-        (&["check", "-f", &good, "--bundle", &no_bundle], "cannot be used as a bundle"),
-        (&["check", "-f", &good, "--bundle", "/no/such/bundle.tar.gz"], "/no/such/bundle.tar.gz"),
+        (
+            &["check", "-f", &good, "--bundle", &no_bundle],
+            "cannot be used as a bundle",
+        ),
+        (
+            &["check", "-f", &good, "--bundle", "/no/such/bundle.tar.gz"],
+            "/no/such/bundle.tar.gz",
+        ),
         (&["check", "-f", &good, "--bundle", "127.0.0.1:1/a/b:1"], "no key given"),
-        (&["check", "-f", &good, "--key", &private], "the built-in bundle needs no key"),
-        (&["bundle", "verify", "127.0.0.1:1/a/b:1", "--key", &private], "private key"),
+        (
+            &["check", "-f", &good, "--key", &private],
+            "the built-in bundle needs no key",
+        ),
+        (
+            &["bundle", "verify", "127.0.0.1:1/a/b:1", "--key", &private],
+            "private key",
+        ),
         (&["bundle", "verify", "a b"], "a b"),
-        (&["eval", "--bundle", &baseline, "--entrypoint", "no/such"], "has no entry point \"no/such\""),
-        (&["operator", "--kubeconfig", "/no/such/kubeconfig"], "cannot read kubeconfig /no/such/kubeconfig"),
+        (
+            &["eval", "--bundle", &baseline, "--entrypoint", "no/such"],
+            "has no entry point \"no/such\"",
+        ),
+        (
+            &["operator", "--kubeconfig", "/no/such/kubeconfig"],
+            "cannot read kubeconfig /no/such/kubeconfig",
+        ),
     ];
     for (arguments, want) in table {
         let output = interlock(arguments);
@@ -111,9 +160,29 @@ fn wrong_input_is_told_by_value_and_rule_on_standard_error() {
 }
 
 #[test]
+fn what_no_gate_judges_is_said_and_what_no_registry_answers_is_left_open() {
+    let (_folder, path) = file("map.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\n");
+    let output = interlock(&["check", "-f", &path]);
+    assert!(
+        text(&output.stdout).contains("no gate applies to it"),
+        "{}",
+        text(&output.stdout)
+    );
+    let baseline = repository("bundles/dist/baseline.tar.gz").display().to_string();
+    let down = interlock(&["bundle", "push", "--plain-http", &baseline, "127.0.0.1:1/a/b:1"]);
+    assert_eq!(down.status.code(), Some(3), "{}", text(&down.stderr));
+}
+
+#[test]
 fn eval_prints_the_result_document_of_opa() {
     let bundle = repository("bundles/dist/baseline.tar.gz").display().to_string();
-    let output = interlock(&["eval", "--bundle", &bundle, "--entrypoint", "interlock/baseline/catalogue"]);
+    let output = interlock(&[
+        "eval",
+        "--bundle",
+        &bundle,
+        "--entrypoint",
+        "interlock/baseline/catalogue",
+    ]);
     let value: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert!(value[0]["result"]["C-01"]["title"].is_string(), "{value}");
     assert_eq!(output.status.code(), Some(0));
@@ -123,10 +192,16 @@ fn eval_prints_the_result_document_of_opa() {
 fn lint_and_inspect_know_the_built_in_bundle() {
     let bundle = repository("bundles/dist/baseline.tar.gz").display().to_string();
     let lint = interlock(&["bundle", "lint", &bundle]);
-    assert_eq!((lint.status.code(), text(&lint.stdout).as_str()), (Some(0), "no remarks\n"));
+    assert_eq!(
+        (lint.status.code(), text(&lint.stdout).as_str()),
+        (Some(0), "no remarks\n")
+    );
     let inspect = interlock(&["bundle", "inspect", &bundle, "-o", "json"]);
     let value: serde_json::Value = serde_json::from_slice(&inspect.stdout).expect("JSON");
-    assert_eq!((value["name"].as_str(), value["gates"].as_array().map(Vec::len)), (Some("baseline"), Some(5)));
+    assert_eq!(
+        (value["name"].as_str(), value["gates"].as_array().map(Vec::len)),
+        (Some("baseline"), Some(5))
+    );
 }
 
 #[test]

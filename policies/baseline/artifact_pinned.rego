@@ -22,15 +22,15 @@ deny contains finding(term(image), msg) if {
 	some image in images
 	is_string(image.reference)
 	not pinned(image.reference)
-	msg := $"image {image.reference} of container {owner(image)} {fault(image.reference)}"
+	msg := $"image {image.reference} of {owner(image)} {fault(image.reference)}"
 }
 
 unknown contains finding(term(image), msg) if {
 	some image in images
 	object.get(image, "reference", null) == null
-	chooser := object.get(image, "chosenBy", "another object")
+	chooser := chosen_by(image)
 	msg := concat("", [
-		$"the image of container {owner(image)} is chosen by its {chooser}, which this dossier does not hold; ",
+		$"the image of {owner(image)} is chosen by {chooser}, which this dossier does not hold; ",
 		"name the image by digest in the object itself to have it judged",
 	])
 }
@@ -69,10 +69,14 @@ readable if {
 }
 
 listed(container) if {
-	wanted := object.get(container.spec, "image", null)
 	some image in images
-	object.get(image, "reference", null) == wanted
+	object.get(image, "reference", null) == named_image(container.spec)
 }
+
+# An empty reference is none.
+named_image(spec) := spec.image if {
+	spec.image != ""
+} else := null
 
 pinned(reference) if regex.match(`^[^@\s]+@sha256:[0-9a-f]{64}$`, reference)
 
@@ -80,14 +84,25 @@ fault(reference) := "has no well-formed sha256 digest; name it as NAME@sha256:<6
 	contains(reference, "@")
 } else := "is named by tag, which can move; append @sha256:<digest>"
 
-owner(image) := image.container if {
-	is_string(image.container)
+owner(image) := $"container {container_of(image)}" if {
+	container_of(image)
 } else := $"{image.path}"
+
+container_of(image) := image.container if {
+	is_string(image.container)
+	image.container != ""
+}
 
 # The container, or its path where several have that name.
 term(image) := image.container if {
-	is_string(image.container)
+	container_of(image)
 	count([1 | some other in images; other.container == image.container]) == 1
 } else := $"{image.path}"
+
+chosen_by(image) := $"its {image.chosenBy}" if {
+	image.chosenBy == "ServingRuntime"
+} else := $"the {image.chosenBy}" if {
+	is_string(image.chosenBy)
+} else := "another object"
 
 finding(term, msg) := report.finding(about.id, term, msg)

@@ -21,7 +21,7 @@ test_everything_else_is_denied if {
 	short := substring(sample.digest, 0, 70)
 	some_upper := upper(sample.digest)
 	every reference in [
-		"nginx", "nginx:1.27", "host:5000/nginx", "", $"nginx@{short}", $"nginx@{some_upper}", $"nginx@{sample.digest}0",
+		"nginx", "nginx:1.27", "host:5000/nginx", $"nginx@{short}", $"nginx@{some_upper}", $"nginx@{sample.digest}0",
 		"nginx@sha512:00", $"@{sample.digest}", $"a b@{sample.digest}", $"nginx@{sample.digest}@{sample.digest}",
 	] {
 		sample.terms(gate.deny) == {"app"} with input as with_reference(reference)
@@ -52,6 +52,13 @@ test_runtime_choice_is_unknown if {
 	count(gate.pass | gate.deny) == 0 with input as sample.served
 }
 
+test_other_choosers_are_named if {
+	elsewhere := sample.by_term(gate.unknown) with input as sample.referring
+	startswith(elsewhere["spec.workloadRef"], "the image of spec.workloadRef is chosen by the Deployment cart, which")
+	workers := sample.by_term(gate.unknown) with input as sample.spread
+	object.keys(workers) == {"kserve-container", "spec.predictor.workerSpec.containers"}
+}
+
 test_no_images_is_skipped if {
 	sample.by_term(gate.skip) == {"": "HTTPRoute shop/cart runs no image"} with input as sample.route
 	count(gate.pass) == 0 with input as sample.route
@@ -65,6 +72,12 @@ test_container_without_an_image_is_unknown if {
 		sample.by_term(gate.unknown) == {"images": message} with input as dossier
 		count(gate.pass | gate.skip) == 0 with input as dossier
 	}
+}
+
+test_empty_image_is_unknown if {
+	dossier := json.patch(with_reference(""), [{"op": "replace", "path": "/images/0/reference", "value": null}])
+	sample.terms(gate.unknown) == {"app"} with input as dossier
+	count(gate.pass | gate.deny) == 0 with input as dossier
 }
 
 test_wrong_shapes_are_unknown if {

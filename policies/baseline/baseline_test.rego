@@ -65,7 +65,9 @@ test_decision_has_six_sets_of_findings if {
 		every findings in decision {
 			is_set(findings)
 			every finding in findings {
-				object.keys(finding) == {"gate", "term", "msg", "evidence"}
+				object.remove(finding, ["reason"]) == object.filter(finding, ["gate", "term", "msg", "evidence"])
+				count(object.remove(finding, ["reason"])) == 4
+				is_string(object.get(finding, "reason", ""))
 				finding.gate in gates
 				is_string(finding.term)
 				finding.msg != ""

@@ -63,7 +63,7 @@ deny contains finding(binding(item), msg) if {
 	])
 }
 
-unknown contains finding(name, source.gap(name)) if {
+unknown contains report.because(finding(name, source.gap(name)), source.reason(name)) if {
 	some name in ["serviceAccounts", "permissions"]
 	not source.items(name)
 	not workload.without_pods

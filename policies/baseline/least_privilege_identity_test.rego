@@ -156,6 +156,15 @@ test_unavailable_sources_are_unknown if {
 	}
 }
 
+test_unavailable_source_says_why_in_one_word if {
+	path := "/related/permissions"
+	sample.reasons(gate.unknown) == {"Forbidden"} with input as set_at(path, sample.unavailable)
+	every word in [null, 1, "", "not one word", concat("", ["x" | some _ in numbers.range(1, 65)])] {
+		odd := json.patch(sample.unavailable, [{"op": "replace", "path": "/reason", "value": word}])
+		sample.reasons(gate.unknown) == {""} with input as set_at(path, odd)
+	}
+}
+
 test_denial_stands_beside_an_unavailable_source if {
 	dossier := json.patch(
 		sample.in_pod("automountServiceAccountToken", true),
@@ -183,4 +192,9 @@ test_no_pods_is_skipped_even_without_sources if {
 	dossier := json.patch(sample.route, [{"op": "replace", "path": accounts, "value": sample.unavailable}])
 	sample.terms(gate.skip) == {""} with input as dossier
 	count(union({gate.deny, gate.unknown, gate.pass})) == 0 with input as dossier
+}
+
+test_pod_template_elsewhere_is_unknown if {
+	sample.terms(gate.unknown) == {"pods"} with input as sample.referring
+	count(union({gate.deny, gate.skip, gate.pass})) == 0 with input as sample.referring
 }

@@ -50,8 +50,9 @@ warn contains finding(opening.term, msg) if {
 	])
 }
 
-unknown contains finding("networkPolicies", source.gap("networkPolicies")) if {
-	not source.items("networkPolicies")
+unknown contains report.because(finding(name, source.gap(name)), source.reason(name)) if {
+	name := "networkPolicies"
+	not source.items(name)
 	not workload.without_pods
 }
 

@@ -56,7 +56,7 @@ test_every_pod_template_needs_a_policy if {
 
 test_bare_pod_has_a_term if {
 	dossier := sample.patched([
-		{"op": "replace", "path": "/pods/0/path", "value": ""},
+		{"op": "replace", "path": "/pods/0/path", "value": "pod"},
 		{"op": "replace", "path": $"{source}/items", "value": []},
 	])
 	object.keys(denied(dossier)) == {"pod"}
@@ -157,6 +157,8 @@ test_unavailable_source_is_unknown if {
 		object.keys(unknown(set_at(source, value))) == {"networkPolicies"}
 	}
 	count(gate.deny) == 0 with input as set_at(source, sample.unavailable)
+	sample.reasons(gate.unknown) == {"Forbidden"} with input as set_at(source, sample.unavailable)
+	sample.reasons(gate.unknown) == {""} with input as set_at(source, {})
 }
 
 test_unreadable_policy_is_unknown if {
@@ -178,4 +180,9 @@ test_no_pods_is_skipped_even_without_the_source if {
 	dossier := json.patch(sample.route, [{"op": "replace", "path": source, "value": sample.unavailable}])
 	sample.terms(gate.skip) == {""} with input as dossier
 	count(union({gate.deny, gate.warn, gate.unknown, gate.pass})) == 0 with input as dossier
+}
+
+test_pod_template_elsewhere_is_unknown if {
+	sample.terms(gate.unknown) == {"pods"} with input as sample.referring
+	count(union({gate.deny, gate.skip, gate.pass})) == 0 with input as sample.referring
 }

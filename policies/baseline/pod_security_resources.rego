@@ -45,6 +45,17 @@ unknown contains finding(container.term, msg) if {
 	])
 }
 
+unknown contains finding($"{workload.prefix(pod)}containers", msg) if {
+	some pod in workload.pods
+	workload.completes(pod)
+	something_required
+	count([c | some c in workload.containers; c.pod.path == pod.path]) == 0
+	msg := concat("", [
+		$"the containers of {workload.place(pod)} come from a {pod.completedBy}, which this dossier does not hold; ",
+		"name them with their settings under containers to have them judged",
+	])
+}
+
 unknown contains finding("pods", shape.unreadable)
 
 unknown contains finding("parameters.podSecurity", parameter.choice_problem("podSecurity", "restricted", levels)) if {

@@ -182,3 +182,8 @@ test_no_pods_is_skipped if {
 	sample.terms(gate.skip) == {""} with input as sample.route
 	count(union({gate.deny, gate.unknown, gate.pass})) == 0 with input as sample.route
 }
+
+test_pod_template_elsewhere_is_unknown if {
+	sample.terms(gate.unknown) == {"pods"} with input as sample.referring
+	count(union({gate.deny, gate.skip, gate.pass})) == 0 with input as sample.referring
+}

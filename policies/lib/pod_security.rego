@@ -255,12 +255,7 @@ apparmor_annotation(value) if value in ["", "runtime/default"]
 
 apparmor_annotation(value) if startswith(value, "localhost/")
 
-# The dossier's own list where it has one, else what stands beside the spec in the object.
-annotations(pod) := pod.annotations if {
-	is_object(pod.annotations)
-} else := object.get(input.object, array.concat(steps, ["metadata", "annotations"]), {}) if {
-	steps := [step | some step in split(pod.path, "."); step != ""]
-}
+annotations(pod) := workload.section(pod, "annotations")
 
 # ---- the words ----
 

@@ -6,6 +6,9 @@ package interlock.lib.report
 # A finding. The term is what is complained about, so that a waiver can name it; "" is the gate as a whole.
 finding(gate, term, msg) := {"gate": gate, "term": term, "msg": msg, "evidence": []}
 
+# The same with a CamelCase word for machines, which the verdict takes over; "" says nothing.
+because(said, reason) := object.union(said, {"reason": reason})
+
 # A catalogue entry out of rego.metadata.chain(), called inside the gate's own package.
 entry(chain) := object.union(
 	{"title": annotations.title, "why": annotations.description},

@@ -112,4 +112,39 @@ unavailable := {"state": "unavailable", "reason": "Forbidden", "message": "may n
 # The messages of a set by their terms.
 by_term(findings) := {finding.term: finding.msg | some finding in findings}
 
+# What machines get to read.
+reasons(findings) := {object.get(finding, "reason", null) | some finding in findings}
+
+# A Rollout that takes its pod template from a Deployment.
+referring := json.patch(route, [
+	{"op": "replace", "path": "/subject/kind", "value": "Rollout"},
+	{"op": "replace", "path": "/object/spec", "value": {"workloadRef": {"kind": "Deployment", "name": "cart"}}},
+	{"op": "replace", "path": "/images", "value": [{
+		"path": "spec.workloadRef",
+		"container": "",
+		"reference": null,
+		"digest": null,
+		"chosenBy": "Deployment cart",
+	}]},
+])
+
+# A KServe predictor over several nodes, whose workers the ServingRuntime describes.
+spread := json.patch(served, [
+	{"op": "add", "path": "/pods/0/completedBy", "value": "ServingRuntime"},
+	{"op": "add", "path": "/pods/-", "value": {
+		"path": "spec.predictor.workerSpec",
+		"labels": {},
+		"completedBy": "ServingRuntime",
+		"spec": {"pipelineParallelSize": 2, "serviceAccountName": "cart", "automountServiceAccountToken": false},
+	}},
+	{"op": "add", "path": "/images/-", "value": {
+		"path": "spec.predictor.workerSpec.containers",
+		"container": "",
+		"reference": null,
+		"digest": null,
+		"chosenBy": "ServingRuntime",
+	}},
+	{"op": "add", "path": "/related/networkPolicies/items/0/selects/-", "value": "spec.predictor.workerSpec"},
+])
+
 terms(findings) := {finding.term | some finding in findings}

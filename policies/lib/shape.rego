@@ -9,7 +9,7 @@ import data.interlock.lib.workload
 
 # The types Kubernetes gives the fields that gates read.
 fields := {
-	"pod": {"path": "string", "spec": "object", "annotations": "object"},
+	"pod": {"path": "string", "spec": "object", "annotations": "object", "completedBy": "string"},
 	"spec": {
 		"containers": "array", "initContainers": "array", "ephemeralContainers": "array", "volumes": "array",
 		"securityContext": "object", "resources": "object", "os": "object", "hostUsers": "boolean",
@@ -38,7 +38,13 @@ members := {
 }
 
 # One sentence for all of them; undefined when every pod template is in order.
-unreadable := $"{concat("; ", first)}; correct the object" if {
+unreadable := msg if {
+	workload.elsewhere
+	msg := concat("", [
+		$"{workload.subject} takes its pod template from {workload.elsewhere}, which this dossier does not hold; ",
+		"judge that object, or write the template into this one",
+	])
+} else := $"{concat("; ", first)}; correct the object" if {
 	count(problems) > 0
 	first := array.slice(sort(problems), 0, 3)
 }
@@ -63,6 +69,7 @@ problems contains $"pod template {index} has no {field}" if {
 
 problems contains $"{workload.place(pod)} has no container" if {
 	some pod in workload.pods
+	not workload.completes(pod)
 	count([c | some c in workload.containers; c.pod.path == pod.path]) == 0
 }
 

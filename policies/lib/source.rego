@@ -15,6 +15,17 @@ items(name) := list if {
 
 default gap(_) := "the dossier holds no such list; gather it again"
 
+# Why the source could not be asked, in its own word.
+default reason(_) := ""
+
+reason(name) := word if {
+	source := object.get(input, ["related", name], null)
+	source.state == "unavailable"
+	word := source.reason
+	is_string(word)
+	regex.match(`^[A-Za-z]{1,64}$`, word)
+}
+
 gap(name) := $"{name} could not be asked ({reason}): {message}" if {
 	source := object.get(input, ["related", name], null)
 	source.state == "unavailable"

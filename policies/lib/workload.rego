@@ -12,7 +12,20 @@ subject := $"{input.subject.kind} {input.subject.namespace}/{input.subject.name}
 without_pods := $"{subject} has no pod template" if {
 	is_array(input.pods)
 	count(input.pods) == 0
+	not elsewhere
 }
+
+# The object that holds the pod template instead, as a Rollout's workloadRef names it.
+elsewhere := concat(" ", [named_by(reference, "kind"), named_by(reference, "name")]) if {
+	is_array(input.pods)
+	count(input.pods) == 0
+	reference := input.object.spec.workloadRef
+	is_object(reference)
+}
+
+named_by(reference, field) := reference[field] if {
+	is_string(reference[field])
+} else := "?"
 
 # Pod templates of the right shape; data.interlock.lib.shape says what is wrong with the others.
 pods := [pod |
@@ -29,6 +42,8 @@ pods := [pod |
 #   pod            its pod template
 #   spec, security the container and its securityContext
 #   completed      another object adds to this container (a KServe model, completed by its ServingRuntime)
+#
+# A pod that says completedBy may get more containers from there.
 containers := [container |
 	some pod in pods
 	some container in array.concat(listed(pod), served(pod))
@@ -39,21 +54,26 @@ listed(pod) := [container |
 	is_array(pod.spec[list])
 	some index, spec in pod.spec[list]
 	is_object(spec)
-	container := record(pod, list, spec, named(spec, $"{list}[{index}]"), false)
+	container := record(pod, list, spec, named(spec, $"{list}[{index}]"), completes(pod))
 ]
+
+default completes(_) := false
+
+completes(pod) if is_string(pod.completedBy)
 
 # KServe lets a predictor name a model framework instead of a container; the field is a container all the same.
 served(pod) := [container |
-	some framework in frameworks
+	some framework, completed in frameworks
 	spec := pod.spec[framework]
 	is_object(spec)
-	container := record(pod, framework, spec, named(spec, "kserve-container"), true)
+	container := record(pod, framework, spec, named(spec, "kserve-container"), completed)
 ]
 
-frameworks := [
-	"model", "huggingface", "lightgbm", "onnx", "paddle", "pmml", "pytorch", "sklearn", "tensorflow", "triton", "xgboost",
-	"art",
-]
+# Whether a ServingRuntime completes it. An explainer's container gets an image from elsewhere, and nothing more.
+frameworks := {
+	"model": true, "huggingface": true, "lightgbm": true, "onnx": true, "paddle": true, "pmml": true, "pytorch": true,
+	"sklearn": true, "tensorflow": true, "triton": true, "xgboost": true, "art": false,
+}
 
 record(pod, list, spec, name, completed) := {
 	"name": name,
@@ -76,10 +96,8 @@ prefix(pod) := $"{place(pod)}/" if count(pods) > 1
 
 prefix(_) := "" if count(pods) < 2
 
-# A pod template in words; a bare Pod has no path.
-place(pod) := pod.path if pod.path != ""
-
-else := "pod"
+# A pod template in words; that of a bare Pod is called pod.
+place(pod) := pod.path
 
 # A field that is an object, or an empty one.
 section(object, field) := object[field] if {

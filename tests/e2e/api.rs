@@ -21,52 +21,245 @@ const RELEASE: &str = "apiVersion: interlock.dev/v1alpha1\nkind: Release\nmetada
 type Wrong = (&'static str, &'static str, &'static str, &'static [&'static str]);
 
 const WRONG: &[Wrong] = &[
-    (SIGNER, "BEGIN PUBLIC", "BEGIN RSA PUBLIC", &["spec.publicKey.pem", "paste the content of cosign.pub"]),
-    (SIGNER, "MFkw", "-----BEGIN PRIVATE KEY-----", &["spec.publicKey.pem", "must not hold a private key"]),
-    (SIGNER, "    pem: ", "    key: ", &["spec.publicKey.key", "field not declared in schema"]),
-    (SIGNER, "-----BEGIN PUBLIC KEY-----\\nMFkw\\n-----END PUBLIC KEY-----\\n", "", &["spec.publicKey.pem"]),
-    (BUNDLE, "oci://", "https://", &["spec.url", "must be oci://HOST[:PORT]/PATH"]),
-    (BUNDLE, "baseline\n", "baseline:stable\n", &["spec.url", "put the tag, semver range or digest into spec.ref"]),
-    (BUNDLE, "policies/baseline", "Policies/Baseline", &["spec.url", "lower-case path"]),
-    (BUNDLE, "{tag: stable}", "{}", &["spec.ref", "exactly one of tag, semver and digest"]),
-    (BUNDLE, "{tag: stable}", "{tag: stable, semver: ^1}", &["spec.ref", "exactly one of tag, semver and digest"]),
-    (BUNDLE, "{tag: stable}", "{digest: sha256:abc}", &["spec.ref.digest", "sha256:[a-f0-9]{64}"]),
-    (BUNDLE, "{tag: stable}", "{tag: not a tag}", &["spec.ref.tag", "a-zA-Z0-9_"]),
-    (BUNDLE, "[platform]}", "[platform], threshold: 2}", &["spec.signedBy", "lower the threshold"]),
-    (BUNDLE, "[platform]}", "[platform], threshold: 0}", &["spec.signedBy.threshold", "greater than or equal to 1"]),
-    (BUNDLE, "[platform]", "[]", &["spec.signedBy.signers", "at least 1 items"]),
-    (BUNDLE, "[platform]", "[platform, platform]", &["spec.signedBy.signers", "duplicate"]),
-    (BUNDLE, "  signedBy: {signers: [platform]}\n", "", &["spec.signedBy", "Required value"]),
-    (BUNDLE, "  ref:", "  pollInterval: 1s\n  ref:", &["spec.pollInterval", "between 10s and 24h"]),
-    (BUNDLE, "  ref:", "  pollInterval: soon\n  ref:", &["spec.pollInterval", "must be a duration", "for example 5m"]),
-    (BUNDLE, "  ref:", "  limits: {memory: lots}\n  ref:", &["spec.limits", "memory must be a size between 4Mi and 2Gi"]),
-    (BUNDLE, "  ref:", "  input: Everything\n  ref:", &["spec.input", "\"Dossier\", \"Object\", \"GatekeeperReview\""]),
-    (BUNDLE, "  ref:", "  limits: {memory: 1Ki}\n  ref:", &["spec.limits", "memory must be a size between 4Mi and 2Gi"]),
-    (BUNDLE, "  ref:", "  limits: {deadline: 1h}\n  ref:", &["spec.limits.deadline", "between 10ms and 30s"]),
-    (BUNDLE, "  ref:", "  limits: {resultSize: 1Gi}\n  ref:", &["spec.limits", "resultSize must be a size between 1Ki and 16Mi"]),
-    (TRACK, "[{group: apps, kind: Deployment}]", "[]", &["spec.match.kinds", "at least 1 items"]),
-    (TRACK, "kind: Deployment}", "kind: deployments}", &["spec.match.kinds[0].kind", "^[A-Z]"]),
-    (TRACK, "  match:", "  priority: -1\n  match:", &["spec.priority", "greater than or equal to 0"]),
+    (
+        SIGNER,
+        "BEGIN PUBLIC",
+        "BEGIN RSA PUBLIC",
+        &["spec.publicKey.pem", "paste the content of cosign.pub"],
+    ),
+    (
+        SIGNER,
+        "MFkw",
+        "-----BEGIN PRIVATE KEY-----",
+        &["spec.publicKey.pem", "must not hold a private key"],
+    ),
+    (
+        SIGNER,
+        "    pem: ",
+        "    key: ",
+        &["spec.publicKey.key", "field not declared in schema"],
+    ),
+    (
+        SIGNER,
+        "-----BEGIN PUBLIC KEY-----\\nMFkw\\n-----END PUBLIC KEY-----\\n",
+        "",
+        &["spec.publicKey.pem"],
+    ),
+    (
+        BUNDLE,
+        "oci://",
+        "https://",
+        &["spec.url", "must be oci://HOST[:PORT]/PATH"],
+    ),
+    (
+        BUNDLE,
+        "baseline\n",
+        "baseline:stable\n",
+        &["spec.url", "put the tag, semver range or digest into spec.ref"],
+    ),
+    (
+        BUNDLE,
+        "policies/baseline",
+        "Policies/Baseline",
+        &["spec.url", "lower-case path"],
+    ),
+    (
+        BUNDLE,
+        "{tag: stable}",
+        "{}",
+        &["spec.ref", "exactly one of tag, semver and digest"],
+    ),
+    (
+        BUNDLE,
+        "{tag: stable}",
+        "{tag: stable, semver: ^1}",
+        &["spec.ref", "exactly one of tag, semver and digest"],
+    ),
+    (
+        BUNDLE,
+        "{tag: stable}",
+        "{digest: sha256:abc}",
+        &["spec.ref.digest", "sha256:[a-f0-9]{64}"],
+    ),
+    (
+        BUNDLE,
+        "{tag: stable}",
+        "{tag: not a tag}",
+        &["spec.ref.tag", "a-zA-Z0-9_"],
+    ),
+    (
+        BUNDLE,
+        "[platform]}",
+        "[platform], threshold: 2}",
+        &["spec.signedBy", "lower the threshold"],
+    ),
+    (
+        BUNDLE,
+        "[platform]}",
+        "[platform], threshold: 0}",
+        &["spec.signedBy.threshold", "greater than or equal to 1"],
+    ),
+    (
+        BUNDLE,
+        "[platform]",
+        "[]",
+        &["spec.signedBy.signers", "at least 1 items"],
+    ),
+    (
+        BUNDLE,
+        "[platform]",
+        "[platform, platform]",
+        &["spec.signedBy.signers", "duplicate"],
+    ),
+    (
+        BUNDLE,
+        "  signedBy: {signers: [platform]}\n",
+        "",
+        &["spec.signedBy", "Required value"],
+    ),
+    (
+        BUNDLE,
+        "  ref:",
+        "  pollInterval: 1s\n  ref:",
+        &["spec.pollInterval", "between 10s and 24h"],
+    ),
+    (
+        BUNDLE,
+        "  ref:",
+        "  pollInterval: soon\n  ref:",
+        &["spec.pollInterval", "must be a duration", "for example 5m"],
+    ),
+    (
+        BUNDLE,
+        "  ref:",
+        "  limits: {memory: lots}\n  ref:",
+        &["spec.limits", "memory must be a size between 4Mi and 2Gi"],
+    ),
+    (
+        BUNDLE,
+        "  ref:",
+        "  input: Everything\n  ref:",
+        &["spec.input", "\"Dossier\", \"Object\", \"GatekeeperReview\""],
+    ),
+    (
+        BUNDLE,
+        "  ref:",
+        "  limits: {memory: 1Ki}\n  ref:",
+        &["spec.limits", "memory must be a size between 4Mi and 2Gi"],
+    ),
+    (
+        BUNDLE,
+        "  ref:",
+        "  limits: {deadline: 1h}\n  ref:",
+        &["spec.limits.deadline", "between 10ms and 30s"],
+    ),
+    (
+        BUNDLE,
+        "  ref:",
+        "  limits: {resultSize: 1Gi}\n  ref:",
+        &["spec.limits", "resultSize must be a size between 1Ki and 16Mi"],
+    ),
+    (
+        TRACK,
+        "[{group: apps, kind: Deployment}]",
+        "[]",
+        &["spec.match.kinds", "at least 1 items"],
+    ),
+    (
+        TRACK,
+        "kind: Deployment}",
+        "kind: deployments}",
+        &["spec.match.kinds[0].kind", "^[A-Z]"],
+    ),
+    (
+        TRACK,
+        "  match:",
+        "  priority: -1\n  match:",
+        &["spec.priority", "greater than or equal to 0"],
+    ),
     (TRACK, "[{name: baseline}]", "[]", &["spec.bundles", "at least 1 items"]),
-    (TRACK, "[{name: baseline}]", "[{name: baseline}, {name: baseline}]", &["spec.bundles", "baseline"]),
-    (TRACK, "  bundles:", "  gates: [{id: C-01, level: Block}]\n  bundles:", &["spec.gates[0].level", "\"Enforce\", \"Warn\", \"Audit\", \"Off\""]),
-    (TRACK, "  bundles:", "  gates: [{id: C-01, level: Enforce, effectiveOn: tomorrow}]\n  bundles:", &["spec.gates[0].effectiveOn", "date-time"]),
-    (TRACK, "  bundles:", "  gates: [{id: C-01, level: Warn, effectiveOn: \"2030-01-01T00:00:00Z\"}]\n  bundles:", &["spec.gates[0]", "effectiveOn needs level Enforce"]),
-    (TRACK, "    kinds:", "    objectSelector: {matchExpressions: [{key: a, operator: DoesNotExist}]}\n    kinds:", &["objectSelector.matchExpressions[0].operator", "\"In\", \"Exists\""]),
-    (TRACK, "    kinds:", "    objectSelector: {matchExpressions: [{key: a, operator: In}]}\n    kinds:", &["objectSelector.matchExpressions[0]", "operator In needs values"]),
-    (TRACK, "    kinds:", "    namespaceSelector: {matchExpressions: [{key: a, operator: Like, values: [b]}]}\n    kinds:", &["spec.match.namespaceSelector", "operator must be In or NotIn with values"]),
-    (TRACK, "    kinds:", "    namespaceSelector: {matchExpressions: [{key: a, operator: NotIn}]}\n    kinds:", &["spec.match.namespaceSelector", "operator must be In or NotIn with values"]),
-    (RELEASE, "apps/v1", "apps/v1/x", &["spec.subject.apiVersion", "must be GROUP/VERSION"]),
-    (RELEASE, "kind: Deployment,", "kind: deploy,", &["spec.subject.kind", "^[A-Z]"]),
+    (
+        TRACK,
+        "[{name: baseline}]",
+        "[{name: baseline}, {name: baseline}]",
+        &["spec.bundles", "baseline"],
+    ),
+    (
+        TRACK,
+        "  bundles:",
+        "  gates: [{id: C-01, level: Block}]\n  bundles:",
+        &["spec.gates[0].level", "\"Enforce\", \"Warn\", \"Audit\", \"Off\""],
+    ),
+    (
+        TRACK,
+        "  bundles:",
+        "  gates: [{id: C-01, level: Enforce, effectiveOn: tomorrow}]\n  bundles:",
+        &["spec.gates[0].effectiveOn", "date-time"],
+    ),
+    (
+        TRACK,
+        "  bundles:",
+        "  gates: [{id: C-01, level: Warn, effectiveOn: \"2030-01-01T00:00:00Z\"}]\n  bundles:",
+        &["spec.gates[0]", "effectiveOn needs level Enforce"],
+    ),
+    (
+        TRACK,
+        "    kinds:",
+        "    objectSelector: {matchExpressions: [{key: a, operator: DoesNotExist}]}\n    kinds:",
+        &["objectSelector.matchExpressions[0].operator", "\"In\", \"Exists\""],
+    ),
+    (
+        TRACK,
+        "    kinds:",
+        "    objectSelector: {matchExpressions: [{key: a, operator: In}]}\n    kinds:",
+        &["objectSelector.matchExpressions[0]", "operator In needs values"],
+    ),
+    (
+        TRACK,
+        "    kinds:",
+        "    namespaceSelector: {matchExpressions: [{key: a, operator: Like, values: [b]}]}\n    kinds:",
+        &[
+            "spec.match.namespaceSelector",
+            "operator must be In or NotIn with values",
+        ],
+    ),
+    (
+        TRACK,
+        "    kinds:",
+        "    namespaceSelector: {matchExpressions: [{key: a, operator: NotIn}]}\n    kinds:",
+        &[
+            "spec.match.namespaceSelector",
+            "operator must be In or NotIn with values",
+        ],
+    ),
+    (
+        RELEASE,
+        "apps/v1",
+        "apps/v1/x",
+        &["spec.subject.apiVersion", "must be GROUP/VERSION"],
+    ),
+    (
+        RELEASE,
+        "kind: Deployment,",
+        "kind: deploy,",
+        &["spec.subject.kind", "^[A-Z]"],
+    ),
     (RELEASE, ", name: cart}", "}", &["spec.subject.name", "Required value"]),
-    (RELEASE, "name: cart}", "name: cart, namespace: other}", &["namespace", "field not declared in schema"]),
+    (
+        RELEASE,
+        "name: cart}",
+        "name: cart, namespace: other}",
+        &["namespace", "field not declared in schema"],
+    ),
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_documents_are_refused_with_advice() -> Result<()> {
     let env = TestEnv::new("api-wrong").await?;
     for good in [SIGNER, BUNDLE, TRACK, RELEASE] {
-        env.apply(good).await.with_context(|| format!("this one is right:\n{good}"))?;
+        env.apply(good)
+            .await
+            .with_context(|| format!("this one is right:\n{good}"))?;
     }
     let mut problems = Vec::new();
     for (good, from, to, wanted) in WRONG {
@@ -93,16 +286,34 @@ async fn what_is_applied_twice_is_written_once() -> Result<()> {
         let good = good.replace("name: api}", "name: twice}");
         let first = env.apply(&good).await?.remove(0);
         let second = env.apply(&good).await?.remove(0);
-        ensure!(first.metadata.resource_version == second.metadata.resource_version, "applied twice: {good}");
+        ensure!(
+            first.metadata.resource_version == second.metadata.resource_version,
+            "applied twice: {good}"
+        );
         // With all its defaults written out, as `kubectl get -o yaml` gives it, it is still the same.
         let mut whole = documents(&good)?.remove(0);
         let spec = second.data.get("spec").cloned().context("no spec")?;
-        whole.as_object_mut().context("no object")?.insert("spec".to_owned(), spec.clone());
-        let third = apply(&env.client, &env.namespace, &serde_json::to_string(&whole)?).await?.remove(0);
-        ensure!(third.data.get("spec") == Some(&spec), "{spec} became {:?}", third.data.get("spec"));
-        ensure!(third.metadata.generation == second.metadata.generation, "a default changes nothing: {good}");
+        whole
+            .as_object_mut()
+            .context("no object")?
+            .insert("spec".to_owned(), spec.clone());
+        let third = apply(&env.client, &env.namespace, &serde_json::to_string(&whole)?)
+            .await?
+            .remove(0);
+        ensure!(
+            third.data.get("spec") == Some(&spec),
+            "{spec} became {:?}",
+            third.data.get("spec")
+        );
+        ensure!(
+            third.metadata.generation == second.metadata.generation,
+            "a default changes nothing: {good}"
+        );
     }
-    let bundle = env.apply(&BUNDLE.replace("name: api}", "name: twice}")).await?.remove(0);
+    let bundle = env
+        .apply(&BUNDLE.replace("name: api}", "name: twice}"))
+        .await?
+        .remove(0);
     let spec = bundle.data.get("spec").cloned().unwrap_or_default();
     let defaults = [
         ("/pollInterval", "300s"),
@@ -122,13 +333,21 @@ async fn what_is_applied_twice_is_written_once() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kubectl_shows_and_explains() -> Result<()> {
     let env = TestEnv::new("api-kubectl").await?;
-    env.apply(&[SIGNER, BUNDLE, TRACK, RELEASE].map(|good| good.replace("name: api}", "name: shown}")).join("---\n")).await?;
+    env.apply(
+        &[SIGNER, BUNDLE, TRACK, RELEASE]
+            .map(|good| good.replace("name: api}", "name: shown}"))
+            .join("---\n"),
+    )
+    .await?;
     let columns = [
         (vec!["signers"], "NAME ALGORITHM READY AGE"),
         (vec!["policybundles"], "NAME REVISION READY REASON AGE"),
         (vec!["tracks"], "NAME PRIORITY GOVERNED DENIED READY AGE"),
         (vec!["releases", "-n", &env.namespace], "NAME TRACK VERDICT AGE"),
-        (vec!["releases", "-o", "wide", "-n", &env.namespace], "NAME TRACK VERDICT AGE GATE MESSAGE"),
+        (
+            vec!["releases", "-o", "wide", "-n", &env.namespace],
+            "NAME TRACK VERDICT AGE GATE MESSAGE",
+        ),
     ];
     for (what, wanted) in columns {
         let shown = kubectl(&env, &[&["get"], what.as_slice()].concat()).await?;
@@ -137,7 +356,12 @@ async fn kubectl_shows_and_explains() -> Result<()> {
         ensure!(shown.contains("shown"), "{shown}");
     }
     let everything = kubectl(&env, &["get", "interlock", "-n", &env.namespace]).await?;
-    ensure!(["signer", "policybundle", "governancetrack", "release"].iter().all(|kind| everything.contains(kind)), "{everything}");
+    ensure!(
+        ["signer", "policybundle", "governancetrack", "release"]
+            .iter()
+            .all(|kind| everything.contains(kind)),
+        "{everything}"
+    );
     let explained = [
         ("signer.spec.publicKey.pem", "cosign.pub"),
         ("policybundle.spec.signedBy", "threshold"),
@@ -165,7 +389,11 @@ async fn kubectl(env: &TestEnv, arguments: &[&str]) -> Result<String> {
         .output()
         .await?;
     if !output.status.success() {
-        bail!("kubectl {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
+        bail!(
+            "kubectl {}: {}",
+            arguments.join(" "),
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
     Ok(String::from_utf8(output.stdout)?)
 }

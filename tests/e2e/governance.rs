@@ -36,7 +36,11 @@ async fn one_workload_has_one_release_and_one_track() -> Result<()> {
     ])
     .await?;
     let log = platform.operator.log();
-    ensure!(!log.contains("not reconciled"), "a workload was tried again:\n{}", platform.log_tail(60));
+    ensure!(
+        !log.contains("not reconciled"),
+        "a workload was tried again:\n{}",
+        platform.log_tail(60)
+    );
     Ok(())
 }
 
@@ -44,9 +48,13 @@ async fn one_workload_has_one_release_and_one_track() -> Result<()> {
 async fn declared_releases(platform: &Platform) -> Result<()> {
     let namespace = platform.namespace("declared").await?;
     let releases = platform.releases(&namespace);
-    platform.apply(&namespace, &track("declared", &namespace, 10, DEPLOYMENTS, "")).await?;
+    platform
+        .apply(&namespace, &track("declared", &namespace, 10, DEPLOYMENTS, ""))
+        .await?;
     platform.apply(&namespace, &idle("cart")).await?;
-    platform.release_says(&namespace, "deployment-cart", "Deny", "GateDenied").await?;
+    platform
+        .release_says(&namespace, "deployment-cart", "Deny", "GateDenied")
+        .await?;
 
     platform.apply(&namespace, &declared("cart", "cart")).await?;
     platform.release_says(&namespace, "cart", "Deny", "GateDenied").await?;
@@ -54,21 +62,30 @@ async fn declared_releases(platform: &Platform) -> Result<()> {
 
     platform.apply(&namespace, &declared("twin", "cart")).await?;
     for (one, other) in [("cart", "twin"), ("twin", "cart")] {
-        let release = platform.release_says(&namespace, one, "Unknown", "DuplicateSubject").await?;
+        let release = platform
+            .release_says(&namespace, one, "Unknown", "DuplicateSubject")
+            .await?;
         let (_, status, message) = condition_of(release_conditions(&release), "Ready");
-        ensure!(status == "False" && message.contains(&format!("Release {other}")), "{status}: {message}");
+        ensure!(
+            status == "False" && message.contains(&format!("Release {other}")),
+            "{status}: {message}"
+        );
         ensure!(release.status.unwrap_or_default().track.is_none(), "no track judges it");
     }
     releases.delete("twin", &DeleteParams::default()).await?;
     platform.release_says(&namespace, "cart", "Deny", "GateDenied").await?;
 
     releases.delete("cart", &DeleteParams::default()).await?;
-    platform.release_says(&namespace, "deployment-cart", "Deny", "GateDenied").await?;
+    platform
+        .release_says(&namespace, "deployment-cart", "Deny", "GateDenied")
+        .await?;
     ensure!(names(&releases).await? == ["deployment-cart"]);
 
     // A Release may come before its workload.
     platform.apply(&namespace, &declared("early", "late")).await?;
-    platform.release_says(&namespace, "early", "Unknown", "SubjectNotFound").await?;
+    platform
+        .release_says(&namespace, "early", "Unknown", "SubjectNotFound")
+        .await?;
     platform.apply(&namespace, &idle("late")).await?;
     platform.release_says(&namespace, "early", "Deny", "GateDenied").await?;
     ensure!(names(&releases).await? == ["deployment-cart", "early"]);
@@ -79,17 +96,29 @@ async fn declared_releases(platform: &Platform) -> Result<()> {
 async fn adoption(platform: &Platform) -> Result<()> {
     let namespace = platform.namespace("adoption").await?;
     let releases = platform.releases(&namespace);
-    platform.apply(&namespace, &track("adoption", &namespace, 10, DEPLOYMENTS, "")).await?;
+    platform
+        .apply(&namespace, &track("adoption", &namespace, 10, DEPLOYMENTS, ""))
+        .await?;
     platform.apply(&namespace, &idle("cart")).await?;
-    platform.release_says(&namespace, "deployment-cart", "Deny", "GateDenied").await?;
+    platform
+        .release_says(&namespace, "deployment-cart", "Deny", "GateDenied")
+        .await?;
     platform.apply(&namespace, &declared("deployment-cart", "cart")).await?;
-    object_becomes(&releases, "deployment-cart", "no longer discovered, nor owned by the workload", SOON, |release| {
-        !release.labels().contains_key(ORIGIN_LABEL) && release.owner_references().is_empty()
-    })
+    object_becomes(
+        &releases,
+        "deployment-cart",
+        "no longer discovered, nor owned by the workload",
+        SOON,
+        |release| !release.labels().contains_key(ORIGIN_LABEL) && release.owner_references().is_empty(),
+    )
     .await?;
     // The workload goes, and what a person declared stays.
-    Api::<Deployment>::namespaced(platform.client.clone(), &namespace).delete("cart", &DeleteParams::default()).await?;
-    platform.release_says(&namespace, "deployment-cart", "Unknown", "SubjectNotFound").await?;
+    Api::<Deployment>::namespaced(platform.client.clone(), &namespace)
+        .delete("cart", &DeleteParams::default())
+        .await?;
+    platform
+        .release_says(&namespace, "deployment-cart", "Unknown", "SubjectNotFound")
+        .await?;
     Ok(())
 }
 
@@ -97,27 +126,47 @@ async fn adoption(platform: &Platform) -> Result<()> {
 async fn priorities(platform: &Platform) -> Result<()> {
     let namespace = platform.namespace("priorities").await?;
     let governed_by = async |name: &'static str| {
-        let is_so = |release: &Release| release.status.as_ref().and_then(|status| status.track.as_deref()) == Some(name);
+        let is_so =
+            |release: &Release| release.status.as_ref().and_then(|status| status.track.as_deref()) == Some(name);
         object_becomes(&platform.releases(&namespace), "deployment-cart", name, SOON, is_so).await
     };
-    platform.apply(&namespace, &track("low", &namespace, 10, DEPLOYMENTS, "")).await?;
+    platform
+        .apply(&namespace, &track("low", &namespace, 10, DEPLOYMENTS, ""))
+        .await?;
     platform.apply(&namespace, &idle("cart")).await?;
     governed_by("low").await?;
 
-    platform.apply(&namespace, &track("high", &namespace, 10, DEPLOYMENTS, "")).await?;
-    let release = platform.release_says(&namespace, "deployment-cart", "Unknown", "TrackConflict").await?;
+    platform
+        .apply(&namespace, &track("high", &namespace, 10, DEPLOYMENTS, ""))
+        .await?;
+    let release = platform
+        .release_says(&namespace, "deployment-cart", "Unknown", "TrackConflict")
+        .await?;
     let (reason, status, message) = condition_of(release_conditions(&release), "TrackAssigned");
-    ensure!((reason, status) == ("TrackConflict", "False") && message.contains("high, low"), "{reason} {status} {message}");
-    ensure!(condition_of(release_conditions(&release), "Stalled").1 == "True", "only a person can resolve it");
+    ensure!(
+        (reason, status) == ("TrackConflict", "False") && message.contains("high, low"),
+        "{reason} {status} {message}"
+    );
+    ensure!(
+        condition_of(release_conditions(&release), "Stalled").1 == "True",
+        "only a person can resolve it"
+    );
 
-    platform.apply(&namespace, &track("high", &namespace, 20, DEPLOYMENTS, "")).await?;
+    platform
+        .apply(&namespace, &track("high", &namespace, 20, DEPLOYMENTS, ""))
+        .await?;
     governed_by("high").await?;
-    platform.release_says(&namespace, "deployment-cart", "Deny", "GateDenied").await?;
+    platform
+        .release_says(&namespace, "deployment-cart", "Deny", "GateDenied")
+        .await?;
 
     // Tracks that ask for a label: one stricter, one laxer.
     let asking = |name: &str, priority| {
         let track = track(name, &namespace, priority, DEPLOYMENTS, "");
-        track.replace("    namespaceSelector", &format!("    objectSelector: {{matchLabels: {{{name}: please}}}}\n    namespaceSelector"))
+        track.replace(
+            "    namespaceSelector",
+            &format!("    objectSelector: {{matchLabels: {{{name}: please}}}}\n    namespaceSelector"),
+        )
     };
     platform.apply(&namespace, &asking("stricter", 30)).await?;
     platform.apply(&namespace, &asking("laxer", 5)).await?;
@@ -131,7 +180,9 @@ async fn priorities(platform: &Platform) -> Result<()> {
     label(json!({"stricter": null})).await?;
     governed_by("high").await?;
 
-    Api::<GovernanceTrack>::all(platform.client.clone()).delete("high", &DeleteParams::default()).await?;
+    Api::<GovernanceTrack>::all(platform.client.clone())
+        .delete("high", &DeleteParams::default())
+        .await?;
     governed_by("low").await?;
     Ok(())
 }
@@ -141,16 +192,27 @@ async fn owners(platform: &Platform) -> Result<()> {
     let namespace = platform.namespace("owners").await?;
     let releases = platform.releases(&namespace);
     let kinds = "[{group: apps, kind: Deployment}, {group: apps, kind: ReplicaSet}, {kind: Pod}]";
-    platform.apply(&namespace, &track("owners", &namespace, 10, kinds, "")).await?;
-    platform.apply(&namespace, &idle("cart").replace("replicas: 0", "replicas: 2")).await?;
-    platform.release_says(&namespace, "deployment-cart", "Deny", "GateDenied").await?;
+    platform
+        .apply(&namespace, &track("owners", &namespace, 10, kinds, ""))
+        .await?;
+    platform
+        .apply(&namespace, &idle("cart").replace("replicas: 0", "replicas: 2"))
+        .await?;
+    platform
+        .release_says(&namespace, "deployment-cart", "Deny", "GateDenied")
+        .await?;
     let pods: Api<Pod> = Api::namespaced(platform.client.clone(), &namespace);
     let made = async || Ok((pods.list(&ListParams::default()).await?.items.len() == 2).then_some(()));
     eventually("the Deployment has its Pods", SOON, made).await?;
-    track_becomes(platform, "owners", "governs one workload, and nothing is left over", |track| {
-        let status = track.status.clone().unwrap_or_default();
-        status.counts.unwrap_or_default().governed == 1 && status.ungoverned.unwrap_or_default().count == 0
-    })
+    track_becomes(
+        platform,
+        "owners",
+        "governs one workload, and nothing is left over",
+        |track| {
+            let status = track.status.clone().unwrap_or_default();
+            status.counts.unwrap_or_default().governed == 1 && status.ungoverned.unwrap_or_default().count == 0
+        },
+    )
     .await?;
     ensure!(names(&releases).await? == ["deployment-cart"]);
 
@@ -159,19 +221,45 @@ async fn owners(platform: &Platform) -> Result<()> {
         ownerReferences: [{apiVersion: apps/v1, kind: Deployment, name: cart, controller: true, \
         uid: 00000000-0000-0000-0000-000000000000}]\nspec: {containers: [{name: app, image: nginx}]}\n";
     platform.apply(&namespace, forged).await?;
-    platform.release_says(&namespace, "pod-forged", "Deny", "GateDenied").await?;
+    platform
+        .release_says(&namespace, "pod-forged", "Deny", "GateDenied")
+        .await?;
     let nothing = Patch::Merge(json!({"metadata": {"finalizers": null}}));
     pods.patch("forged", &PatchParams::default(), &nothing).await?;
     pods.delete("forged", &DeleteParams::default()).await.ok();
     object_goes(&releases, "pod-forged", SOON).await?;
 
     // An owner of a kind that no track names is nobody's top.
-    platform.apply(&namespace, &declared("pod", "cart").replace("kind: Deployment", "kind: ReplicaSet")).await?;
-    let replica_sets: Api<k8s_openapi::api::apps::v1::ReplicaSet> = Api::namespaced(platform.client.clone(), &namespace);
-    let set = replica_sets.list(&ListParams::default()).await?.items.first().map(ResourceExt::name_any).unwrap_or_default();
-    platform.apply(&namespace, &declared("set", &set).replace("kind: Deployment", "kind: ReplicaSet")).await?;
-    let release = platform.release_says(&namespace, "set", "Unknown", "Controlled").await?;
-    ensure!(condition_of(release_conditions(&release), "Ready").2.contains("Deployment"), "it names the owner");
+    platform
+        .apply(
+            &namespace,
+            &declared("pod", "cart").replace("kind: Deployment", "kind: ReplicaSet"),
+        )
+        .await?;
+    let replica_sets: Api<k8s_openapi::api::apps::v1::ReplicaSet> =
+        Api::namespaced(platform.client.clone(), &namespace);
+    let set = replica_sets
+        .list(&ListParams::default())
+        .await?
+        .items
+        .first()
+        .map(ResourceExt::name_any)
+        .unwrap_or_default();
+    platform
+        .apply(
+            &namespace,
+            &declared("set", &set).replace("kind: Deployment", "kind: ReplicaSet"),
+        )
+        .await?;
+    let release = platform
+        .release_says(&namespace, "set", "Unknown", "Controlled")
+        .await?;
+    ensure!(
+        condition_of(release_conditions(&release), "Ready")
+            .2
+            .contains("Deployment"),
+        "it names the owner"
+    );
     Ok(())
 }
 
@@ -179,7 +267,8 @@ async fn owners(platform: &Platform) -> Result<()> {
 async fn ungoverned(platform: &Platform) -> Result<()> {
     let namespace = platform.namespace("ungoverned").await?;
     let releases = platform.releases(&namespace);
-    let labelled = track("ungoverned", &namespace, 10, DEPLOYMENTS, "").replace("kubernetes.io/metadata.name", "story-governs");
+    let labelled =
+        track("ungoverned", &namespace, 10, DEPLOYMENTS, "").replace("kubernetes.io/metadata.name", "story-governs");
     platform.apply(&namespace, &labelled).await?;
     platform.apply(&namespace, &idle("cart")).await?;
     let namespaces: Api<Namespace> = Api::all(platform.client.clone());
@@ -189,19 +278,46 @@ async fn ungoverned(platform: &Platform) -> Result<()> {
         namespaces.patch(&namespace, &PatchParams::default(), &patch).await
     };
     let subject = format!("Deployment {namespace}/cart");
-    let governed = |track: &GovernanceTrack| track.status.clone().unwrap_or_default().counts.unwrap_or_default().governed;
-    let left_over = |track: &GovernanceTrack| track.status.clone().unwrap_or_default().ungoverned.unwrap_or_default().sample;
+    let governed = |track: &GovernanceTrack| {
+        track
+            .status
+            .clone()
+            .unwrap_or_default()
+            .counts
+            .unwrap_or_default()
+            .governed
+    };
+    let left_over = |track: &GovernanceTrack| {
+        track
+            .status
+            .clone()
+            .unwrap_or_default()
+            .ungoverned
+            .unwrap_or_default()
+            .sample
+    };
     // Other stories' Deployments are ungoverned for moments, and the sample holds ten: this one sorts late.
     govern(true).await?;
-    platform.release_says(&namespace, "deployment-cart", "Deny", "GateDenied").await?;
-    track_becomes(platform, "ungoverned", "governs it", |track| governed(track) == 1 && !left_over(track).contains(&subject)).await?;
+    platform
+        .release_says(&namespace, "deployment-cart", "Deny", "GateDenied")
+        .await?;
+    track_becomes(platform, "ungoverned", "governs it", |track| {
+        governed(track) == 1 && !left_over(track).contains(&subject)
+    })
+    .await?;
     govern(false).await?;
     object_goes(&releases, "deployment-cart", SOON).await?;
-    track_becomes(platform, "ungoverned", "names it", |track| governed(track) == 0 && left_over(track).contains(&subject)).await?;
+    track_becomes(platform, "ungoverned", "names it", |track| {
+        governed(track) == 0 && left_over(track).contains(&subject)
+    })
+    .await?;
 
     platform.apply(&namespace, &declared("cart", "cart")).await?;
     platform.release_says(&namespace, "cart", "Unknown", "NoTrack").await?;
-    track_becomes(platform, "ungoverned", "still names it", |track| left_over(track).contains(&subject)).await?;
+    track_becomes(platform, "ungoverned", "still names it", |track| {
+        left_over(track).contains(&subject)
+    })
+    .await?;
     govern(true).await?;
     platform.release_says(&namespace, "cart", "Deny", "GateDenied").await?;
     Ok(())
@@ -210,7 +326,9 @@ async fn ungoverned(platform: &Platform) -> Result<()> {
 /// Workloads that go while they are judged leave nothing behind.
 async fn churn(platform: &Platform) -> Result<()> {
     let namespace = platform.namespace("churn").await?;
-    platform.apply(&namespace, &track("churn", &namespace, 10, DEPLOYMENTS, "")).await?;
+    platform
+        .apply(&namespace, &track("churn", &namespace, 10, DEPLOYMENTS, ""))
+        .await?;
     let deployments: Api<Deployment> = Api::namespaced(platform.client.clone(), &namespace);
     for round in 0..60_u64 {
         platform.apply(&namespace, &idle("brief")).await?;
@@ -222,7 +340,9 @@ async fn churn(platform: &Platform) -> Result<()> {
     eventually("no Release is left", SOON, empty).await?;
     // The same with a whole namespace.
     platform.apply(&namespace, &idle("brief")).await?;
-    platform.release_says(&namespace, "deployment-brief", "Deny", "GateDenied").await?;
+    platform
+        .release_says(&namespace, "deployment-brief", "Deny", "GateDenied")
+        .await?;
     let namespaces: Api<Namespace> = Api::all(platform.client.clone());
     namespaces.delete(&namespace, &DeleteParams::default()).await?;
     object_goes(&namespaces, &namespace, SOON).await
@@ -232,35 +352,54 @@ async fn churn(platform: &Platform) -> Result<()> {
 async fn tampering(platform: &Platform) -> Result<()> {
     let namespace = platform.namespace("tampering").await?;
     let releases = platform.releases(&namespace);
-    platform.apply(&namespace, &track("tampering", &namespace, 10, DEPLOYMENTS, "")).await?;
+    platform
+        .apply(&namespace, &track("tampering", &namespace, 10, DEPLOYMENTS, ""))
+        .await?;
     platform.apply(&namespace, &idle("cart")).await?;
-    let before = platform.release_says(&namespace, "deployment-cart", "Deny", "GateDenied").await?;
+    let before = platform
+        .release_says(&namespace, "deployment-cart", "Deny", "GateDenied")
+        .await?;
 
     releases.delete("deployment-cart", &DeleteParams::default()).await?;
     let back = object_becomes(&releases, "deployment-cart", "made anew", SOON, |release| {
-        release.uid() != before.uid() && release.status.as_ref().and_then(|status| status.verdict) == Some(Verdict::Deny)
+        release.uid() != before.uid()
+            && release.status.as_ref().and_then(|status| status.verdict) == Some(Verdict::Deny)
     })
     .await?;
 
     let lie = json!({"status": {"verdict": "Allow", "gates": [], "gatesOmitted": 7, "recheckAt": "2030-01-01T00:00:00Z",
         "conditions": [{"type": "Ready", "status": "True", "reason": "Allowed", "message": "trust me",
             "lastTransitionTime": "2020-01-01T00:00:00Z"}]}});
-    releases.patch_status("deployment-cart", &PatchParams::default(), &Patch::Merge(lie)).await?;
-    object_becomes(&releases, "deployment-cart", "as it was before the lie", SOON, |release| {
-        let (Some(now), Some(was)) = (&release.status, &back.status) else { return false };
-        let ready = |status| condition_of(status, "Ready").0;
-        now.verdict == was.verdict
-            && now.gates == was.gates
-            && now.gates_omitted == was.gates_omitted
-            && now.recheck_at == was.recheck_at
-            && ready(&now.conditions) == ready(&was.conditions)
-            && condition_of(&now.conditions, "Stalled").1 == "True"
-    })
+    releases
+        .patch_status("deployment-cart", &PatchParams::default(), &Patch::Merge(lie))
+        .await?;
+    object_becomes(
+        &releases,
+        "deployment-cart",
+        "as it was before the lie",
+        SOON,
+        |release| {
+            let (Some(now), Some(was)) = (&release.status, &back.status) else {
+                return false;
+            };
+            let ready = |status| condition_of(status, "Ready").0;
+            now.verdict == was.verdict
+                && now.gates == was.gates
+                && now.gates_omitted == was.gates_omitted
+                && now.recheck_at == was.recheck_at
+                && ready(&now.conditions) == ready(&was.conditions)
+                && condition_of(&now.conditions, "Stalled").1 == "True"
+        },
+    )
     .await?;
 
     let wiped = json!({"status": null});
-    releases.patch_status("deployment-cart", &PatchParams::default(), &Patch::Merge(wiped)).await?;
-    platform.release_says(&namespace, "deployment-cart", "Deny", "GateDenied").await?;
+    releases
+        .patch_status("deployment-cart", &PatchParams::default(), &Patch::Merge(wiped))
+        .await?;
+    platform
+        .release_says(&namespace, "deployment-cart", "Deny", "GateDenied")
+        .await?;
     Ok(())
 }
 
@@ -268,11 +407,19 @@ async fn tampering(platform: &Platform) -> Result<()> {
 async fn release_names(platform: &Platform) -> Result<()> {
     let namespace = platform.namespace("names").await?;
     let releases = platform.releases(&namespace);
-    platform.apply(&namespace, &track("names", &namespace, 10, DEPLOYMENTS, "")).await?;
-    platform.apply(&namespace, &declared("deployment-cart", "other")).await?;
-    platform.release_says(&namespace, "deployment-cart", "Unknown", "SubjectNotFound").await?;
+    platform
+        .apply(&namespace, &track("names", &namespace, 10, DEPLOYMENTS, ""))
+        .await?;
+    platform
+        .apply(&namespace, &declared("deployment-cart", "other"))
+        .await?;
+    platform
+        .release_says(&namespace, "deployment-cart", "Unknown", "SubjectNotFound")
+        .await?;
     let long = format!("long-{}", "x".repeat(190));
-    platform.apply(&namespace, &[idle("cart"), idle(&long)].join("---\n")).await?;
+    platform
+        .apply(&namespace, &[idle("cart"), idle(&long)].join("---\n"))
+        .await?;
     let made = async || {
         let all = releases.list(&ListParams::default()).await?.items;
         Ok((all.len() == 3 && all.iter().all(|release| release.status.is_some())).then_some(all))
@@ -281,7 +428,10 @@ async fn release_names(platform: &Platform) -> Result<()> {
     for (subject, prefix) in [("cart", "deployment-cart-"), (long.as_str(), "deployment-long-xxxx")] {
         let release = all.iter().find(|release| release.spec.subject.name == subject);
         let name = release.map(ResourceExt::name_any).unwrap_or_default();
-        ensure!(name.starts_with(prefix) && name.len() <= 63, "{subject} has Release {name:?}");
+        ensure!(
+            name.starts_with(prefix) && name.len() <= 63,
+            "{subject} has Release {name:?}"
+        );
         platform.release_says(&namespace, &name, "Deny", "GateDenied").await?;
     }
     let untouched = releases.get("deployment-cart").await?;
@@ -293,55 +443,111 @@ async fn release_names(platform: &Platform) -> Result<()> {
 async fn levels(platform: &Platform) -> Result<()> {
     let namespace = platform.namespace("levels").await?;
     let by_tag = good("cart").replace(&format!("@sha256:{}", "a".repeat(64)), ":1.0");
-    let with_level = |level: &str| track("levels", &namespace, 10, DEPLOYMENTS, &format!("  gates: [{{id: C-01, {level}}}]\n"));
+    let with_level = |level: &str| {
+        track(
+            "levels",
+            &namespace,
+            10,
+            DEPLOYMENTS,
+            &format!("  gates: [{{id: C-01, {level}}}]\n"),
+        )
+    };
     platform.apply(&namespace, &with_level("level: Enforce")).await?;
     platform.apply(&namespace, &by_tag).await?;
-    platform.release_says(&namespace, "deployment-cart", "Deny", "GateDenied").await?;
+    platform
+        .release_says(&namespace, "deployment-cart", "Deny", "GateDenied")
+        .await?;
 
     for (given, level) in [("Warn", Level::Warn), ("Audit", Level::Audit)] {
-        platform.apply(&namespace, &with_level(&format!("level: {given}"))).await?;
-        object_becomes(&platform.releases(&namespace), "deployment-cart", given, SOON, |release| {
-            let status = release.status.clone().unwrap_or_default();
-            let reported = status.gates.iter().any(|gate| gate.id == "C-01" && gate.level == level && gate.result == GateOutcome::Fail);
-            status.verdict == Some(Verdict::Allow) && reported
-        })
+        platform
+            .apply(&namespace, &with_level(&format!("level: {given}")))
+            .await?;
+        object_becomes(
+            &platform.releases(&namespace),
+            "deployment-cart",
+            given,
+            SOON,
+            |release| {
+                let status = release.status.clone().unwrap_or_default();
+                let reported = status
+                    .gates
+                    .iter()
+                    .any(|gate| gate.id == "C-01" && gate.level == level && gate.result == GateOutcome::Fail);
+                status.verdict == Some(Verdict::Allow) && reported
+            },
+        )
         .await?;
     }
     platform.apply(&namespace, &with_level("level: \"Off\"")).await?;
-    object_becomes(&platform.releases(&namespace), "deployment-cart", "Off", SOON, |release| {
-        let status = release.status.clone().unwrap_or_default();
-        let silent = status.gates.iter().all(|gate| gate.id != "C-01") && !status.passed.contains(&"C-01".to_owned());
-        status.verdict == Some(Verdict::Allow) && silent
-    })
+    object_becomes(
+        &platform.releases(&namespace),
+        "deployment-cart",
+        "Off",
+        SOON,
+        |release| {
+            let status = release.status.clone().unwrap_or_default();
+            let silent =
+                status.gates.iter().all(|gate| gate.id != "C-01") && !status.passed.contains(&"C-01".to_owned());
+            status.verdict == Some(Verdict::Allow) && silent
+        },
+    )
     .await?;
 
     let soon = Timestamp::now() + SignedDuration::from_secs(12);
     let soon = Timestamp::from_second(soon.as_second())?;
-    platform.apply(&namespace, &with_level(&format!("level: Enforce, effectiveOn: \"{soon}\""))).await?;
-    object_becomes(&platform.releases(&namespace), "deployment-cart", "warned of what comes", SOON, |release| {
-        let status = release.status.clone().unwrap_or_default();
-        status.recheck_at.map(|time| time.0) == Some(soon) && status.verdict == Some(Verdict::Allow)
-    })
+    platform
+        .apply(
+            &namespace,
+            &with_level(&format!("level: Enforce, effectiveOn: \"{soon}\"")),
+        )
+        .await?;
+    object_becomes(
+        &platform.releases(&namespace),
+        "deployment-cart",
+        "warned of what comes",
+        SOON,
+        |release| {
+            let status = release.status.clone().unwrap_or_default();
+            status.recheck_at.map(|time| time.0) == Some(soon) && status.verdict == Some(Verdict::Allow)
+        },
+    )
     .await?;
-    let denied = platform.release_says(&namespace, "deployment-cart", "Deny", "GateDenied").await?;
-    let since = release_conditions(&denied).iter().find(|condition| condition.type_ == "Ready").map(|one| one.last_transition_time.0);
-    ensure!(since.is_some_and(|since| since >= soon && since <= soon + SignedDuration::from_secs(10)), "{since:?}, not {soon}");
-    ensure!(denied.status.unwrap_or_default().recheck_at.is_none(), "time changes nothing any more");
+    let denied = platform
+        .release_says(&namespace, "deployment-cart", "Deny", "GateDenied")
+        .await?;
+    let since = release_conditions(&denied)
+        .iter()
+        .find(|condition| condition.type_ == "Ready")
+        .map(|one| one.last_transition_time.0);
+    ensure!(
+        since.is_some_and(|since| since >= soon && since <= soon + SignedDuration::from_secs(10)),
+        "{since:?}, not {soon}"
+    );
+    ensure!(
+        denied.status.unwrap_or_default().recheck_at.is_none(),
+        "time changes nothing any more"
+    );
     Ok(())
 }
 
 /// A workload that never keeps still is judged all the same.
 async fn restless(platform: &Platform) -> Result<()> {
     let namespace = platform.namespace("restless").await?;
-    platform.apply(&namespace, &track("restless", &namespace, 10, DEPLOYMENTS, "")).await?;
+    platform
+        .apply(&namespace, &track("restless", &namespace, 10, DEPLOYMENTS, ""))
+        .await?;
     platform.apply(&namespace, &good("cart")).await?;
-    platform.release_says(&namespace, "deployment-cart", "Allow", "Allowed").await?;
+    platform
+        .release_says(&namespace, "deployment-cart", "Allow", "Allowed")
+        .await?;
     let deployments: Api<Deployment> = Api::namespaced(platform.client.clone(), &namespace);
     let busy = async {
         for round in 0.. {
             let image = json!([{"name": "app", "image": format!("nginx:{round}")}]);
             let patch = json!({"spec": {"replicas": 0, "template": {"spec": {"containers": image}}}});
-            deployments.patch("cart", &PatchParams::default(), &Patch::Strategic(patch)).await?;
+            deployments
+                .patch("cart", &PatchParams::default(), &Patch::Strategic(patch))
+                .await?;
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         anyhow::Ok(())

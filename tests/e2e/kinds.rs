@@ -24,9 +24,13 @@ async fn any_namespaced_kind_is_governed_as_far_as_the_operator_may_look() -> Re
     bring_baseline(&platform).await?;
     // With these rights, and no others, the main job is done.
     let namespace = platform.namespace("kinds").await?;
-    platform.apply(&namespace, &track("kinds", &namespace, 10, DEPLOYMENTS, "")).await?;
+    platform
+        .apply(&namespace, &track("kinds", &namespace, 10, DEPLOYMENTS, ""))
+        .await?;
     platform.apply(&namespace, &good("cart")).await?;
-    platform.release_says(&namespace, "deployment-cart", "Allow", "Allowed").await?;
+    platform
+        .release_says(&namespace, "deployment-cart", "Allow", "Allowed")
+        .await?;
     kinds_that_come_and_go(&platform).await?;
     kinds_that_cannot_be_governed(&platform).await?;
     kinds_that_may_not_be_listed(&platform).await?;
@@ -57,7 +61,12 @@ async fn kinds_that_come_and_go(platform: &Platform) -> Result<()> {
     let namespace = platform.namespace("gadgets").await?;
     let crds: Api<CustomResourceDefinition> = Api::all(platform.client.clone());
     platform.apply(&namespace, GADGET_READER).await?;
-    platform.apply(&namespace, &track("gadgets", &namespace, 10, "[{group: story.dev, kind: Gadget}]", "")).await?;
+    platform
+        .apply(
+            &namespace,
+            &track("gadgets", &namespace, 10, "[{group: story.dev, kind: Gadget}]", ""),
+        )
+        .await?;
     for round in ["first", "second"] {
         // The watch that ends says so first, then the search that finds nothing.
         track_becomes(platform, "gadgets", round, |track| {
@@ -68,14 +77,25 @@ async fn kinds_that_come_and_go(platform: &Platform) -> Result<()> {
         platform.apply(&namespace, &crd("Namespaced")).await?;
         object_becomes(&crds, "gadgets.story.dev", "established", SOON, |crd| {
             let conditions = crd.status.as_ref().and_then(|status| status.conditions.as_ref());
-            conditions.into_iter().flatten().any(|condition| condition.type_ == "Established" && condition.status == "True")
+            conditions
+                .into_iter()
+                .flatten()
+                .any(|condition| condition.type_ == "Established" && condition.status == "True")
         })
         .await?;
-        track_becomes(platform, "gadgets", "Ready", |track| ready_of(track) == ("Governing", "True", ready_of(track).2)).await?;
+        track_becomes(platform, "gadgets", "Ready", |track| {
+            ready_of(track) == ("Governing", "True", ready_of(track).2)
+        })
+        .await?;
         platform.apply(&namespace, GADGET).await?;
-        let release = platform.release_says(&namespace, "gadget-robot", "Deny", "GateDenied").await?;
+        let release = platform
+            .release_says(&namespace, "gadget-robot", "Deny", "GateDenied")
+            .await?;
         let gates = release.status.unwrap_or_default().gates;
-        ensure!(gates.iter().any(|gate| gate.id == "C-01" && gate.term == "arm"), "the pod inside it is judged: {gates:?}");
+        ensure!(
+            gates.iter().any(|gate| gate.id == "C-01" && gate.term == "arm"),
+            "the pod inside it is judged: {gates:?}"
+        );
 
         crds.delete("gadgets.story.dev", &DeleteParams::default()).await?;
         object_goes(&crds, "gadgets.story.dev", SOON).await?;
@@ -86,41 +106,91 @@ async fn kinds_that_come_and_go(platform: &Platform) -> Result<()> {
             let release = releases.get_opt("gadget-robot").await?;
             let unknown = |release: &Release| {
                 let verdict = release.status.as_ref().and_then(|status| status.verdict);
-                verdict == Some(Verdict::Unknown) && condition_of(release_conditions(release), "Ready").0 == "KindNotFound"
+                verdict == Some(Verdict::Unknown)
+                    && condition_of(release_conditions(release), "Ready").0 == "KindNotFound"
             };
             Ok(release.as_ref().is_none_or(unknown).then_some(()))
         })
         .await?;
     }
-    track_becomes(platform, "gadgets", "waits again", |track| ready_of(track).0 == "KindNotFound").await?;
+    track_becomes(platform, "gadgets", "waits again", |track| {
+        ready_of(track).0 == "KindNotFound"
+    })
+    .await?;
     Ok(())
 }
 
 /// A cluster-scoped kind is refused by name, even if it was namespaced before.
 async fn kinds_that_cannot_be_governed(platform: &Platform) -> Result<()> {
-    platform.apply("default", &track("cluster-wide", "default", 10, "[{kind: Namespace}]", "")).await?;
-    let refused = track_becomes(platform, "cluster-wide", "KindNotNamespaced", |track| ready_of(track).0 == "KindNotNamespaced").await?;
+    platform
+        .apply(
+            "default",
+            &track("cluster-wide", "default", 10, "[{kind: Namespace}]", ""),
+        )
+        .await?;
+    let refused = track_becomes(platform, "cluster-wide", "KindNotNamespaced", |track| {
+        ready_of(track).0 == "KindNotNamespaced"
+    })
+    .await?;
     ensure!(ready_of(&refused).2.contains("Namespace"), "{}", ready_of(&refused).2);
     platform.apply("default", &crd("Cluster")).await?;
-    track_becomes(platform, "gadgets", "KindNotNamespaced", |track| ready_of(track).0 == "KindNotNamespaced").await?;
+    track_becomes(platform, "gadgets", "KindNotNamespaced", |track| {
+        ready_of(track).0 == "KindNotNamespaced"
+    })
+    .await?;
     // A version that is not served is no such kind.
-    platform.apply("default", &track("old", "default", 10, "[{group: apps, version: v1beta1, kind: StatefulSet}]", "")).await?;
-    let missing = track_becomes(platform, "old", "KindNotFound", |track| ready_of(track).0 == "KindNotFound").await?;
+    platform
+        .apply(
+            "default",
+            &track(
+                "old",
+                "default",
+                10,
+                "[{group: apps, version: v1beta1, kind: StatefulSet}]",
+                "",
+            ),
+        )
+        .await?;
+    let missing = track_becomes(platform, "old", "KindNotFound", |track| {
+        ready_of(track).0 == "KindNotFound"
+    })
+    .await?;
     ensure!(ready_of(&missing).2.contains("v1beta1"), "{}", ready_of(&missing).2);
     // Nor does it take the kind away from a track that names a served one, whatever their priorities.
-    platform.apply("default", &track("old", "default", 99, "[{group: apps, version: v1beta1, kind: Deployment}]", "")).await?;
+    platform
+        .apply(
+            "default",
+            &track(
+                "old",
+                "default",
+                99,
+                "[{group: apps, version: v1beta1, kind: Deployment}]",
+                "",
+            ),
+        )
+        .await?;
     track_becomes(platform, "old", "VersionMismatch", |track| {
         ready_of(track).0 == "VersionMismatch" && ready_of(track).2.contains("version v1, not v1beta1")
     })
     .await?;
-    track_becomes(platform, "kinds", "still governs", |track| ready_of(track).0 == "Governing").await?;
+    track_becomes(platform, "kinds", "still governs", |track| {
+        ready_of(track).0 == "Governing"
+    })
+    .await?;
     let tracks: Api<GovernanceTrack> = Api::all(platform.client.clone());
     for name in ["cluster-wide", "old", "gadgets"] {
         tracks.delete(name, &DeleteParams::default()).await?;
     }
     // Without the track nothing of the kind is left.
     let all: Api<Release> = Api::all(platform.client.clone());
-    let left = async || Ok(all.list(&ListParams::default()).await?.iter().all(|one| one.spec.subject.kind != "Gadget").then_some(()));
+    let left = async || {
+        Ok(all
+            .list(&ListParams::default())
+            .await?
+            .iter()
+            .all(|one| one.spec.subject.kind != "Gadget")
+            .then_some(()))
+    };
     eventually("no Release of a Gadget is left", SOON, left).await?;
     Ok(())
 }
@@ -131,8 +201,12 @@ async fn rules_without(platform: &Platform, role: &str, resource: Option<&str>) 
     platform.apply("default", RBAC).await?;
     let Some(resource) = resource else { return Ok(()) };
     let rules = api.get(role).await?.rules.unwrap_or_default();
-    let kept: Vec<_> = rules.into_iter().filter(|rule| !rule.resources.iter().flatten().any(|one| one == resource)).collect();
-    api.patch(role, &PatchParams::default(), &Patch::Merge(json!({"rules": kept}))).await?;
+    let kept: Vec<_> = rules
+        .into_iter()
+        .filter(|rule| !rule.resources.iter().flatten().any(|one| one == resource))
+        .collect();
+    api.patch(role, &PatchParams::default(), &Patch::Merge(json!({"rules": kept})))
+        .await?;
     Ok(())
 }
 
@@ -140,7 +214,9 @@ async fn rules_without(platform: &Platform, role: &str, resource: Option<&str>) 
 async fn kinds_that_may_not_be_listed(platform: &Platform) -> Result<()> {
     let namespace = platform.namespace("forbidden").await?;
     let kinds = "[{group: networking.k8s.io, kind: Ingress}]";
-    platform.apply(&namespace, &track("routes", &namespace, 10, kinds, "")).await?;
+    platform
+        .apply(&namespace, &track("routes", &namespace, 10, kinds, ""))
+        .await?;
     let ingress = "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: shop}\nspec:\n  \
         defaultBackend: {service: {name: shop, port: {number: 80}}}\n";
     platform.apply(&namespace, ingress).await?;
@@ -149,7 +225,10 @@ async fn kinds_that_may_not_be_listed(platform: &Platform) -> Result<()> {
         subject: {apiVersion: networking.k8s.io/v1, kind: Ingress, name: shop}\n";
     platform.apply(&namespace, release).await?;
     let grant = |verbs: &str| {
-        GADGET_READER.replace("gadgets", "ingresses").replace("story.dev", "networking.k8s.io").replace("[get, list, watch]", verbs)
+        GADGET_READER
+            .replace("gadgets", "ingresses")
+            .replace("story.dev", "networking.k8s.io")
+            .replace("[get, list, watch]", verbs)
     };
     let tracks: Api<GovernanceTrack> = Api::all(platform.client.clone());
     // Half a grant is none: what is listed once and then not watched grows old.
@@ -158,18 +237,36 @@ async fn kinds_that_may_not_be_listed(platform: &Platform) -> Result<()> {
             tracks.delete("routes", &DeleteParams::default()).await?;
             platform.release_says(&namespace, "shop", "Unknown", "NoTrack").await?;
             platform.apply(&namespace, &grant(verbs)).await?;
-            platform.apply(&namespace, &track("routes", &namespace, 10, kinds, "")).await?;
+            platform
+                .apply(&namespace, &track("routes", &namespace, 10, kinds, ""))
+                .await?;
         }
-        let refused = track_becomes(platform, "routes", "Forbidden", |track| ready_of(track).0 == "Forbidden").await?;
-        ensure!(ready_of(&refused).2.contains("ingresses.networking.k8s.io"), "{}", ready_of(&refused).2);
-        let unknown = platform.release_says(&namespace, "shop", "Unknown", "Forbidden").await?;
+        let refused = track_becomes(platform, "routes", "Forbidden", |track| {
+            ready_of(track).0 == "Forbidden"
+        })
+        .await?;
+        ensure!(
+            ready_of(&refused).2.contains("ingresses.networking.k8s.io"),
+            "{}",
+            ready_of(&refused).2
+        );
+        let unknown = platform
+            .release_says(&namespace, "shop", "Unknown", "Forbidden")
+            .await?;
         ensure!(condition_of(release_conditions(&unknown), "Ready").1 == "Unknown");
     }
     platform.apply(&namespace, &grant("[get, list, watch]")).await?;
-    track_becomes(platform, "routes", "Governing", |track| ready_of(track).0 == "Governing").await?;
-    object_becomes(&platform.releases(&namespace), "shop", "judged", SOON, |release: &Release| {
-        release.status.as_ref().and_then(|status| status.track.as_deref()) == Some("routes")
+    track_becomes(platform, "routes", "Governing", |track| {
+        ready_of(track).0 == "Governing"
     })
+    .await?;
+    object_becomes(
+        &platform.releases(&namespace),
+        "shop",
+        "judged",
+        SOON,
+        |release: &Release| release.status.as_ref().and_then(|status| status.track.as_deref()) == Some("routes"),
+    )
     .await?;
     Ok(())
 }
@@ -177,21 +274,41 @@ async fn kinds_that_may_not_be_listed(platform: &Platform) -> Result<()> {
 /// A gate whose source may not be listed is Unknown and says so; the others are judged as before.
 async fn relations_that_may_not_be_listed(platform: &mut Platform, namespace: &str) -> Result<()> {
     platform.apply(namespace, &idle("bare")).await?;
-    platform.release_says(namespace, "deployment-bare", "Deny", "GateDenied").await?;
+    platform
+        .release_says(namespace, "deployment-bare", "Deny", "GateDenied")
+        .await?;
     rules_without(platform, "interlock", Some("networkpolicies")).await?;
     // A running watch is not ended by a right taken away: the next one is refused.
     platform.operator.start_again()?;
     platform.operator.ready().await?;
-    let release = object_becomes(&platform.releases(namespace), "deployment-cart", "C-06 is Unknown", SOON, |release| {
-        let status = release.status.clone().unwrap_or_default();
-        status.gates.iter().any(|gate| gate.id == "C-06" && gate.result == GateOutcome::Unknown)
-    })
+    let release = object_becomes(
+        &platform.releases(namespace),
+        "deployment-cart",
+        "C-06 is Unknown",
+        SOON,
+        |release| {
+            let status = release.status.clone().unwrap_or_default();
+            status
+                .gates
+                .iter()
+                .any(|gate| gate.id == "C-06" && gate.result == GateOutcome::Unknown)
+        },
+    )
     .await?;
     let status = release.status.clone().unwrap_or_default();
     let (reason, ready, message) = condition_of(&status.conditions, "Ready");
-    ensure!(status.verdict.is_some_and(|verdict| verdict.as_str() == "Unknown") && ready == "Unknown", "{ready} {reason} {message}");
-    ensure!(message.contains("networkpolicies") || message.contains("Forbidden"), "{reason}: {message}");
-    ensure!(status.gates.len() == 1 && status.passed.len() == 4, "the other gates pass as before: {status:?}");
+    ensure!(
+        status.verdict.is_some_and(|verdict| verdict.as_str() == "Unknown") && ready == "Unknown",
+        "{ready} {reason} {message}"
+    );
+    ensure!(
+        message.contains("networkpolicies") || message.contains("Forbidden"),
+        "{reason}: {message}"
+    );
+    ensure!(
+        status.gates.len() == 1 && status.passed.len() == 4,
+        "the other gates pass as before: {status:?}"
+    );
     ensure!(release.name_any() == "deployment-cart");
     Ok(())
 }

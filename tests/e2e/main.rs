@@ -1,11 +1,27 @@
 //! End-to-end stories, in the order in which a newcomer should read them. Each runs the real operator binary against a
 //! real control plane and real registries.
 
-mod main_job;
-mod scene;
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test ends where its own preparation fails"
+)]
 
 mod api;
+mod archives;
+mod bundles;
+mod command_line;
 mod governance;
+mod identity;
 mod kinds;
+mod main_job;
 mod outages;
+mod real_manifests;
+mod registries;
+mod sandbox;
 mod scale;
+mod scene;
+mod three_ways;
+mod trial;

@@ -19,7 +19,7 @@ pub(crate) fn track(name: &str, namespace: &str, bundle: &str) -> String {
 pub(crate) fn good(name: &str) -> String {
     let image = format!("registry.example.com/{name}@sha256:{}", "a".repeat(64));
     format!(
-        r#"
+        r"
 apiVersion: v1
 kind: ServiceAccount
 metadata: {{name: {name}}}
@@ -50,14 +50,14 @@ spec:
         image: {image}
         securityContext: {{allowPrivilegeEscalation: false, capabilities: {{drop: [ALL]}}}}
         resources: {{requests: {{cpu: 100m, memory: 64Mi}}, limits: {{memory: 64Mi}}}}
-"#
+"
     )
 }
 
 /// A Deployment as people first write it.
 pub(crate) fn bad(name: &str) -> String {
     format!(
-        r#"
+        r"
 apiVersion: apps/v1
 kind: Deployment
 metadata: {{name: {name}}}
@@ -70,7 +70,7 @@ spec:
       - name: app
         image: nginx:1.27
         env: [{{name: DB_PASSWORD, value: hunter2}}]
-"#
+"
     )
 }
 
@@ -79,35 +79,59 @@ async fn a_signed_bundle_judges_workloads_and_the_verdict_shows_as_conditions() 
     let platform = Platform::start().await?;
     let namespace = platform.namespace("main-job").await?;
     platform.publish("policies/baseline", "stable", &baseline()?).await?;
-    platform.bundle("baseline", platform.registry.host(), "policies/baseline", "stable", "baseline").await?;
+    platform
+        .bundle(
+            "baseline",
+            platform.registry.host(),
+            "policies/baseline",
+            "stable",
+            "baseline",
+        )
+        .await?;
     let bundle = platform.bundle_says("baseline", "Judging").await?;
     assert_eq!(condition_of(bundle_conditions(&bundle), "Verified").1, "True");
     let status = bundle.status.unwrap_or_default();
     assert_eq!(status.active.unwrap_or_default().signers, ["platform"]);
     assert_eq!(status.catalogue.len(), 5);
 
-    platform.apply(&namespace, &track("main-job", &namespace, "baseline")).await?;
+    platform
+        .apply(&namespace, &track("main-job", &namespace, "baseline"))
+        .await?;
     platform.apply(&namespace, &good("good")).await?;
     platform.apply(&namespace, &bad("bad")).await?;
 
-    let good_release = platform.release_says(&namespace, "deployment-good", "Allow", "Allowed").await?;
+    let good_release = platform
+        .release_says(&namespace, "deployment-good", "Allow", "Allowed")
+        .await?;
     let conditions = release_conditions(&good_release);
     assert_eq!(condition_of(conditions, "Ready").1, "True");
     assert_eq!(condition_of(conditions, "Admissible").1, "True");
     assert_eq!(condition_of(conditions, "TrackAssigned").1, "True");
     assert_eq!(condition_of(conditions, "Stalled").1, "");
 
-    let bad_release = platform.release_says(&namespace, "deployment-bad", "Deny", "GateDenied").await?;
+    let bad_release = platform
+        .release_says(&namespace, "deployment-bad", "Deny", "GateDenied")
+        .await?;
     let status = bad_release.status.clone().unwrap_or_default();
-    assert!(status.gates.iter().any(|gate| gate.id == "C-01" && gate.result == GateOutcome::Fail));
+    assert!(
+        status
+            .gates
+            .iter()
+            .any(|gate| gate.id == "C-01" && gate.result == GateOutcome::Fail)
+    );
     let text = serde_json::to_string(&bad_release)?;
-    assert!(!text.contains("hunter2"), "a secret must not leave the workload: {text}");
+    assert!(
+        !text.contains("hunter2"),
+        "a secret must not leave the workload: {text}"
+    );
     assert_eq!(condition_of(release_conditions(&bad_release), "Stalled").1, "True");
     let owner = bad_release.metadata.owner_references.unwrap_or_default();
     assert_eq!(owner.first().map(|owner| owner.name.as_str()), Some("bad"));
 
     // Mended, the verdict turns.
     platform.apply(&namespace, &good("bad")).await?;
-    platform.release_says(&namespace, "deployment-bad", "Allow", "Allowed").await?;
+    platform
+        .release_says(&namespace, "deployment-bad", "Allow", "Allowed")
+        .await?;
     Ok(())
 }

@@ -33,8 +33,12 @@ fn workloads(story: &str, namespace: &str) -> String {
 }
 
 async fn both_are_judged(platform: &Platform, namespace: &str) -> Result<()> {
-    platform.release_says(namespace, "deployment-good", "Allow", "Allowed").await?;
-    platform.release_says(namespace, "deployment-bad", "Deny", "GateDenied").await?;
+    platform
+        .release_says(namespace, "deployment-good", "Allow", "Allowed")
+        .await?;
+    platform
+        .release_says(namespace, "deployment-bad", "Deny", "GateDenied")
+        .await?;
     Ok(())
 }
 
@@ -44,8 +48,16 @@ async fn versions(platform: &Platform) -> Result<BTreeMap<String, String>> {
     where
         K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
     {
-        for object in Api::<K>::all(platform.client.clone()).list(&ListParams::default()).await? {
-            let name = format!("{} {}/{}", K::kind(&()), object.namespace().unwrap_or_default(), object.name_any());
+        for object in Api::<K>::all(platform.client.clone())
+            .list(&ListParams::default())
+            .await?
+        {
+            let name = format!(
+                "{} {}/{}",
+                K::kind(&()),
+                object.namespace().unwrap_or_default(),
+                object.name_any()
+            );
             all.insert(name, object.resource_version().unwrap_or_default());
         }
         Ok(())
@@ -77,7 +89,9 @@ async fn still_versions(platform: &Platform) -> Result<BTreeMap<String, String>>
 fn difference(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<String> {
     let names: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).collect();
     let changed = names.into_iter().filter(|name| before.get(*name) != after.get(*name));
-    changed.map(|name| format!("{name}: {:?} → {:?}", before.get(name), after.get(name))).collect()
+    changed
+        .map(|name| format!("{name}: {:?} → {:?}", before.get(name), after.get(name)))
+        .collect()
 }
 
 /// Ready, and everything looked at at least once.
@@ -99,7 +113,15 @@ async fn nothing_is_written_twice() -> Result<()> {
     let before = still_versions(&platform).await?;
     // The same YAML again.
     platform.apply(&namespace, &workloads("twice", &namespace)).await?;
-    platform.bundle("baseline", platform.registry.host(), "policies/baseline", "stable", "baseline").await?;
+    platform
+        .bundle(
+            "baseline",
+            platform.registry.host(),
+            "policies/baseline",
+            "stable",
+            "baseline",
+        )
+        .await?;
     platform.signer("platform", &platform.key).await?;
     let after = still_versions(&platform).await?;
     ensure!(before == after, "applied again: {:#?}", difference(&before, &after));
@@ -112,7 +134,11 @@ async fn nothing_is_written_twice() -> Result<()> {
         let after = still_versions(&platform).await?;
         ensure!(before == after, "started again: {:#?}", difference(&before, &after));
         let writes = metric(platform.probes(), "interlock_api_writes_total", "").await?;
-        ensure!(writes == 0.0, "the operator sent {writes} writes after its restart\n{}", platform.log_tail(40));
+        ensure!(
+            writes == 0.0,
+            "the operator sent {writes} writes after its restart\n{}",
+            platform.log_tail(40)
+        );
     }
     Ok(())
 }
@@ -128,14 +154,20 @@ async fn a_killed_operator_goes_on_from_its_cache() -> Result<()> {
     let message = condition_of(interlock_tests::platform::bundle_conditions(&bundle), "Ready").2;
     ensure!(message.contains("keeps judging"), "{message}");
     platform.apply(&namespace, &idle("new")).await?;
-    platform.release_says(&namespace, "deployment-new", "Deny", "GateDenied").await?;
+    platform
+        .release_says(&namespace, "deployment-new", "Deny", "GateDenied")
+        .await?;
     let after = still_versions(&platform).await?;
     let releases = |all: &BTreeMap<String, String>| {
         let mut all = all.clone();
         all.retain(|name, _| name.starts_with("Release") && !name.ends_with("-new"));
         all
     };
-    ensure!(releases(&before) == releases(&after), "{:#?}", difference(&releases(&before), &releases(&after)));
+    ensure!(
+        releases(&before) == releases(&after),
+        "{:#?}",
+        difference(&releases(&before), &releases(&after))
+    );
     platform.registry.start_again().await?;
     platform.bundle_says("baseline", "Judging").await?;
 
@@ -146,7 +178,11 @@ async fn a_killed_operator_goes_on_from_its_cache() -> Result<()> {
     platform.bundle_says("baseline", "Judging").await?;
     both_are_judged(&platform, &namespace).await?;
     let mended = still_versions(&platform).await?;
-    ensure!(releases(&after) == releases(&mended), "{:#?}", difference(&after, &mended));
+    ensure!(
+        releases(&after) == releases(&mended),
+        "{:#?}",
+        difference(&after, &mended)
+    );
 
     // A damaged cache and no registry: nothing is known, and nothing is allowed.
     damage(platform.cache())?;
@@ -157,7 +193,11 @@ async fn a_killed_operator_goes_on_from_its_cache() -> Result<()> {
     // The same without any cache.
     for entry in std::fs::read_dir(platform.cache())? {
         let path = entry?.path();
-        if path.is_dir() { std::fs::remove_dir_all(path)? } else { std::fs::remove_file(path)? }
+        if path.is_dir() {
+            std::fs::remove_dir_all(path)?
+        } else {
+            std::fs::remove_file(path)?
+        }
     }
     platform.registry.stop().await?;
     restarted(&mut platform).await?;
@@ -166,9 +206,14 @@ async fn a_killed_operator_goes_on_from_its_cache() -> Result<()> {
 
 async fn unknown_until_the_registry_is_back(platform: &Platform, namespace: &str) -> Result<()> {
     for name in ["deployment-good", "deployment-bad"] {
-        let release = platform.release_says(namespace, name, "Unknown", "BundleNotReady").await?;
+        let release = platform
+            .release_says(namespace, name, "Unknown", "BundleNotReady")
+            .await?;
         let (_, status, message) = condition_of(release_conditions(&release), "Ready");
-        ensure!(status == "Unknown" && message.contains("PolicyBundle baseline"), "{status}: {message}");
+        ensure!(
+            status == "Unknown" && message.contains("PolicyBundle baseline"),
+            "{status}: {message}"
+        );
     }
     platform.registry.start_again().await?;
     platform.bundle_says("baseline", "Judging").await?;
@@ -204,13 +249,17 @@ async fn the_api_server_may_go_and_come_back() -> Result<()> {
     tokio::time::sleep(Duration::from_secs(20)).await;
     platform.control_plane.start_api_server().await?;
     platform.apply(&namespace, &idle("new")).await?;
-    platform.release_says(&namespace, "deployment-new", "Deny", "GateDenied").await?;
+    platform
+        .release_says(&namespace, "deployment-new", "Deny", "GateDenied")
+        .await?;
     platform.operator.process().still_runs()?;
     // And shorter.
     platform.control_plane.stop_api_server()?;
     platform.control_plane.start_api_server().await?;
     platform.apply(&namespace, &idle("newer")).await?;
-    platform.release_says(&namespace, "deployment-newer", "Deny", "GateDenied").await?;
+    platform
+        .release_says(&namespace, "deployment-newer", "Deny", "GateDenied")
+        .await?;
     platform.operator.process().still_runs()?;
     let after = still_versions(&platform).await?;
     let old = |all: &BTreeMap<String, String>| {
@@ -218,7 +267,11 @@ async fn the_api_server_may_go_and_come_back() -> Result<()> {
         all.retain(|name, _| name.starts_with("Release") && !name.contains("-new"));
         all
     };
-    ensure!(old(&before) == old(&after), "old verdicts stand: {:#?}", difference(&old(&before), &old(&after)));
+    ensure!(
+        old(&before) == old(&after),
+        "old verdicts stand: {:#?}",
+        difference(&old(&before), &old(&after))
+    );
     let ready = reqwest::get(format!("http://{}/readyz", platform.probes())).await?;
     ensure!(ready.status().is_success(), "not ready: {}", ready.text().await?);
     Ok(())
@@ -236,26 +289,42 @@ async fn of_two_operators_one_leads() -> Result<()> {
     let leases: Api<Lease> = Api::namespaced(platform.client.clone(), NAMESPACE);
     let holder = |lease: &Lease| lease.spec.as_ref().and_then(|spec| spec.holder_identity.clone());
     ensure!(holder(&leases.get("interlock").await?).as_deref() == Some("first"));
-    ensure!(second.log().contains("serving health") && !second.log().contains("leading"), "one leads:\n{}", second.log());
+    ensure!(
+        second.log().contains("serving health") && !second.log().contains("leading"),
+        "one leads:\n{}",
+        second.log()
+    );
     let before = still_versions(&platform).await?;
 
     platform.operator.kill()?;
-    object_becomes(&leases, "interlock", "held by the second", SOON, |lease| holder(lease).as_deref() == Some("second")).await?;
+    object_becomes(&leases, "interlock", "held by the second", SOON, |lease| {
+        holder(lease).as_deref() == Some("second")
+    })
+    .await?;
     platform.apply(&namespace, &idle("new")).await?;
-    platform.release_says(&namespace, "deployment-new", "Deny", "GateDenied").await.context(second.log())?;
+    platform
+        .release_says(&namespace, "deployment-new", "Deny", "GateDenied")
+        .await
+        .context(second.log())?;
     // The first comes back and waits.
     platform.operator.start_again()?;
     platform.operator.ready().await?;
     ensure!(holder(&leases.get("interlock").await?).as_deref() == Some("second"));
     // Asked to end, the leader hands over at once: sooner than the Lease would run out.
     second.terminate().await?;
-    object_becomes(&leases, "interlock", "held by the first", SOON, |lease| holder(lease).as_deref() == Some("first")).await?;
+    object_becomes(&leases, "interlock", "held by the first", SOON, |lease| {
+        holder(lease).as_deref() == Some("first")
+    })
+    .await?;
     platform.apply(&namespace, &idle("newer")).await?;
-    platform.release_says(&namespace, "deployment-newer", "Deny", "GateDenied").await?;
+    platform
+        .release_says(&namespace, "deployment-newer", "Deny", "GateDenied")
+        .await?;
     let after = still_versions(&platform).await?;
-    let lost: Vec<_> = before.iter().filter(|(name, version)| {
-        !name.starts_with("GovernanceTrack") && after.get(*name) != Some(version)
-    }).collect();
+    let lost: Vec<_> = before
+        .iter()
+        .filter(|(name, version)| !name.starts_with("GovernanceTrack") && after.get(*name) != Some(version))
+        .collect();
     ensure!(lost.is_empty(), "no verdict is lost or written anew: {lost:#?}");
     Ok(())
 }

@@ -21,8 +21,10 @@ const WORKLOADS: usize = 500;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hundreds_of_workloads_are_judged_soon_and_written_once() -> Result<()> {
     let mut platform = judging().await?;
-    let everywhere = track("scale", "-", 10, crate::scene::DEPLOYMENTS, "")
-        .replace("{matchLabels: {kubernetes.io/metadata.name: -}}", "{matchExpressions: [{key: scale, operator: Exists}]}");
+    let everywhere = track("scale", "-", 10, crate::scene::DEPLOYMENTS, "").replace(
+        "{matchLabels: {kubernetes.io/metadata.name: -}}",
+        "{matchExpressions: [{key: scale, operator: Exists}]}",
+    );
     platform.apply("default", &everywhere).await?;
     let namespaces: Api<Namespace> = Api::all(platform.client.clone());
     let create = |number: usize| {
@@ -34,7 +36,10 @@ async fn hundreds_of_workloads_are_judged_soon_and_written_once() -> Result<()> 
             api.create(&params, &namespace).await.map(drop)
         }
     };
-    futures::stream::iter((0..NAMESPACES).map(create)).buffer_unordered(16).try_collect::<Vec<()>>().await?;
+    futures::stream::iter((0..NAMESPACES).map(create))
+        .buffer_unordered(16)
+        .try_collect::<Vec<()>>()
+        .await?;
 
     let deployment: Deployment = serde_saphyr::from_str(&idle("x"))?;
     let started = Instant::now();
@@ -44,33 +49,52 @@ async fn hundreds_of_workloads_are_judged_soon_and_written_once() -> Result<()> 
         deployment.metadata.name = Some(format!("workload-{number}"));
         async move { api.create(&PostParams::default(), &deployment).await.map(drop) }
     };
-    futures::stream::iter((0..WORKLOADS).map(create)).buffer_unordered(32).try_collect::<Vec<()>>().await?;
+    futures::stream::iter((0..WORKLOADS).map(create))
+        .buffer_unordered(32)
+        .try_collect::<Vec<()>>()
+        .await?;
     let created = started.elapsed();
     let releases: Api<Release> = Api::all(platform.client.clone());
     let judged = async || {
         let all = releases.list(&ListParams::default().match_any()).await?.items;
-        let denied = all.iter().filter(|one| one.status.as_ref().and_then(|status| status.verdict) == Some(Verdict::Deny)).count();
+        let denied = all
+            .iter()
+            .filter(|one| one.status.as_ref().and_then(|status| status.verdict) == Some(Verdict::Deny))
+            .count();
         Ok((denied == WORKLOADS).then_some(all))
     };
     let before = eventually("every workload has its verdict", SOON, judged).await?;
-    println!("{WORKLOADS} workloads created in {created:.1?}, all judged after {:.1?}", started.elapsed());
+    println!(
+        "{WORKLOADS} workloads created in {created:.1?}, all judged after {:.1?}",
+        started.elapsed()
+    );
     let tracks: Api<GovernanceTrack> = Api::all(platform.client.clone());
     let counted = async || {
         let status = tracks.get("scale").await?.status.unwrap_or_default();
         let counts = status.counts.unwrap_or_default();
-        Ok((counts.governed == 500 && counts.denied == 500 && status.ungoverned.unwrap_or_default().count == 0).then_some(()))
+        Ok(
+            (counts.governed == 500 && counts.denied == 500 && status.ungoverned.unwrap_or_default().count == 0)
+                .then_some(()),
+        )
     };
     eventually("the track counts them", SOON, counted).await?;
 
     // A change in one namespace.
     quiet(platform.probes()).await?;
     let looks = metric(platform.probes(), "interlock_reconciles_total", "").await?;
-    let policy: NetworkPolicy = serde_saphyr::from_str("metadata: {name: story}\nspec: {podSelector: {matchLabels: {app: app}}}")?;
-    Api::namespaced(platform.client.clone(), "scale-7").create(&PostParams::default(), &policy).await?;
+    let policy: NetworkPolicy =
+        serde_saphyr::from_str("metadata: {name: story}\nspec: {podSelector: {matchLabels: {app: app}}}")?;
+    Api::namespaced(platform.client.clone(), "scale-7")
+        .create(&PostParams::default(), &policy)
+        .await?;
     let fewer = async || {
         let here: Api<Release> = Api::namespaced(platform.client.clone(), "scale-7");
         let changed = |release: &Release| {
-            let old = before.iter().find(|one| one.uid() == release.uid()).and_then(|one| one.status.clone()).unwrap_or_default();
+            let old = before
+                .iter()
+                .find(|one| one.uid() == release.uid())
+                .and_then(|one| one.status.clone())
+                .unwrap_or_default();
             release.status.clone().unwrap_or_default().dossier_digest != old.dossier_digest
         };
         let all = here.list(&ListParams::default()).await?.items;
@@ -81,7 +105,10 @@ async fn hundreds_of_workloads_are_judged_soon_and_written_once() -> Result<()> 
     let looks = metric(platform.probes(), "interlock_reconciles_total", "").await? - looks;
     println!("a NetworkPolicy beside {concerned} workloads: {looks} looks");
     // One for the policy, one for each Release that was written.
-    ensure!(looks <= 2.0 * f64::from(u32::try_from(concerned)?), "{looks} looks at {concerned} workloads");
+    ensure!(
+        looks <= 2.0 * f64::from(u32::try_from(concerned)?),
+        "{looks} looks at {concerned} workloads"
+    );
 
     // A restart.
     let before = releases.list(&ListParams::default()).await?;
@@ -94,9 +121,14 @@ async fn hundreds_of_workloads_are_judged_soon_and_written_once() -> Result<()> 
     println!("looked at all of them {:.1?} after a restart", started.elapsed());
     quiet(platform.probes()).await?;
     let writes = metric(platform.probes(), "interlock_api_writes_total", "").await?;
-    ensure!(writes == 0.0, "{writes} writes after a restart:\n{}", platform.log_tail(30));
+    ensure!(
+        writes == 0.0,
+        "{writes} writes after a restart:\n{}",
+        platform.log_tail(30)
+    );
     let after = releases.list(&ListParams::default()).await?;
-    let version = |list: &kube::api::ObjectList<Release>| list.iter().map(ResourceExt::resource_version).collect::<Vec<_>>();
+    let version =
+        |list: &kube::api::ObjectList<Release>| list.iter().map(ResourceExt::resource_version).collect::<Vec<_>>();
     ensure!(version(&before) == version(&after));
     ensure!(!platform.operator.log().contains("WARN"), "{}", platform.log_tail(40));
     Ok(())

@@ -13,7 +13,15 @@ use kube::{Api, ResourceExt};
 /// Publishes the baseline bundle and waits until it judges.
 pub(crate) async fn bring_baseline(platform: &Platform) -> Result<()> {
     platform.publish("policies/baseline", "stable", &baseline()?).await?;
-    platform.bundle("baseline", platform.registry.host(), "policies/baseline", "stable", "baseline").await?;
+    platform
+        .bundle(
+            "baseline",
+            platform.registry.host(),
+            "policies/baseline",
+            "stable",
+            "baseline",
+        )
+        .await?;
     platform.bundle_says("baseline", "Judging").await?;
     Ok(())
 }
@@ -57,7 +65,12 @@ pub(crate) fn declared(name: &str, deployment: &str) -> String {
 
 /// The names of a namespace's Releases, sorted.
 pub(crate) async fn names(api: &Api<Release>) -> Result<Vec<String>> {
-    let mut names: Vec<_> = api.list(&kube::api::ListParams::default()).await?.iter().map(ResourceExt::name_any).collect();
+    let mut names: Vec<_> = api
+        .list(&kube::api::ListParams::default())
+        .await?
+        .iter()
+        .map(ResourceExt::name_any)
+        .collect();
     names.sort();
     Ok(names)
 }
@@ -77,17 +90,30 @@ pub(crate) async fn track_becomes(
 
 /// Reason, status and message of a track's `Ready`.
 pub(crate) fn ready_of(track: &GovernanceTrack) -> (&str, &str, &str) {
-    condition_of(track.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default(), "Ready")
+    condition_of(
+        track
+            .status
+            .as_ref()
+            .map(|status| status.conditions.as_slice())
+            .unwrap_or_default(),
+        "Ready",
+    )
 }
 
 /// The sum of a metric's samples whose labels contain `labels`.
 pub(crate) async fn metric(probes: &str, name: &str, labels: &str) -> Result<f64> {
-    let text = reqwest::get(format!("http://{probes}/metrics")).await?.error_for_status()?.text().await?;
+    let text = reqwest::get(format!("http://{probes}/metrics"))
+        .await?
+        .error_for_status()?
+        .text()
+        .await?;
     let samples = text.lines().filter(|line| {
         let rest = line.strip_prefix(name);
         rest.is_some_and(|rest| rest.starts_with(['{', ' '])) && line.contains(labels)
     });
-    Ok(samples.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
+    Ok(samples
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+        .sum())
 }
 
 /// Runs the parts of a story side by side, and tells of all that failed.
@@ -99,5 +125,9 @@ pub(crate) async fn side_by_side(parts: Vec<(&str, LocalBoxFuture<'_, Result<()>
             writeln!(failures, "== {name}: {error:?}\n")?;
         }
     }
-    if failures.is_empty() { Ok(()) } else { bail!("parts of the story failed\n{failures}") }
+    if failures.is_empty() {
+        Ok(())
+    } else {
+        bail!("parts of the story failed\n{failures}")
+    }
 }

@@ -59,6 +59,39 @@ impl KeyPair {
             .await
     }
 
+    /// `cosign sign-blob --bundle`: the Sigstore bundle with a signature over the bytes of `file`.
+    pub async fn sign_blob(&self, file: &Path) -> Result<Vec<u8>> {
+        self.run_on_file("sign-blob", &[], file).await
+    }
+
+    /// `cosign attest-blob --bundle`: the Sigstore bundle with a statement about the digest of `file`.
+    pub async fn attest_blob(&self, file: &Path, predicate_type: &str, predicate: &Value) -> Result<Vec<u8>> {
+        let predicate = write(self.folder.path(), "predicate.json", serde_json::to_vec(predicate)?)?;
+        let predicate = predicate.display().to_string();
+        self.run_on_file(
+            "attest-blob",
+            &["--predicate", &predicate, "--type", predicate_type],
+            file,
+        )
+        .await
+    }
+
+    async fn run_on_file(&self, verb: &str, more: &[&str], file: &Path) -> Result<Vec<u8>> {
+        let file = file.display().to_string();
+        let offline = OFFLINE.iter().filter(|flag| **flag != "--allow-http-registry");
+        let bundle = ["--bundle", "bundle.json"];
+        let arguments: Vec<&str> = [verb]
+            .iter()
+            .chain(offline)
+            .chain(&bundle)
+            .chain(more)
+            .copied()
+            .chain([file.as_str()])
+            .collect();
+        cosign(self.folder.path(), &arguments).await?;
+        Ok(std::fs::read(self.folder.path().join("bundle.json"))?)
+    }
+
     async fn run(&self, verb: &str, more: &[&str], reference: &str) -> Result<()> {
         ensure!(
             reference.contains("@sha256:"),

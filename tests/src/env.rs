@@ -93,8 +93,15 @@ pub async fn install(client: &Client, crds: Vec<CustomResourceDefinition>) -> Re
         api.patch(&crd.name_any(), &params, &Patch::Apply(crd)).await?;
     }
     for crd in &crds {
-        object_becomes(&api, &crd.name_any(), "established", SOON, established).await?;
+        served(client, &crd.name_any()).await?;
     }
+    Ok(())
+}
+
+/// Waits until the API server serves the kind of the CRD called `name`.
+pub async fn served(client: &Client, name: &str) -> Result<()> {
+    let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+    object_becomes(&api, name, "established", SOON, established).await?;
     Ok(())
 }
 

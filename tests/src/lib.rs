@@ -22,11 +22,13 @@ pub mod cosign;
 pub mod env;
 pub mod eventually;
 pub mod examples;
+pub mod gather;
 pub mod liar;
 pub mod opa;
 pub mod operator;
 pub mod platform;
 pub mod registry;
+pub mod said;
 pub mod scratch;
 pub mod tools;
 

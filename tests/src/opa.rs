@@ -54,6 +54,32 @@ pub async fn eval(source: &Path, query: &str, input: &Value) -> Result<Option<Va
     Ok(answer.pointer("/result/0/expressions/0/value").cloned())
 }
 
+/// The same for many inputs in one process: `query` (a reference, `data.…`) over the Rego in `sources`, without its
+/// tests, once for each of `inputs`; `None` where it is undefined. JSON files beside the Rego are left out.
+pub async fn eval_each(sources: &[&Path], query: &str, inputs: &[Value]) -> Result<Vec<Option<Value>>> {
+    let folder = scratch("opa-eval-each")?;
+    let each = format!(
+        "package each\n\nanswers[at] := answer if {{\n\tsome at, document in input.documents\n\t\
+         answer := {query} with input as document\n}}\n"
+    );
+    let each = write(folder.path(), "each.rego", each)?.display().to_string();
+    let documents = serde_json::to_vec(&serde_json::json!({"documents": inputs}))?;
+    let documents = write(folder.path(), "input.json", documents)?.display().to_string();
+    let sources: Vec<String> = sources.iter().map(|source| source.display().to_string()).collect();
+    let mut arguments = vec!["eval", "--format", "json", "--data", &each, "--input", &documents];
+    arguments.extend(["--ignore", "*.json", "--ignore", "*_test.rego"]);
+    arguments.extend(sources.iter().flat_map(|source| ["--data", source]));
+    arguments.push("data.each.answers");
+    let answer: Value = serde_json::from_str(&opa(&arguments).await?)?;
+    let answers = answer
+        .pointer("/result/0/expressions/0/value")
+        .context("opa evaluated nothing")?;
+    // An object whose keys are numbers becomes one whose keys are their decimal form.
+    Ok((0..inputs.len())
+        .map(|at| answers.get(at.to_string()).cloned())
+        .collect())
+}
+
 /// Runs opa and answers its standard output.
 pub async fn opa(arguments: &[&str]) -> Result<String> {
     let output = Command::new(tool("opa")?)

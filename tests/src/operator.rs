@@ -36,6 +36,20 @@ impl Operator {
         })
     }
 
+    /// `host:port` of its /healthz, /readyz and /metrics.
+    pub fn address(&self) -> &str {
+        &self.probes
+    }
+
+    /// What its /metrics say.
+    pub async fn metrics(&self) -> Result<String> {
+        Ok(reqwest::get(format!("http://{}/metrics", self.probes))
+            .await?
+            .error_for_status()?
+            .text()
+            .await?)
+    }
+
     /// Waits until /readyz answers 200.
     pub async fn ready(&mut self) -> Result<()> {
         let client = reqwest::Client::new();

@@ -24,7 +24,7 @@ use crate::scratch::scratch;
 use crate::tools::repository_root;
 
 /// Within this the operator has reacted to anything. It usually takes a second.
-pub const SOON: Duration = Duration::from_secs(60);
+pub const SOON: Duration = Duration::from_mins(1);
 
 /// The namespace of the operator.
 pub const NAMESPACE: &str = "interlock-system";
@@ -55,12 +55,20 @@ impl Platform {
 
     /// Starts one whose operator is `user` (all rights if none) and gets `more` arguments.
     pub async fn start_as(user: Option<(&str, &str)>, more: &[&str]) -> Result<Self> {
-        let (control_plane, registry, key) =
-            tokio::try_join!(ControlPlane::start(), Registry::start(Flavour::Referrers), KeyPair::generate())?;
+        let (control_plane, registry, key) = tokio::try_join!(
+            ControlPlane::start(),
+            Registry::start(Flavour::Referrers),
+            KeyPair::generate()
+        )?;
         let liar = Liar::before(&registry).await?;
         let client = control_plane.client().await?;
         install(&client, interlock_crds::crds()).await?;
-        apply(&client, NAMESPACE, &format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {NAMESPACE}}}\n")).await?;
+        apply(
+            &client,
+            NAMESPACE,
+            &format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {NAMESPACE}}}\n"),
+        )
+        .await?;
         let kubeconfig = match user {
             None => control_plane.kubeconfig().to_path_buf(),
             Some((name, rbac)) => {
@@ -70,11 +78,30 @@ impl Platform {
         };
         let cache = scratch("operator-cache")?;
         let probes = format!("127.0.0.1:{}", free_port()?);
-        let arguments = arguments(&kubeconfig, cache.path(), &probes, "first", &[registry.host(), liar.host()]);
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).chain(more.iter().copied()).collect();
+        let arguments = arguments(
+            &kubeconfig,
+            cache.path(),
+            &probes,
+            "first",
+            &[registry.host(), liar.host()],
+        );
+        let arguments: Vec<&str> = arguments
+            .iter()
+            .map(String::as_str)
+            .chain(more.iter().copied())
+            .collect();
         let mut operator = Operator::start(&arguments, &probes)?;
         operator.ready().await?;
-        let platform = Self { operator, control_plane, client, registry, liar, key, probes, cache };
+        let platform = Self {
+            operator,
+            control_plane,
+            client,
+            registry,
+            liar,
+            key,
+            probes,
+            cache,
+        };
         platform.signer("platform", &platform.key).await?;
         Ok(platform)
     }
@@ -116,7 +143,8 @@ impl Platform {
             "spec": {"publicKey": {"pem": key.public()}},
         });
         let api: Api<interlock_crds::Signer> = Api::all(self.client.clone());
-        api.patch(name, &PatchParams::apply("tests").force(), &Patch::Apply(signer)).await?;
+        api.patch(name, &PatchParams::apply("tests").force(), &Patch::Apply(signer))
+            .await?;
         Ok(())
     }
 
@@ -159,7 +187,9 @@ impl Platform {
         let what = format!("verdict {verdict}, reason {reason}");
         object_becomes(&self.releases(namespace), name, &what, SOON, |release| {
             let status = release.status.as_ref();
-            status.and_then(|status| status.verdict).is_some_and(|found| found.as_str() == verdict)
+            status
+                .and_then(|status| status.verdict)
+                .is_some_and(|found| found.as_str() == verdict)
                 && condition_of(release_conditions(release), "Ready").0 == reason
         })
         .await
@@ -170,26 +200,45 @@ impl Platform {
     pub fn log_tail(&self, lines: usize) -> String {
         let log = self.operator.log();
         let all: Vec<_> = log.lines().collect();
-        all.iter().skip(all.len().saturating_sub(lines)).map(|line| format!("{line}\n")).collect()
+        all.get(all.len().saturating_sub(lines)..)
+            .unwrap_or_default()
+            .join("\n")
     }
 }
 
 /// The conditions of a PolicyBundle.
 pub fn bundle_conditions(bundle: &PolicyBundle) -> &[interlock_crds::condition::Condition] {
-    bundle.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default()
+    bundle
+        .status
+        .as_ref()
+        .map(|status| status.conditions.as_slice())
+        .unwrap_or_default()
 }
 
 /// The conditions of a Release.
 pub fn release_conditions(release: &Release) -> &[interlock_crds::condition::Condition] {
-    release.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default()
+    release
+        .status
+        .as_ref()
+        .map(|status| status.conditions.as_slice())
+        .unwrap_or_default()
 }
 
 /// Reason, status and message of a condition; empty if it is not there.
-pub fn condition_of<'a>(conditions: &'a [interlock_crds::condition::Condition], kind: &str) -> (&'a str, &'a str, &'a str) {
+pub fn condition_of<'a>(
+    conditions: &'a [interlock_crds::condition::Condition],
+    kind: &str,
+) -> (&'a str, &'a str, &'a str) {
     conditions
         .iter()
         .find(|condition| condition.type_ == kind)
-        .map(|condition| (condition.reason.as_str(), condition.status.as_str(), condition.message.as_str()))
+        .map(|condition| {
+            (
+                condition.reason.as_str(),
+                condition.status.as_str(),
+                condition.message.as_str(),
+            )
+        })
         .unwrap_or_default()
 }
 

@@ -31,7 +31,7 @@ struct Written {
     #[serde(default)]
     roots: Option<Vec<String>>,
     #[serde(default)]
-    wasm: Vec<Resolver>,
+    wasm: Vec<Map<String, Value>>,
     #[serde(default)]
     metadata: Map<String, Value>,
     #[serde(default, rename = "rego_version")]
@@ -50,14 +50,16 @@ struct Resolver {
 }
 
 fn malformed(detail: impl Into<String>) -> Malformed {
-    Malformed::MalformedManifest {
-        detail: detail.into(),
-    }
+    Malformed::MalformedManifest { detail: detail.into() }
 }
 
 /// Reads a manifest whose entry points must all be bound to `module`, a path without leading slash.
 pub(super) fn read(bytes: &[u8], module: &str) -> Result<Manifest, Malformed> {
     let value = strict_json::read(bytes).map_err(|error| malformed(error.to_string()))?;
+    // As a map: serde would also read the fields of a struct from an array, in order.
+    let Value::Object(value) = value else {
+        return Err(malformed("invalid type: it is not an object"));
+    };
     let written = Written::deserialize(value).map_err(|error| malformed(error.to_string()))?;
     let roots = read_roots(written.roots)?;
     let entrypoints = read_resolvers(written.wasm, module)?;
@@ -106,41 +108,29 @@ fn read_roots(roots: Option<Vec<String>>) -> Result<Vec<String>, Malformed> {
     Ok(roots)
 }
 
-fn read_resolvers(
-    resolvers: Vec<Resolver>,
-    module: &str,
-) -> Result<BTreeMap<String, Vec<Value>>, Malformed> {
+fn read_resolvers(resolvers: Vec<Map<String, Value>>, module: &str) -> Result<BTreeMap<String, Vec<Value>>, Malformed> {
     if resolvers.is_empty() {
         return Err(Malformed::NoEntrypoint);
     }
     if resolvers.len() > MAX_ENTRYPOINTS {
-        return Err(malformed(format!(
-            "more than {MAX_ENTRYPOINTS} entry points"
-        )));
+        return Err(malformed(format!("more than {MAX_ENTRYPOINTS} entry points")));
     }
     let mut entrypoints = BTreeMap::new();
     for resolver in resolvers {
+        let resolver = Resolver::deserialize(resolver).map_err(|error| malformed(error.to_string()))?;
         let path = resolver.entrypoint;
         if path.is_empty() || path.chars().count() > MAX_ENTRYPOINT_CHARS {
             return Err(malformed(format!(
                 "an entry point is not 1 to {MAX_ENTRYPOINT_CHARS} characters long"
             )));
         }
-        if resolver
-            .module
-            .strip_prefix('/')
-            .unwrap_or(&resolver.module)
-            != module
-        {
+        if resolver.module.strip_prefix('/').unwrap_or(&resolver.module) != module {
             let named: String = resolver.module.chars().take(200).collect();
             return Err(malformed(format!(
                 "entry point {path:?} is bound to module {named:?}, the bundle has {module:?}"
             )));
         }
-        if entrypoints
-            .insert(path.clone(), resolver.annotations)
-            .is_some()
-        {
+        if entrypoints.insert(path.clone(), resolver.annotations).is_some() {
             return Err(malformed(format!("entry point {path:?} appears twice")));
         }
     }
@@ -173,8 +163,7 @@ mod tests {
         );
         assert_eq!(manifest.roots, ["a", "b/c"]);
         assert_eq!(manifest.entrypoints["a/x"].len(), 1);
-        let bare = check(r#"{"revision":"","wasm":[{"entrypoint":"a/x","module":"policy.wasm"}]}"#)
-            .unwrap();
+        let bare = check(r#"{"revision":"","wasm":[{"entrypoint":"a/x","module":"policy.wasm"}]}"#).unwrap();
         assert_eq!((bare.name, bare.revision), (None, None));
     }
 
@@ -191,8 +180,15 @@ mod tests {
             (format!("{{{wasm},\"roots\":[\"ab\"]}}"), "outside the roots"),
             (format!("{{{wasm},\"metadata\":{{\"name\":1}}}}"), "not a string"),
             (format!("{{{wasm},\"revision\":\"a\\nb\"}}"), "printable"),
-            (r#"{"wasm":[{"entrypoint":"a/x","module":"/other.wasm"}]}"#.to_owned(), "/other.wasm"),
-            (r#"{"wasm":[{"entrypoint":"a","module":"policy.wasm"},{"entrypoint":"a","module":"policy.wasm"}]}"#.to_owned(), "twice"),
+            (
+                r#"{"wasm":[{"entrypoint":"a/x","module":"/other.wasm"}]}"#.to_owned(),
+                "/other.wasm",
+            ),
+            (
+                r#"{"wasm":[{"entrypoint":"a","module":"policy.wasm"},{"entrypoint":"a","module":"policy.wasm"}]}"#
+                    .to_owned(),
+                "twice",
+            ),
         ] {
             match check(&text) {
                 Ok(_) => assert!(want.is_empty(), "{text} was accepted"),

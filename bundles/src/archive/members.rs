@@ -43,6 +43,7 @@ impl Default for Caps {
 
 const MAX_PATH_BYTES: usize = 1024;
 const MAX_PATH_SEGMENTS: usize = 64;
+const MAX_DETAIL_CHARS: usize = 120;
 const MAX_PAX_BYTES: u64 = 64 * 1024;
 
 /// The members that make a bundle, by normal path.
@@ -108,9 +109,12 @@ impl Read for Unpacked<'_> {
     }
 }
 
+/// The tar reader quotes names as they are; the message is for one line of a terminal.
 fn not_tar(error: &io::Error) -> Malformed {
+    let detail = error.to_string();
+    let printable = detail.chars().map(|c| if c.is_control() { ' ' } else { c });
     Malformed::NotTar {
-        detail: error.to_string(),
+        detail: printable.take(MAX_DETAIL_CHARS).collect(),
     }
 }
 
@@ -124,15 +128,10 @@ fn walk(reader: Unpacked<'_>, caps: Caps) -> Result<Members, Malformed> {
         members: Members::default(),
     };
     // Raw: the tar crate would read names of any length into memory.
-    let entries = archive
-        .entries()
-        .map_err(|error| not_tar(&error))?
-        .raw(true);
+    let entries = archive.entries().map_err(|error| not_tar(&error))?.raw(true);
     for (index, entry) in entries.enumerate() {
         if index >= caps.entries {
-            return Err(Malformed::TooManyEntries {
-                limit: caps.entries,
-            });
+            return Err(Malformed::TooManyEntries { limit: caps.entries });
         }
         walk.entry(entry.map_err(|error| not_tar(&error))?)?;
     }
@@ -188,9 +187,7 @@ impl Walk {
         match kind {
             EntryType::Directory => Ok(()),
             EntryType::Regular => self.file(&mut entry, path),
-            EntryType::Symlink | EntryType::Link | EntryType::GNULongLink => {
-                Err(unsafe_path(&name, "is a link"))
-            }
+            EntryType::Symlink | EntryType::Link | EntryType::GNULongLink => Err(unsafe_path(&name, "is a link")),
             _ => Err(unsafe_path(&name, "is neither a file nor a directory")),
         }
     }
@@ -247,11 +244,7 @@ impl Walk {
     }
 
     /// POSIX's way to write long names, and much else that does not matter here.
-    fn pax(
-        &mut self,
-        entry: &mut Entry<'_, Unpacked<'_>>,
-        kind: EntryType,
-    ) -> Result<(), Malformed> {
+    fn pax(&mut self, entry: &mut Entry<'_, Unpacked<'_>>, kind: EntryType) -> Result<(), Malformed> {
         if entry.size() > MAX_PAX_BYTES {
             return Err(Malformed::TooLarge {
                 what: "an extension header".to_owned(),
@@ -340,20 +333,16 @@ fn use_of(path: &str) -> Result<Use, Malformed> {
         "policy.wasm" => Ok(Use::Module),
         "data.json" => Ok(Use::Data),
         ".signatures.json" => Ok(Use::Signatures),
-        "patch.json" => Err(Malformed::DeltaBundle {
-            path: path.to_owned(),
-        }),
+        "patch.json" => Err(Malformed::DeltaBundle { path: path.to_owned() }),
         "data.yaml" | "data.yml" => Err(Malformed::MalformedData {
             path: path.to_owned(),
             detail: "YAML is read in many ways: run `opa build`, which writes data.json".to_owned(),
         }),
         _ if path == ".manifest" => Ok(Use::Manifest),
         // OPA would read these as manifests too.
-        _ if path.ends_with(".manifest") || path.ends_with(".manifest.pb") => {
-            Err(Malformed::MalformedManifest {
-                detail: format!("there is {path:?}: have one JSON manifest, /.manifest"),
-            })
-        }
+        _ if path.ends_with(".manifest") || path.ends_with(".manifest.pb") => Err(Malformed::MalformedManifest {
+            detail: format!("there is {path:?}: have one JSON manifest, /.manifest"),
+        }),
         _ => Ok(Use::Nothing),
     }
 }
@@ -388,11 +377,7 @@ mod tests {
             &long,
             &deep,
         ] {
-            assert_eq!(
-                normal(name.as_bytes()).unwrap_err().reason(),
-                "UnsafePath",
-                "{name}"
-            );
+            assert_eq!(normal(name.as_bytes()).unwrap_err().reason(), "UnsafePath", "{name}");
         }
         assert_eq!(normal(b"a\xff").unwrap_err().reason(), "UnsafePath");
     }

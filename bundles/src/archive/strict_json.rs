@@ -95,9 +95,7 @@ mod tests {
     #[test]
     fn reads_json_and_nothing_else() {
         assert_eq!(
-            read(br#" {"a": [1, -2, 1.5, "x", null, true]} "#)
-                .unwrap()
-                .to_string(),
+            read(br#" {"a": [1, -2, 1.5, "x", null, true]} "#).unwrap().to_string(),
             r#"{"a":[1,-2,1.5,"x",null,true]}"#
         );
         for (text, want) in [

@@ -9,7 +9,8 @@ use tar::{EntryType, Header};
 
 use super::*;
 
-const MANIFEST: &str = r#"{"revision":"1.0.0","wasm":[{"entrypoint":"a/deny","module":"/policy.wasm"}],"metadata":{"name":"n"}}"#;
+const MANIFEST: &str =
+    r#"{"revision":"1.0.0","wasm":[{"entrypoint":"a/deny","module":"/policy.wasm"}],"metadata":{"name":"n"}}"#;
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -85,10 +86,7 @@ fn data_files_are_one_tree() {
     let bundle = open(&gzip(&tar_of(&entries))).unwrap();
     assert_eq!(bundle.data().to_string(), r#"{"a":{"b":{"c":[1]},"d":1}}"#);
     assert!(bundle.has_signatures_file());
-    assert_eq!(
-        (bundle.name(), bundle.revision()),
-        (Some("n"), Some("1.0.0"))
-    );
+    assert_eq!((bundle.name(), bundle.revision()), (Some("n"), Some("1.0.0")));
 }
 
 #[test]
@@ -128,10 +126,7 @@ fn bad_members_have_a_reason_each() {
     }
     let [wasm, manifest, data] = good().try_into().unwrap();
     let unbound = file(".manifest", r#"{"revision":"1"}"#);
-    let narrow = file(
-        ".manifest",
-        &MANIFEST.replace("\"wasm\"", "\"roots\":[\"a\"],\"wasm\""),
-    );
+    let narrow = file(".manifest", &MANIFEST.replace("\"wasm\"", "\"roots\":[\"a\"],\"wasm\""));
     let outside = file("b/data.json", r#"{"x":1}"#);
     for (entries, want) in [
         (vec![manifest.clone(), data.clone()], "NoPolicyWasm"),
@@ -158,14 +153,7 @@ fn only_a_whole_gzip_of_a_tar_is_read() {
     let mut flipped = whole.clone();
     let last = flipped.len() - 5;
     flipped[last] ^= 1;
-    for bytes in [
-        b"".as_slice(),
-        b"hello",
-        truncated,
-        &trailing,
-        &two,
-        &flipped,
-    ] {
+    for bytes in [b"".as_slice(), b"hello", truncated, &trailing, &two, &flipped] {
         assert_eq!(open(bytes).unwrap_err().reason(), "NotGzip");
     }
     let hidden = [tar_of(&good()), file("hidden", "x")].concat();
@@ -184,20 +172,14 @@ fn bombs_end_early() {
         encoder.write_all(&file(&name, "")).unwrap();
     }
 
-    assert_eq!(
-        open(&encoder.finish().unwrap()).unwrap_err().reason(),
-        "TooManyEntries"
-    );
+    assert_eq!(open(&encoder.finish().unwrap()).unwrap_err().reason(), "TooManyEntries");
     // A member that says it has 1 GB.
     let mut huge = Header::new_ustar();
     huge.set_path("policy.wasm").unwrap();
     huge.set_size(1 << 30);
     huge.set_entry_type(EntryType::Regular);
     huge.set_cksum();
-    assert_eq!(
-        open(&gzip(huge.as_bytes())).unwrap_err().reason(),
-        "TooLarge"
-    );
+    assert_eq!(open(&gzip(huge.as_bytes())).unwrap_err().reason(), "TooLarge");
     // Members below the cap whose sum is not: 1,000 times smaller when compressed.
     let member = entry(b"x", EntryType::Regular, &vec![0; 50 << 20]);
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
@@ -210,10 +192,7 @@ fn bombs_end_early() {
         encoder.write_all(header.as_bytes()).unwrap();
         encoder.write_all(&member[512..]).unwrap();
     }
-    assert_eq!(
-        open(&encoder.finish().unwrap()).unwrap_err().reason(),
-        "TooLarge"
-    );
+    assert_eq!(open(&encoder.finish().unwrap()).unwrap_err().reason(), "TooLarge");
     // Data beyond what becomes values.
     let data = format!("[{}1]", "1,".repeat(9 << 20));
     assert_eq!(with(file("a/data.json", &data)), "TooLarge");

@@ -109,23 +109,13 @@ mod tests {
     fn reads_up_to_the_nul_and_no_further_than_the_cap() {
         let memory = b"\0abc\0xyz";
         let read = |raw, cap| {
-            TextAddress::new(raw, "t").and_then(|at| {
-                at.read(memory, cap, "t")
-                    .map(|text| text.map(<[u8]>::to_vec))
-            })
+            TextAddress::new(raw, "t").and_then(|at| at.read(memory, cap, "t").map(|text| text.map(<[u8]>::to_vec)))
         };
         assert_eq!(read(1, 10).unwrap(), Some(b"abc".to_vec()));
         assert_eq!(read(1, 3).unwrap(), Some(b"abc".to_vec()));
         assert_eq!(read(1, 2).unwrap(), None);
         assert_eq!(read(4, 2).unwrap(), Some(Vec::new()));
-        for (raw, cap) in [
-            (0, 9),
-            (5, 9),
-            (8, 9),
-            (9, 9),
-            (-1, 9),
-            (i32::MIN, usize::MAX - 1),
-        ] {
+        for (raw, cap) in [(0, 9), (5, 9), (8, 9), (9, 9), (-1, 9), (i32::MIN, usize::MAX - 1)] {
             assert_eq!(read(raw, cap).unwrap_err().reason(), "BadAddress", "{raw}");
         }
     }

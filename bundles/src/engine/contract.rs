@@ -24,8 +24,7 @@ const MAX_TERM: usize = 256;
 const MAX_REASON: usize = 64;
 const MAX_EVIDENCE: usize = 64;
 const VIOLATION: &str = "violation";
-const NO_DECISION: &str =
-    "the policy came to no decision: a rule was undefined, probably for a missing field";
+const NO_DECISION: &str = "the policy came to no decision: a rule was undefined, probably for a missing field";
 const SETS: &str = "deny, unknown, pending, warn, pass, skip, violation";
 
 /// What an entry point returns.
@@ -66,9 +65,7 @@ pub(super) fn value<'a>(entrypoint: &str, document: &'a Value) -> Result<&'a Val
         Some([]) => Err(EvaluateError::Undefined {
             entrypoint: entrypoint.to_owned(),
         }),
-        Some([Value::Object(bindings)]) if bindings.len() == 1 => {
-            bindings.get("result").ok_or_else(odd)
-        }
+        Some([Value::Object(bindings)]) if bindings.len() == 1 => bindings.get("result").ok_or_else(odd),
         _ => Err(odd()),
     }
 }
@@ -115,11 +112,7 @@ impl<'a> Findings<'a> {
 
     /// All findings, one a gate and term, sorted; every gate of the catalogue has at least one.
     pub(super) fn finish(mut self) -> Vec<Finding> {
-        for gate in self
-            .catalogue
-            .into_iter()
-            .flat_map(|catalogue| &catalogue.gates)
-        {
+        for gate in self.catalogue.into_iter().flat_map(|catalogue| &catalogue.gates) {
             if !self.found.keys().any(|(id, _)| *id == gate.id) {
                 self.add(Finding::undecided(&gate.id, NO_DECISION));
             }
@@ -127,26 +120,16 @@ impl<'a> Findings<'a> {
         self.found.into_values().collect()
     }
 
-    fn read_set(
-        &mut self,
-        entrypoint: &str,
-        outcome: Outcome,
-        path: &str,
-        set: &Value,
-    ) -> Result<(), EvaluateError> {
+    fn read_set(&mut self, entrypoint: &str, outcome: Outcome, path: &str, set: &Value) -> Result<(), EvaluateError> {
         let elements = set
             .as_array()
             .ok_or_else(|| malformed(path, format!("it is {}, not a set", kind(set))))?;
         self.seen = self.seen.saturating_add(elements.len());
         if self.seen > MAX_FINDINGS {
-            return Err(malformed(
-                path,
-                format!("more than {MAX_FINDINGS} findings"),
-            ));
+            return Err(malformed(path, format!("more than {MAX_FINDINGS} findings")));
         }
         for (index, element) in elements.iter().enumerate() {
-            let finding =
-                self.element(entrypoint, outcome, &format!("{path}[{index}]"), element)?;
+            let finding = self.element(entrypoint, outcome, &format!("{path}[{index}]"), element)?;
             self.add(finding);
         }
         Ok(())
@@ -166,22 +149,13 @@ impl<'a> Findings<'a> {
                 if outcome >= Outcome::Pass && catalogue.gate(&finding.gate).is_none() {
                     return Err(malformed(
                         path,
-                        format!(
-                            "gate {:?} is not in the catalogue and cannot {outcome}",
-                            finding.gate
-                        ),
+                        format!("gate {:?} is not in the catalogue and cannot {outcome}", finding.gate),
                     ));
                 }
                 Ok(finding)
             }
-            (Value::Object(fields), None) if fields.contains_key("gate") => {
-                Finding::of_gate(outcome, path, fields)
-            }
-            (Value::Object(fields), None) => Ok(Finding::plain(
-                entrypoint,
-                outcome,
-                text(path, fields, "msg")?,
-            )),
+            (Value::Object(fields), None) if fields.contains_key("gate") => Finding::of_gate(outcome, path, fields),
+            (Value::Object(fields), None) => Ok(Finding::plain(entrypoint, outcome, text(path, fields, "msg")?)),
             (Value::String(message), None) => Ok(Finding::plain(entrypoint, outcome, message)),
             (other, _) => Err(malformed(
                 path,
@@ -191,10 +165,7 @@ impl<'a> Findings<'a> {
     }
 
     fn add(&mut self, finding: Finding) {
-        match self
-            .found
-            .entry((finding.gate.clone(), finding.term.clone()))
-        {
+        match self.found.entry((finding.gate.clone(), finding.term.clone())) {
             Entry::Vacant(entry) => {
                 entry.insert(finding);
             }
@@ -204,28 +175,19 @@ impl<'a> Findings<'a> {
 }
 
 /// The sets inside the object of a decision entry point.
-fn decision<'v>(
-    entrypoint: &str,
-    value: &'v Value,
-) -> Result<Vec<(Outcome, String, &'v Value)>, EvaluateError> {
-    let sets = value
-        .as_object()
-        .filter(|sets| !sets.is_empty())
-        .ok_or_else(|| {
-            malformed(
-                entrypoint,
-                format!("it is {}, not an object of the sets {SETS}", kind(value)),
-            )
-        })?;
+fn decision<'v>(entrypoint: &str, value: &'v Value) -> Result<Vec<(Outcome, String, &'v Value)>, EvaluateError> {
+    let sets = value.as_object().filter(|sets| !sets.is_empty()).ok_or_else(|| {
+        malformed(
+            entrypoint,
+            format!("it is {}, not an object of the sets {SETS}", kind(value)),
+        )
+    })?;
     sets.iter()
         .map(|(name, set)| {
             let path = format!("{entrypoint}.{}", cut(name, MAX_GATE_ID));
             match outcome_of(name) {
                 Some(outcome) => Ok((outcome, path, set)),
-                None => Err(malformed(
-                    &path,
-                    format!("a decision holds only the sets {SETS}"),
-                )),
+                None => Err(malformed(&path, format!("a decision holds only the sets {SETS}"))),
             }
         })
         .collect()
@@ -250,16 +212,8 @@ impl Finding {
         }
     }
 
-    fn of_gate(
-        outcome: Outcome,
-        path: &str,
-        fields: &Map<String, Value>,
-    ) -> Result<Self, EvaluateError> {
-        let mut finding = Self::plain(
-            text(path, fields, "gate")?,
-            outcome,
-            text(path, fields, "msg")?,
-        );
+    fn of_gate(outcome: Outcome, path: &str, fields: &Map<String, Value>) -> Result<Self, EvaluateError> {
+        let mut finding = Self::plain(text(path, fields, "gate")?, outcome, text(path, fields, "msg")?);
         let length = finding.gate.chars().count();
         if length == 0 || length > MAX_GATE_ID {
             return Err(malformed(
@@ -268,8 +222,7 @@ impl Finding {
             ));
         }
         finding.term = short(path, fields, "term", MAX_TERM)?.unwrap_or_default();
-        finding.reason =
-            short(path, fields, "reason", MAX_REASON)?.filter(|reason| !reason.is_empty());
+        finding.reason = short(path, fields, "reason", MAX_REASON)?.filter(|reason| !reason.is_empty());
         finding.evidence = evidence(path, fields)?;
         Ok(finding)
     }
@@ -292,29 +245,17 @@ impl Finding {
     }
 }
 
-fn text<'v>(
-    path: &str,
-    fields: &'v Map<String, Value>,
-    name: &str,
-) -> Result<&'v str, EvaluateError> {
+fn text<'v>(path: &str, fields: &'v Map<String, Value>, name: &str) -> Result<&'v str, EvaluateError> {
     let path = || format!("{path}.{name}");
     match fields.get(name) {
         Some(Value::String(text)) => Ok(text),
-        Some(other) => Err(malformed(
-            &path(),
-            format!("it is {}, not a string", kind(other)),
-        )),
+        Some(other) => Err(malformed(&path(), format!("it is {}, not a string", kind(other)))),
         None => Err(malformed(&path(), "it is missing")),
     }
 }
 
 /// An optional string that is part of a key or read by machines: too long is an error, not cut.
-fn short(
-    path: &str,
-    fields: &Map<String, Value>,
-    name: &str,
-    max: usize,
-) -> Result<Option<String>, EvaluateError> {
+fn short(path: &str, fields: &Map<String, Value>, name: &str, max: usize) -> Result<Option<String>, EvaluateError> {
     if !fields.contains_key(name) {
         return Ok(None);
     }
@@ -333,8 +274,7 @@ fn evidence(path: &str, fields: &Map<String, Value>) -> Result<Vec<String>, Eval
         return Ok(Vec::new());
     };
     let odd = || {
-        let detail =
-            format!("it is not at most {MAX_EVIDENCE} strings of at most {MAX_TERM} characters");
+        let detail = format!("it is not at most {MAX_EVIDENCE} strings of at most {MAX_TERM} characters");
         malformed(&format!("{path}.evidence"), detail)
     };
     let items = value
@@ -371,10 +311,7 @@ fn cut(text: &str, max: usize) -> String {
     if text.chars().count() <= max {
         return text.to_owned();
     }
-    text.chars()
-        .take(max.saturating_sub(1))
-        .chain(['…'])
-        .collect()
+    text.chars().take(max.saturating_sub(1)).chain(['…']).collect()
 }
 
 #[cfg(test)]

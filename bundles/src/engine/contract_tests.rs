@@ -10,10 +10,7 @@ fn catalogue() -> Catalogue {
     Catalogue::read(&json!({"C-01": gate, "C-02": gate})).unwrap()
 }
 
-fn judge(
-    catalogue: Option<&Catalogue>,
-    results: &[(&str, Value)],
-) -> Result<Vec<Finding>, EvaluateError> {
+fn judge(catalogue: Option<&Catalogue>, results: &[(&str, Value)]) -> Result<Vec<Finding>, EvaluateError> {
     let mut findings = Findings::new(catalogue);
     for (entrypoint, result) in results {
         findings.read(entrypoint, &json!([{"result": result}]))?;
@@ -43,11 +40,7 @@ fn the_strongest_wins_for_each_gate_and_term() {
     let findings = judge(Some(&catalogue()), &[("b/decision", decision)]).unwrap();
     assert_eq!(
         lines(&findings),
-        [
-            "C-01/=pass: fine",
-            "C-01/app=deny: bad",
-            "C-02/=unknown: no idea"
-        ]
+        ["C-01/=pass: fine", "C-01/app=deny: bad", "C-02/=unknown: no idea"]
     );
 }
 
@@ -62,16 +55,10 @@ fn entry_points_are_combined_and_equal_findings_keep_both_messages() {
                 found("C-01", "", "one")
             ]),
         ),
-        (
-            "b/pass",
-            json!([found("C-01", "", "fine"), found("C-02", "", "fine")]),
-        ),
+        ("b/pass", json!([found("C-01", "", "fine"), found("C-02", "", "fine")])),
     ];
     let findings = judge(Some(&catalogue()), &results).unwrap();
-    assert_eq!(
-        lines(&findings),
-        ["C-01/=deny: one; two", "C-02/=pass: fine"]
-    );
+    assert_eq!(lines(&findings), ["C-01/=deny: one; two", "C-02/=pass: fine"]);
 }
 
 #[test]
@@ -86,22 +73,10 @@ fn a_gate_without_a_finding_is_not_decided() {
 
 #[test]
 fn a_gate_outside_the_catalogue_may_object_but_not_pass() {
-    let objecting = judge(
-        Some(&catalogue()),
-        &[("b/deny", json!([found("X-1", "", "bad")]))],
-    )
-    .unwrap();
-    assert!(
-        objecting
-            .iter()
-            .any(|f| f.gate == "X-1" && f.outcome == Outcome::Deny)
-    );
+    let objecting = judge(Some(&catalogue()), &[("b/deny", json!([found("X-1", "", "bad")]))]).unwrap();
+    assert!(objecting.iter().any(|f| f.gate == "X-1" && f.outcome == Outcome::Deny));
     for set in ["b/pass", "b/skip"] {
-        let error = judge(
-            Some(&catalogue()),
-            &[(set, json!([found("X-1", "", "ok")]))],
-        )
-        .unwrap_err();
+        let error = judge(Some(&catalogue()), &[(set, json!([found("X-1", "", "ok")]))]).unwrap_err();
         assert_eq!(error.reason(), "MalformedResult");
     }
 }
@@ -109,27 +84,15 @@ fn a_gate_outside_the_catalogue_may_object_but_not_pass() {
 #[test]
 fn plain_deny_lists_keep_their_meaning() {
     for (entrypoint, result, want) in [
-        (
-            "main/deny",
-            json!([]),
-            vec!["main/deny/=pass: nothing to object to"],
-        ),
-        (
-            "main/deny",
-            json!(["a", "b"]),
-            vec!["main/deny/=deny: a; b"],
-        ),
+        ("main/deny", json!([]), vec!["main/deny/=pass: nothing to object to"]),
+        ("main/deny", json!(["a", "b"]), vec!["main/deny/=deny: a; b"]),
         (
             "main/violation",
             json!([{"msg": "m", "details": {}}]),
             vec!["main/violation/=deny: m"],
         ),
         ("main/warn", json!(["w"]), vec!["main/warn/=warn: w"]),
-        (
-            "main/warn",
-            json!([]),
-            vec!["main/warn/=pass: nothing to object to"],
-        ),
+        ("main/warn", json!([]), vec!["main/warn/=pass: nothing to object to"]),
         (
             "main/decision",
             json!({"deny": [], "warn": []}),
@@ -140,11 +103,7 @@ fn plain_deny_lists_keep_their_meaning() {
             json!([]),
             vec!["main/pass/=unknown: the policy says nothing about this input"],
         ),
-        (
-            "main/deny",
-            json!([found("G", "t", "m")]),
-            vec!["G/t=deny: m"],
-        ),
+        ("main/deny", json!([found("G", "t", "m")]), vec!["G/t=deny: m"]),
     ] {
         assert_eq!(lines(&judge(None, &[(entrypoint, result)]).unwrap()), want);
     }
@@ -164,11 +123,7 @@ fn odd_shapes_are_errors_that_say_where() {
         ("b/deny", json!([{"msg": "m"}]), "b/deny[0].gate"),
         ("b/deny", json!([{"gate": "C-01"}]), "b/deny[0].msg"),
         ("b/deny", json!([{"gate": 1, "msg": "m"}]), "b/deny[0].gate"),
-        (
-            "b/deny",
-            json!([{"gate": "C-01", "msg": ["m"]}]),
-            "b/deny[0].msg",
-        ),
+        ("b/deny", json!([{"gate": "C-01", "msg": ["m"]}]), "b/deny[0].msg"),
         (
             "b/deny",
             json!([{"gate": "C-01", "msg": "m", "term": null}]),
@@ -179,21 +134,13 @@ fn odd_shapes_are_errors_that_say_where() {
             json!([{"gate": "x".repeat(65), "msg": "m"}]),
             "b/deny[0].gate",
         ),
-        (
-            "b/deny",
-            json!([{"gate": "", "msg": "m"}]),
-            "b/deny[0].gate",
-        ),
+        ("b/deny", json!([{"gate": "", "msg": "m"}]), "b/deny[0].gate"),
         (
             "b/deny",
             json!([{"gate": "C-01", "msg": "m", "evidence": [1]}]),
             "b/deny[0].evidence",
         ),
-        (
-            "b/deny",
-            json!(vec![found("C-01", "", "m"); 1001]),
-            "b/deny",
-        ),
+        ("b/deny", json!(vec![found("C-01", "", "m"); 1001]), "b/deny"),
     ] {
         match judge(Some(&catalogue), &[(entrypoint, result)]) {
             Err(EvaluateError::MalformedResult { path: got, .. }) => assert_eq!(got, path),
@@ -211,11 +158,7 @@ fn documents_without_a_result_are_errors() {
         (json!([{"result": []}, {"result": []}]), "MalformedResult"),
         (json!({"result": []}), "MalformedResult"),
     ] {
-        assert_eq!(
-            value("b/deny", &document).unwrap_err().reason(),
-            reason,
-            "{document}"
-        );
+        assert_eq!(value("b/deny", &document).unwrap_err().reason(), reason, "{document}");
     }
 }
 

@@ -117,8 +117,7 @@ impl Decimal {
         } else {
             let cut = usize::try_from(kept.unsigned_abs()).unwrap_or(usize::MAX);
             let keep = digits.len().saturating_sub(cut);
-            let rounds_up =
-                digits.len() >= cut && digits.get(keep).is_some_and(|digit| *digit >= 5);
+            let rounds_up = digits.len() >= cut && digits.get(keep).is_some_and(|digit| *digit >= 5);
             digits.truncate(keep);
             if rounds_up {
                 increment(&mut digits);
@@ -127,10 +126,7 @@ impl Decimal {
         while digits.len() <= places {
             digits.insert(0, 0);
         }
-        let mut text: String = digits
-            .iter()
-            .map(|digit| char::from(b'0' + digit))
-            .collect();
+        let mut text: String = digits.iter().map(|digit| char::from(b'0' + digit)).collect();
         if places > 0 {
             text.insert(text.len() - places, '.');
         }
@@ -185,11 +181,7 @@ impl From<i64> for Decimal {
 
 impl From<u64> for Decimal {
     fn from(value: u64) -> Self {
-        let digits: Vec<u8> = value
-            .to_string()
-            .bytes()
-            .map(|digit| digit - b'0')
-            .collect();
+        let digits: Vec<u8> = value.to_string().bytes().map(|digit| digit - b'0').collect();
         Self::normal(false, &digits, 0)
     }
 }
@@ -221,11 +213,7 @@ impl Decimal {
 
     /// In normal form the place of the first digit decides, then the digits.
     fn compare_magnitude(&self, other: &Self) -> Ordering {
-        let place = |number: &Self| {
-            number
-                .exponent
-                .saturating_add_unsigned(number.digits.len() as u64)
-        };
+        let place = |number: &Self| number.exponent.saturating_add_unsigned(number.digits.len() as u64);
         place(self)
             .cmp(&place(other))
             .then_with(|| self.digits.cmp(&other.digits))

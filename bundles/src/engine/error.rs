@@ -140,9 +140,7 @@ pub enum EvaluateError {
         detail: String,
     },
     /// The guest called a host function that it had not declared, or with the wrong arguments.
-    #[error(
-        "the policy called built-in number {id} with {arguments} arguments, which it did not declare"
-    )]
+    #[error("the policy called built-in number {id} with {arguments} arguments, which it did not declare")]
     UndeclaredBuiltin {
         /// The number.
         id: i32,
@@ -158,9 +156,7 @@ pub enum EvaluateError {
         known: Vec<String>,
     },
     /// A decision entry point has no value. For a policy this is a hole, not an answer.
-    #[error(
-        "entry point {entrypoint:?} is undefined for this input: give the rule a default, or let it be a set"
-    )]
+    #[error("entry point {entrypoint:?} is undefined for this input: give the rule a default, or let it be a set")]
     Undefined {
         /// The entry point.
         entrypoint: String,
@@ -252,11 +248,14 @@ impl EvaluateError {
         }
     }
 
-    /// What the runtime reports: one of our own errors if the host raised it, else a trap.
+    /// What the runtime reports: one of our own errors if the host raised it, else a trap. A trap comes wrapped in a
+    /// backtrace of up to twenty lines of unnamed functions, which a condition has no room for and nobody could read.
     pub(super) fn from_runtime(error: wasmtime::Error) -> Self {
-        error
-            .downcast::<Self>()
-            .unwrap_or_else(|error| Self::Trap(error.into_boxed_dyn_error()))
+        let trap = |error: wasmtime::Error| match error.downcast::<wasmtime::Trap>() {
+            Ok(trap) => Self::Trap(Box::new(trap)),
+            Err(other) => Self::Trap(other.into_boxed_dyn_error()),
+        };
+        error.downcast::<Self>().unwrap_or_else(trap)
     }
 }
 

@@ -26,11 +26,7 @@ struct Tables {
     entrypoints: BTreeMap<String, EntrypointId>,
 }
 
-pub(super) fn compile(
-    engine: &Engine,
-    bundle: &Bundle,
-    limits: Limits,
-) -> Result<Policy, CompileError> {
+pub(super) fn compile(engine: &Engine, bundle: &Bundle, limits: Limits) -> Result<Policy, CompileError> {
     let module = Module::from_binary(&engine.runtime, bundle.wasm())
         .map_err(|error| CompileError::InvalidModule(error.into_boxed_dyn_error()))?;
     let memory = module::check(&module)?;
@@ -53,12 +49,7 @@ pub(super) fn compile(
 
 /// Runs the module's start function and asks for its version and tables. No built-in function is
 /// declared yet, so calling one is an error.
-fn read_tables(
-    engine: &Engine,
-    module: &Module,
-    memory: &MemoryType,
-    limits: Limits,
-) -> Result<Tables, CompileError> {
+fn read_tables(engine: &Engine, module: &Module, memory: &MemoryType, limits: Limits) -> Result<Tables, CompileError> {
     let mut sandbox = Sandbox::start(Plan {
         ticker: &engine.ticker,
         module,
@@ -110,9 +101,7 @@ fn find_builtins(bundle: &Bundle, needed: &[(String, i32)]) -> Result<Declared, 
     }
     missing.sort_unstable();
     Err(CompileError::MissingBuiltin {
-        bundle: bundle
-            .name()
-            .map_or_else(|| bundle.digest().to_string(), str::to_owned),
+        bundle: bundle.name().map_or_else(|| bundle.digest().to_string(), str::to_owned),
         names: missing,
     })
 }
@@ -132,19 +121,12 @@ fn find_entrypoints(
     of_module: &BTreeMap<String, EntrypointId>,
 ) -> Result<BTreeMap<String, EntrypointId>, CompileError> {
     let find = |path: &str| {
-        let id = of_module
-            .get(path)
-            .ok_or_else(|| CompileError::NoEntrypoint {
-                detail: format!(
-                    "the manifest names entry point {path:?}, which policy.wasm does not have"
-                ),
-            })?;
+        let id = of_module.get(path).ok_or_else(|| CompileError::NoEntrypoint {
+            detail: format!("the manifest names entry point {path:?}, which policy.wasm does not have"),
+        })?;
         Ok((path.to_owned(), *id))
     };
-    let found: BTreeMap<_, _> = bundle
-        .entrypoints()
-        .map(find)
-        .collect::<Result<_, CompileError>>()?;
+    let found: BTreeMap<_, _> = bundle.entrypoints().map(find).collect::<Result<_, CompileError>>()?;
     if found.keys().all(|path| Role::of(path) == Role::Catalogue) {
         return Err(CompileError::NoEntrypoint {
             detail: "the bundle has no entry point that decides anything".to_owned(),
@@ -194,8 +176,7 @@ fn with_catalogue(mut parts: Parts) -> Result<Policy, CompileError> {
         .documents(&[(path, *id)], &empty, Timestamp::UNIX_EPOCH)
         .map_err(CompileError::Examination)?;
     let document = documents.first().unwrap_or(&Value::Null);
-    let value =
-        contract::value(path, document).map_err(|error| malformed(path, error.to_string()))?;
+    let value = contract::value(path, document).map_err(|error| malformed(path, error.to_string()))?;
     let catalogue = Catalogue::read(value).map_err(|error| malformed(path, error.to_string()))?;
     parts.catalogue = Some(catalogue);
     Ok(Policy::new(parts))

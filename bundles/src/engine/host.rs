@@ -6,9 +6,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use wasmtime::{
-    AsContext, Caller, Extern, Func, Memory, ResourceLimiter, Store, TypedFunc, ValType,
-};
+use wasmtime::{AsContext, Caller, Extern, Func, Memory, ResourceLimiter, Store, TypedFunc, ValType};
 
 use super::address::{TextAddress, ValueAddress};
 use super::builtins::{Builtin, Context, Failure};
@@ -73,12 +71,7 @@ impl HostState {
 }
 
 impl ResourceLimiter for HostState {
-    fn memory_growing(
-        &mut self,
-        _current: usize,
-        desired: usize,
-        _maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
+    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         if desired <= self.limits.memory_bytes {
             return Ok(true);
         }
@@ -91,12 +84,7 @@ impl ResourceLimiter for HostState {
         .into())
     }
 
-    fn table_growing(
-        &mut self,
-        _current: usize,
-        desired: usize,
-        _maximum: Option<usize>,
-    ) -> wasmtime::Result<bool> {
+    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         Ok(desired <= MAX_TABLE_ELEMENTS)
     }
 
@@ -132,12 +120,8 @@ pub(super) fn import(store: &mut Store<HostState>, name: &str) -> Option<Extern>
         "opa_println" => Func::wrap(store, |_: i32| {}),
         "opa_builtin0" => Func::wrap(store, |host: Host<'_>, id, _: i32| call(host, id, &[])),
         "opa_builtin1" => Func::wrap(store, |host: Host<'_>, id, _: i32, a| call(host, id, &[a])),
-        "opa_builtin2" => Func::wrap(store, |host: Host<'_>, id, _: i32, a, b| {
-            call(host, id, &[a, b])
-        }),
-        "opa_builtin3" => Func::wrap(store, |host: Host<'_>, id, _: i32, a, b, c| {
-            call(host, id, &[a, b, c])
-        }),
+        "opa_builtin2" => Func::wrap(store, |host: Host<'_>, id, _: i32, a, b| call(host, id, &[a, b])),
+        "opa_builtin3" => Func::wrap(store, |host: Host<'_>, id, _: i32, a, b, c| call(host, id, &[a, b, c])),
         "opa_builtin4" => Func::wrap(store, |host: Host<'_>, id, _: i32, a, b, c, d| {
             call(host, id, &[a, b, c, d])
         }),
@@ -146,10 +130,7 @@ pub(super) fn import(store: &mut Store<HostState>, name: &str) -> Option<Extern>
     Some(function.into())
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the runtime calls it this way"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "the runtime calls it this way")]
 fn abort(caller: Caller<'_, HostState>, address: i32) -> wasmtime::Result<()> {
     let message = match caller.data().guest.as_ref() {
         Some(guest) => TextAddress::new(address, "opa_abort").and_then(|at| {
@@ -232,22 +213,12 @@ fn read_argument(
         name: builtin.name,
         detail,
     };
-    let bytes = bytes.ok_or_else(|| {
-        limit(format!(
-            "an argument is larger than {MAX_VALUE_BYTES} bytes"
-        ))
-    })?;
-    let text = std::str::from_utf8(bytes)
-        .map_err(|error| limit(format!("an argument is not UTF-8: {error}")))?;
-    Term::parse(text, MAX_VALUE_DEPTH)
-        .map_err(|error| limit(format!("an argument cannot be read: {error}")))
+    let bytes = bytes.ok_or_else(|| limit(format!("an argument is larger than {MAX_VALUE_BYTES} bytes")))?;
+    let text = std::str::from_utf8(bytes).map_err(|error| limit(format!("an argument is not UTF-8: {error}")))?;
+    Term::parse(text, MAX_VALUE_DEPTH).map_err(|error| limit(format!("an argument cannot be read: {error}")))
 }
 
-fn write_value(
-    caller: &mut Caller<'_, HostState>,
-    guest: &Guest,
-    term: &Term,
-) -> Result<ValueAddress, EvaluateError> {
+fn write_value(caller: &mut Caller<'_, HostState>, guest: &Guest, term: &Term) -> Result<ValueAddress, EvaluateError> {
     let text = term.to_guest();
     let length = i32::try_from(text.len()).map_err(|_| EvaluateError::NotParsed {
         document: "built-in function's value",

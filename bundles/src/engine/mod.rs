@@ -47,8 +47,8 @@ impl Engine {
     /// Configures the runtime and starts the thread that watches deadlines; it sleeps while nothing
     /// is evaluated and ends with the last engine and policy.
     pub fn new() -> Result<Self, EngineError> {
-        let runtime = wasmtime::Engine::new(&config())
-            .map_err(|error| EngineError::Runtime(error.into_boxed_dyn_error()))?;
+        let runtime =
+            wasmtime::Engine::new(&config()).map_err(|error| EngineError::Runtime(error.into_boxed_dyn_error()))?;
         let ticker = Ticker::start(runtime.clone()).map_err(EngineError::Ticker)?;
         Ok(Self {
             runtime,

@@ -93,9 +93,7 @@ fn check_imports(module: &Module) -> Result<MemoryType, CompileError> {
 }
 
 fn is_i32(ty: &FuncType, parameters: usize, results: usize) -> bool {
-    let all_i32 = |mut types: Box<dyn Iterator<Item = ValType> + '_>| {
-        types.all(|ty| matches!(ty, ValType::I32))
-    };
+    let all_i32 = |mut types: Box<dyn Iterator<Item = ValType> + '_>| types.all(|ty| matches!(ty, ValType::I32));
     ty.params().len() == parameters
         && ty.results().len() == results
         && all_i32(Box::new(ty.params()))

@@ -87,20 +87,15 @@ impl Policy {
 
     /// Evaluates one entry point and returns OPA's result document: `[{"result": …}]`, or `[]` where
     /// the value is undefined. Canonical: keys sorted, sets as arrays in OPA's order.
-    pub fn evaluate(
-        &self,
-        entrypoint: &str,
-        input: &Value,
-        now: Timestamp,
-    ) -> Result<Value, EvaluateError> {
-        let id =
-            self.0
-                .entrypoints
-                .get(entrypoint)
-                .ok_or_else(|| EvaluateError::NoSuchEntrypoint {
-                    entrypoint: entrypoint.to_owned(),
-                    known: self.entrypoints().map(str::to_owned).collect(),
-                })?;
+    pub fn evaluate(&self, entrypoint: &str, input: &Value, now: Timestamp) -> Result<Value, EvaluateError> {
+        let id = self
+            .0
+            .entrypoints
+            .get(entrypoint)
+            .ok_or_else(|| EvaluateError::NoSuchEntrypoint {
+                entrypoint: entrypoint.to_owned(),
+                known: self.entrypoints().map(str::to_owned).collect(),
+            })?;
         let mut documents = self.0.documents(&[(entrypoint, *id)], input, now)?;
         documents.pop().ok_or_else(|| EvaluateError::Undefined {
             entrypoint: entrypoint.to_owned(),
@@ -179,9 +174,7 @@ fn check_input(input: &Value, limits: &Limits) -> Result<Vec<u8>, EvaluateError>
 fn fits_depth(value: &Value, depth: usize) -> bool {
     match value {
         Value::Array(items) => depth > 0 && items.iter().all(|item| fits_depth(item, depth - 1)),
-        Value::Object(fields) => {
-            depth > 0 && fields.values().all(|field| fits_depth(field, depth - 1))
-        }
+        Value::Object(fields) => depth > 0 && fields.values().all(|field| fits_depth(field, depth - 1)),
         _ => true,
     }
 }
@@ -214,9 +207,7 @@ mod tests {
             (json!({"a": {"b": {}}}), Some("InputTooDeep")),
             (json!("0123456789012345678"), Some("InputTooLarge")),
         ] {
-            let got = check_input(&input, &limits)
-                .err()
-                .map(|error| error.reason());
+            let got = check_input(&input, &limits).err().map(|error| error.reason());
             assert_eq!(got, reason, "{input}");
         }
     }

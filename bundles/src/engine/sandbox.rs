@@ -7,8 +7,7 @@
 //! could take the place of a fresh instance later without changing the callers.
 
 use wasmtime::{
-    Extern, Instance, Memory, MemoryType, Module, Store, TypedFunc, UpdateDeadline, WasmParams,
-    WasmResults,
+    Extern, Instance, Memory, MemoryType, Module, Store, TypedFunc, UpdateDeadline, WasmParams, WasmResults,
 };
 
 use super::address::{ContextAddress, TextAddress, ValueAddress};
@@ -64,8 +63,7 @@ impl Sandbox {
             Ok(()) => Ok(UpdateDeadline::Continue(1)),
             Err(error) => Err(error.into()),
         });
-        let memory =
-            Memory::new(&mut store, plan.memory.clone()).map_err(EvaluateError::from_runtime)?;
+        let memory = Memory::new(&mut store, plan.memory.clone()).map_err(EvaluateError::from_runtime)?;
         let imports: Vec<Extern> = plan
             .module
             .imports()
@@ -74,8 +72,7 @@ impl Sandbox {
                 name => host::import(&mut store, name),
             })
             .collect();
-        let instance = Instance::new(&mut store, plan.module, &imports)
-            .map_err(EvaluateError::from_runtime)?;
+        let instance = Instance::new(&mut store, plan.module, &imports).map_err(EvaluateError::from_runtime)?;
         let guest = Guest {
             memory,
             malloc: export(&instance, &mut store, "opa_malloc")?,
@@ -113,13 +110,8 @@ impl Sandbox {
 
     /// Gives the guest a JSON document that the host wrote. The guest must be able to read it: OPA's
     /// own hosts would go on with undefined.
-    pub(super) fn parse(
-        &mut self,
-        json: &[u8],
-        document: &'static str,
-    ) -> Result<ValueAddress, EvaluateError> {
-        let length =
-            i32::try_from(json.len()).map_err(|_| EvaluateError::NotParsed { document })?;
+    pub(super) fn parse(&mut self, json: &[u8], document: &'static str) -> Result<ValueAddress, EvaluateError> {
+        let length = i32::try_from(json.len()).map_err(|_| EvaluateError::NotParsed { document })?;
         let malloc = self.guest.malloc.clone();
         let room = TextAddress::new(self.call(&malloc, length)?, "opa_malloc")?;
         room.write(self.guest.memory.data_mut(&mut self.store), json)?;
@@ -138,17 +130,12 @@ impl Sandbox {
     ) -> Result<Term, EvaluateError> {
         let store = &mut self.store;
         let calls = &self.calls;
-        let context = calls
-            .new
-            .call(&mut *store, ())
-            .map_err(EvaluateError::from_runtime)?;
+        let context = calls.new.call(&mut *store, ()).map_err(EvaluateError::from_runtime)?;
         let context = ContextAddress::new(context)?.raw();
         let run = |store: &mut Store<HostState>| {
             calls.set_data.call(&mut *store, (context, data.raw()))?;
             calls.set_input.call(&mut *store, (context, input.raw()))?;
-            calls
-                .set_entrypoint
-                .call(&mut *store, (context, entrypoint))?;
+            calls.set_entrypoint.call(&mut *store, (context, entrypoint))?;
             calls.eval.call(&mut *store, context)?;
             calls.get_result.call(&mut *store, context)
         };
@@ -175,19 +162,18 @@ impl Sandbox {
         let dump = self.guest.value_dump.clone();
         let text = TextAddress::new(self.call(&dump, value.raw())?, "opa_value_dump")?;
         let memory = self.guest.memory.data(&self.store);
-        let bytes = text
-            .read(memory, self.result_bytes, "opa_value_dump")?
-            .ok_or_else(|| EvaluateError::ResultTooLarge {
-                entrypoint: name.to_owned(),
-                limit: self.result_bytes,
-            })?;
+        let bytes =
+            text.read(memory, self.result_bytes, "opa_value_dump")?
+                .ok_or_else(|| EvaluateError::ResultTooLarge {
+                    entrypoint: name.to_owned(),
+                    limit: self.result_bytes,
+                })?;
         let malformed = |detail: String| EvaluateError::MalformedResult {
             path: name.to_owned(),
             detail,
         };
         let text = std::str::from_utf8(bytes).map_err(|error| malformed(error.to_string()))?;
-        Term::parse(text, MAX_VALUE_DEPTH)
-            .map_err(|error| malformed(format!("not a Rego value: {error}")))
+        Term::parse(text, MAX_VALUE_DEPTH).map_err(|error| malformed(format!("not a Rego value: {error}")))
     }
 }
 

@@ -68,8 +68,11 @@ fn check_empty(policy: &Policy) -> Result<(), SelfTestError> {
 }
 
 fn check_golden(policy: &Policy, name: &str, golden: &Value) -> Result<(), SelfTestError> {
-    let golden =
-        Golden::deserialize(golden).map_err(|error| malformed(name, &error.to_string()))?;
+    // As a map: serde would also read the fields of a struct from an array, in order.
+    let golden = golden
+        .as_object()
+        .ok_or_else(|| malformed(name, "it is not an object"))?;
+    let golden = Golden::deserialize(golden).map_err(|error| malformed(name, &error.to_string()))?;
     let now = instant(&golden.input).map_err(|detail| malformed(name, &detail))?;
     let findings = policy
         .judge(&golden.input, now)

@@ -241,14 +241,8 @@ impl Reader<'_> {
         }
     }
 
-    fn nested(
-        &mut self,
-        read: fn(&mut Self) -> Result<Term, TermError>,
-    ) -> Result<Term, TermError> {
-        self.depth = self
-            .depth
-            .checked_sub(1)
-            .ok_or_else(|| self.error("nested too deep"))?;
+    fn nested(&mut self, read: fn(&mut Self) -> Result<Term, TermError>) -> Result<Term, TermError> {
+        self.depth = self.depth.checked_sub(1).ok_or_else(|| self.error("nested too deep"))?;
         self.at += 1;
         let term = read(self)?;
         self.depth += 1;
@@ -362,10 +356,7 @@ mod tests {
             ("set()", "set()"),
             ("{}", "{}"),
             (r#"{"b":[],"a":{"x"}}"#, r#"{"a": {"x"}, "b": []}"#),
-            (
-                r#"{[1]:null,true:"é\u0007"}"#,
-                r#"{true: "é\a", [1]: null}"#,
-            ),
+            (r#"{[1]:null,true:"é\u0007"}"#, r#"{true: "é\a", [1]: null}"#),
         ] {
             assert_eq!(parse(text).to_rego(), rego, "{text}");
         }
@@ -373,8 +364,7 @@ mod tests {
 
     #[test]
     fn becomes_the_json_that_opa_prints() {
-        let json =
-            parse(r#"{"s": {3, 1}, 2: "x", {"k"}: 1.50, "n": 18446744073709551615}"#).to_json();
+        let json = parse(r#"{"s": {3, 1}, 2: "x", {"k"}: 1.50, "n": 18446744073709551615}"#).to_json();
         assert_eq!(
             json.to_string(),
             r#"{"2":"x","n":18446744073709551615,"s":[1,3],"{\"k\"}":1.5}"#

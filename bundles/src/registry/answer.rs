@@ -67,8 +67,14 @@ pub(super) async fn read(
     Ok(body)
 }
 
-/// The registry's own words for an error, bounded and on one line; nothing if it has none.
+/// The registry's own words for an error; nothing if it has none.
 pub(super) async fn detail(at: &str, response: Response) -> Detail {
+    let body = read(at, response, ("error bytes", ERROR_BODY_MAX)).await;
+    detail_of(&body.unwrap_or_default())
+}
+
+/// What an error document says first, bounded and on one line.
+pub(super) fn detail_of(body: &[u8]) -> Detail {
     #[derive(serde::Deserialize)]
     struct Errors {
         errors: Vec<Error>,
@@ -79,10 +85,7 @@ pub(super) async fn detail(at: &str, response: Response) -> Detail {
         #[serde(default)]
         message: String,
     }
-    let body = read(at, response, ("error bytes", ERROR_BODY_MAX))
-        .await
-        .unwrap_or_default();
-    let first = serde_json::from_slice::<Errors>(&body)
+    let first = serde_json::from_slice::<Errors>(body)
         .ok()
         .and_then(|answer| answer.errors.into_iter().next());
     let Some(Error { code, message }) = first else {
@@ -113,12 +116,6 @@ pub(super) fn is_transient(status: StatusCode) -> bool {
 
 /// `Retry-After` in seconds; its other form, a date, is rare and counts as not given.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers
-        .get(RETRY_AFTER)?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()?;
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))
 }

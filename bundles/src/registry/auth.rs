@@ -20,10 +20,7 @@ pub(super) enum Challenge {
     /// User name and password, for the registry itself.
     Basic,
     /// A token from this server.
-    Bearer {
-        realm: String,
-        service: Option<String>,
-    },
+    Bearer { realm: String, service: Option<String> },
 }
 
 impl Challenge {
@@ -45,10 +42,7 @@ impl Challenge {
                 _ => {}
             }
         }
-        Some(Self::Bearer {
-            realm: realm?,
-            service,
-        })
+        Some(Self::Bearer { realm: realm?, service })
     }
 }
 
@@ -88,14 +82,9 @@ fn unquote(quoted: &str) -> Option<(String, &str)> {
 }
 
 /// The token server's URL with what we want a token for.
-pub(super) fn token_url(
-    realm: &str,
-    service: Option<&str>,
-    repository: &Repository,
-    actions: &str,
-) -> Option<Url> {
+pub(super) fn token_url(realm: &str, service: Option<&str>, repository: &Repository) -> Option<Url> {
     let mut url = Url::parse(realm).ok()?;
-    let scope = format!("repository:{}:{actions}", repository.path());
+    let scope = format!("repository:{}:pull", repository.path());
     url.query_pairs_mut()
         .extend_pairs(service.map(|service| ("service", service)))
         .append_pair("scope", &scope);
@@ -130,12 +119,8 @@ pub(super) fn token(body: &[u8], at: &str) -> Result<HeaderValue, RegistryError>
         at: at.to_owned(),
         problem,
     };
-    let answer: Token = serde_json::from_slice(body)
-        .map_err(|error| malformed(format!("token answer: {error}")))?;
-    let token = answer
-        .token
-        .or(answer.access_token)
-        .filter(|token| !token.is_empty());
+    let answer: Token = serde_json::from_slice(body).map_err(|error| malformed(format!("token answer: {error}")))?;
+    let token = answer.token.or(answer.access_token).filter(|token| !token.is_empty());
     bearer(
         &token.ok_or_else(|| malformed("token answer: it has no token".to_owned()))?,
         at,
@@ -188,34 +173,22 @@ mod tests {
 
     #[test]
     fn asks_for_no_more_than_it_needs() {
-        let repository = "ghcr.io/acme/policies"
-            .parse()
-            .unwrap_or_else(|e| panic!("{e}"));
-        let url =
-            token_url("https://x/token?a=b", Some("s p"), &repository, "pull").map(String::from);
+        let repository = "ghcr.io/acme/policies".parse().unwrap_or_else(|e| panic!("{e}"));
+        let url = token_url("https://x/token?a=b", Some("s p"), &repository).map(String::from);
         assert_eq!(
             url.as_deref(),
             Some("https://x/token?a=b&service=s+p&scope=repository%3Aacme%2Fpolicies%3Apull")
         );
-        assert_eq!(token_url("not a url", None, &repository, "pull"), None);
+        assert_eq!(token_url("not a url", None, &repository), None);
     }
 
     #[test]
     fn reads_both_spellings_of_a_token() {
-        for body in [
-            r#"{"token":"t"}"#,
-            r#"{"access_token":"t","expires_in":300}"#,
-        ] {
-            assert_eq!(
-                token(body.as_bytes(), "x").ok(),
-                HeaderValue::from_str("Bearer t").ok()
-            );
+        for body in [r#"{"token":"t"}"#, r#"{"access_token":"t","expires_in":300}"#] {
+            assert_eq!(token(body.as_bytes(), "x").ok(), HeaderValue::from_str("Bearer t").ok());
         }
         for body in ["", "{}", r#"{"token":""}"#, "{\"token\":\"a\\nb\"}", "[]"] {
-            assert!(
-                token(body.as_bytes(), "x").is_err(),
-                "{body:?} was accepted"
-            );
+            assert!(token(body.as_bytes(), "x").is_err(), "{body:?} was accepted");
         }
     }
 }

@@ -26,9 +26,7 @@ pub enum RegistryError {
     #[error("cannot set up HTTPS: check that this machine has CA certificates installed")]
     Tls(#[source] reqwest::Error),
     /// The repository is not on the allow-list. Nothing was sent.
-    #[error(
-        "{repository} is not on the list of allowed registries {allowed:?}: add its host, or host/prefix/*"
-    )]
+    #[error("{repository} is not on the list of allowed registries {allowed:?}: add its host, or host/prefix/*")]
     NotAllowed {
         /// What was asked for.
         repository: Repository,
@@ -47,9 +45,7 @@ pub enum RegistryError {
         detail: Detail,
     },
     /// 403.
-    #[error(
-        "{at}: the registry forbids this to these credentials{detail}: check their permissions on the repository"
-    )]
+    #[error("{at}: the registry forbids this to these credentials{detail}: check their permissions on the repository")]
     Forbidden {
         /// Where.
         at: String,
@@ -57,7 +53,7 @@ pub enum RegistryError {
         detail: Detail,
     },
     /// 404: the registry answered that there is no such thing.
-    #[error("{at}: not found{detail}")]
+    #[error("{at}: not found{detail}: check the name; a repository that these credentials may not see looks the same")]
     NotFound {
         /// Where.
         at: String,
@@ -138,7 +134,7 @@ pub enum RegistryError {
         rule: &'static str,
     },
     /// A signature is listed, but could not be had: whether the artifact is signed is not known.
-    #[error("signature {entry} of {subject} is listed by the registry but not there")]
+    #[error("signature {entry} of {subject} is listed by the registry but not there: sign again if it does not come")]
     SignaturesIncomplete {
         /// The artifact.
         subject: Digest,
@@ -146,9 +142,7 @@ pub enum RegistryError {
         entry: Digest,
     },
     /// No tag is a version within the range.
-    #[error(
-        "no tag of {repository} is a version within {range}: the highest versions there are {seen:?}"
-    )]
+    #[error("no tag of {repository} is a version within {range}: the highest versions there are {seen:?}")]
     NoMatchingVersion {
         /// Where was looked.
         repository: Repository,

@@ -64,7 +64,7 @@ impl Registry {
         wanted: &Wanted,
         credentials: &Credentials,
     ) -> Result<Pinned, RegistryError> {
-        let session = self.session(repository, credentials, "pull")?;
+        let session = self.session(repository, credentials)?;
         self.within(
             format!("resolving {wanted} of {repository}"),
             resolve::resolve(session, wanted),
@@ -73,12 +73,8 @@ impl Registry {
     }
 
     /// Gets a manifest and its bundle layer, both compared with their digests, neither opened.
-    pub async fn pull(
-        &self,
-        pinned: &Pinned,
-        credentials: &Credentials,
-    ) -> Result<Pulled, RegistryError> {
-        let session = self.session(&pinned.repository, credentials, "pull")?;
+    pub async fn pull(&self, pinned: &Pinned, credentials: &Credentials) -> Result<Pulled, RegistryError> {
+        let session = self.session(&pinned.repository, credentials)?;
         self.within(format!("pulling {pinned}"), pull::pull(session, pinned))
             .await
     }
@@ -87,12 +83,8 @@ impl Registry {
     ///
     /// An empty list means that the registry answered completely and knows of none. Whatever else
     /// happens is an error.
-    pub async fn signatures(
-        &self,
-        pinned: &Pinned,
-        credentials: &Credentials,
-    ) -> Result<Vec<Evidence>, RegistryError> {
-        let session = self.session(&pinned.repository, credentials, "pull")?;
+    pub async fn signatures(&self, pinned: &Pinned, credentials: &Credentials) -> Result<Vec<Evidence>, RegistryError> {
+        let session = self.session(&pinned.repository, credentials)?;
         self.within(
             format!("getting the signatures of {pinned}"),
             referrers::signatures(session, pinned),
@@ -108,7 +100,7 @@ impl Registry {
         bundle_targz: Vec<u8>,
         credentials: &Credentials,
     ) -> Result<Pinned, RegistryError> {
-        let session = self.session(repository, credentials, "pull,push")?;
+        let session = self.session(repository, credentials)?;
         self.within(
             format!("pushing {repository}:{tag}"),
             push::push(session, tag, bundle_targz),
@@ -120,9 +112,8 @@ impl Registry {
         &'a self,
         repository: &'a Repository,
         credentials: &'a Credentials,
-        actions: &'static str,
     ) -> Result<Session<'a>, RegistryError> {
-        Session::open(&self.http, &self.settings, repository, credentials, actions)
+        Session::open(&self.http, &self.settings, repository, credentials)
     }
 
     /// The deadline of a whole operation: a registry that trickles bytes ends here.

@@ -13,10 +13,7 @@ pub(super) const MANIFESTS: &str = "application/vnd.oci.image.manifest.v1+json, 
      application/vnd.docker.distribution.manifest.list.v2+json";
 
 /// Manifest and bundle layer.
-pub(super) async fn pull(
-    mut session: Session<'_>,
-    pinned: &Pinned,
-) -> Result<Pulled, RegistryError> {
+pub(super) async fn pull(mut session: Session<'_>, pinned: &Pinned) -> Result<Pulled, RegistryError> {
     let manifest = session.manifest(pinned.digest).await?;
     let not_a_bundle = |source| RegistryError::NotABundle {
         at: pinned.to_string(),

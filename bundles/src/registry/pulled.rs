@@ -13,10 +13,7 @@ use crate::digest::Digest;
 /// The layer types read as an OPA bundle, in order of preference: what OPA's own downloader reads
 /// (`v1/download/oci_download.go`), and what Trivy and Tracee push.
 pub(super) const OPA_LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
-const BUNDLE_LAYERS: [&str; 2] = [
-    OPA_LAYER,
-    "application/vnd.cncf.openpolicyagent.layer.v1.tar+gzip",
-];
+const BUNDLE_LAYERS: [&str; 2] = [OPA_LAYER, "application/vnd.cncf.openpolicyagent.layer.v1.tar+gzip"];
 
 /// A bundle as pulled: its bytes have the digests they were asked for by, and nothing else is known
 /// about them. Cheap to clone.
@@ -41,9 +38,7 @@ pub enum PulledError {
     #[error("it is not a gzip file: give the bundle.tar.gz that `opa build` wrote")]
     NotGzip,
     /// No layer has a type that holds an OPA bundle.
-    #[error(
-        "manifest has no bundle layer: found layer types {found:?}, want one of {BUNDLE_LAYERS:?}"
-    )]
+    #[error("manifest has no bundle layer: found layer types {found:?}, want one of {BUNDLE_LAYERS:?}")]
     NoBundleLayer {
         /// The layer types that are there, at most eight.
         found: Vec<String>,
@@ -119,12 +114,10 @@ impl std::fmt::Debug for Pulled {
 
 /// The first layer that holds a bundle: all of the first type are looked at before the second.
 pub(super) fn bundle_layer(manifest: &[u8]) -> Result<Descriptor, PulledError> {
-    let manifest: Manifest = serde_json::from_slice(manifest)
-        .map_err(|error| PulledError::NotAManifest(error.to_string()))?;
+    let manifest: Manifest =
+        serde_json::from_slice(manifest).map_err(|error| PulledError::NotAManifest(error.to_string()))?;
     let layers = match manifest {
-        Manifest {
-            manifests: Some(_), ..
-        } => return Err(PulledError::Index),
+        Manifest { manifests: Some(_), .. } => return Err(PulledError::Index),
         Manifest { layers, .. } => layers.unwrap_or_default(),
     };
     BUNDLE_LAYERS

@@ -1,26 +1,28 @@
 //! Pushing a bundle as `oras push` with OPA's documented types does, so that OPA can pull it too.
+//!
+//! Pushing is done for the user of the command line and trusts what that user names, so it is left to oci-client. What
+//! was pushed is then looked up as everybody else will, and that answer is the digest to sign.
 
-use reqwest::header::LOCATION;
-use reqwest::{Method, Url};
+use oci_client::client::{Client, ClientConfig, ClientProtocol};
+use oci_client::errors::OciDistributionError;
+use oci_client::secrets::RegistryAuth;
+use reqwest::header::HeaderValue;
 
+use super::answer::detail_of;
 use super::error::RegistryError;
-use super::pull::MANIFESTS;
 use super::pulled::{OPA_LAYER, PulledError};
-use super::session::{Answer, Ask, Session};
+use super::resolve;
+use super::session::{CONNECT_TIMEOUT, Session};
+use super::settings::Credentials;
 use crate::digest::Digest;
-use crate::reference::{Pinned, check_tag};
+use crate::reference::{Pinned, Wanted, check_tag};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// OPA ignores the config; some registries insist on a type they know.
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-const ANSWER_MAX: u64 = 64 * 1024;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-pub(super) async fn push(
-    mut session: Session<'_>,
-    tag: &str,
-    bundle: Vec<u8>,
-) -> Result<Pinned, RegistryError> {
+pub(super) async fn push(session: Session<'_>, tag: &str, bundle: Vec<u8>) -> Result<Pinned, RegistryError> {
     check_tag(tag)?;
     let at = format!("{}:{tag}", session.repository);
     let limit = session.settings.caps.layer_bytes;
@@ -37,60 +39,38 @@ pub(super) async fn push(
             source: PulledError::NotGzip,
         });
     }
+    let (registry, path) = (session.repository.registry(), session.repository.path());
+    let reference = oci_client::Reference::with_tag(registry.to_owned(), path.to_owned(), tag.to_owned());
+    let client = client(&session);
+    client.store_auth_if_needed(registry, &login(session.credentials)).await;
     let config = b"{}".to_vec();
     let manifest = manifest(&config, &bundle);
-    let digest = Digest::of(&manifest);
-    session.push_blob(config).await?;
-    session.push_blob(bundle).await?;
-    let url = session.url(&format!("manifests/{tag}"))?;
-    session.put(url, MANIFEST, manifest).await?;
-    Ok(session.repository.pin(digest))
-}
-
-impl Session<'_> {
-    /// Uploads a blob in one piece, unless it is there already.
-    async fn push_blob(&mut self, bytes: Vec<u8>) -> Result<(), RegistryError> {
-        let digest = Digest::of(&bytes);
-        let head = Ask {
-            method: Method::HEAD,
-            ..Ask::get(
-                self.url(&format!("blobs/{digest}"))?,
-                "*/*",
-                ("answer bytes", ANSWER_MAX),
-            )
-        };
-        match self.ask(&head).await {
-            Err(RegistryError::NotFound { .. }) => {}
-            outcome => return outcome.map(drop),
+    let want = Digest::of(&manifest);
+    let failed = |error| failure(at.clone(), error);
+    for blob in [config, bundle] {
+        let digest = Digest::of(&blob).to_string();
+        match client.push_blob(&reference, blob, &digest).await {
+            // Some registries do not say where they put what they took.
+            Err(OciDistributionError::RegistryNoLocationError)
+                if client.blob_exists(&reference, &digest).await.unwrap_or(false) => {}
+            outcome => drop(outcome.map_err(failed)?),
         }
-        let start = Ask {
-            method: Method::POST,
-            ..Ask::get(
-                self.url("blobs/uploads/")?,
-                "*/*",
-                ("answer bytes", ANSWER_MAX),
-            )
-        };
-        let answer = self.ask(&start).await?;
-        let mut url = upload_location(&start, &answer)?;
-        self.may_speak_to(&start.at(), &url)?;
-        url.query_pairs_mut()
-            .append_pair("digest", &digest.to_string());
-        self.put(url, "application/octet-stream", bytes).await
     }
-
-    async fn put(
-        &mut self,
-        url: Url,
-        media_type: &'static str,
-        bytes: Vec<u8>,
-    ) -> Result<(), RegistryError> {
-        let ask = Ask {
-            method: Method::PUT,
-            body: Some((media_type, bytes)),
-            ..Ask::get(url, MANIFESTS, ("answer bytes", ANSWER_MAX))
-        };
-        self.ask(&ask).await.map(drop)
+    let media_type = HeaderValue::from_static(MANIFEST);
+    client
+        .push_manifest_raw(&reference, manifest, media_type)
+        .await
+        .map_err(failed)?;
+    let pinned = resolve::resolve(session, &Wanted::Tag(tag.to_owned())).await?;
+    if pinned.digest == want {
+        Ok(pinned)
+    } else {
+        // Somebody else pushed the same tag in between, or the registry lies.
+        Err(RegistryError::DigestMismatch {
+            at,
+            want: want.to_string(),
+            got: pinned.digest,
+        })
     }
 }
 
@@ -101,24 +81,59 @@ fn manifest(config: &[u8], bundle: &[u8]) -> Vec<u8> {
         format!(r#"{{"mediaType":"{media_type}","digest":"{digest}","size":{size}}}"#)
     };
     let (config, layer) = (descriptor(CONFIG, config), descriptor(OPA_LAYER, bundle));
-    format!(
-        r#"{{"schemaVersion":2,"mediaType":"{MANIFEST}","config":{config},"layers":[{layer}]}}"#
-    )
-    .into_bytes()
+    format!(r#"{{"schemaVersion":2,"mediaType":"{MANIFEST}","config":{config},"layers":[{layer}]}}"#).into_bytes()
 }
 
-/// Where the upload goes on; without credentials if that is another host.
-fn upload_location(ask: &Ask, answer: &Answer) -> Result<Url, RegistryError> {
-    let location = answer
-        .headers
-        .get(LOCATION)
-        .and_then(|value| value.to_str().ok());
-    location
-        .and_then(|location| answer.url.join(location).ok())
-        .ok_or_else(|| RegistryError::Malformed {
-            at: ask.at(),
-            problem: "an upload without a usable Location".to_owned(),
-        })
+fn client(session: &Session<'_>) -> Client {
+    let registry = session.repository.registry().to_owned();
+    let protocol = if session.settings.is_plain(&registry) {
+        ClientProtocol::HttpsExcept(vec![registry])
+    } else {
+        ClientProtocol::Https
+    };
+    Client::new(ClientConfig {
+        protocol,
+        use_monolithic_push: true,
+        connect_timeout: Some(CONNECT_TIMEOUT),
+        ..ClientConfig::default()
+    })
+}
+
+fn login(credentials: &Credentials) -> RegistryAuth {
+    match credentials {
+        Credentials::Anonymous => RegistryAuth::Anonymous,
+        Credentials::Basic { username, password } => RegistryAuth::Basic(username.clone(), password.clone()),
+        Credentials::Bearer(token) => RegistryAuth::Bearer(token.clone()),
+    }
+}
+
+/// oci-client's error in this crate's words.
+fn failure(at: String, error: OciDistributionError) -> RegistryError {
+    match error {
+        OciDistributionError::UnauthorizedError { .. } => refused(at, 401, ""),
+        OciDistributionError::AuthenticationFailure(said) => refused(at, 401, &said),
+        OciDistributionError::ServerError { code, message, .. } => refused(at, code, &message),
+        OciDistributionError::RequestError(source) => RegistryError::Unavailable { at, source },
+        other => RegistryError::Malformed {
+            at,
+            problem: other.to_string(),
+        },
+    }
+}
+
+fn refused(at: String, status: u16, said: &str) -> RegistryError {
+    let detail = detail_of(said.as_bytes());
+    match status {
+        401 => RegistryError::Unauthorized { at, detail },
+        403 => RegistryError::Forbidden { at, detail },
+        404 => RegistryError::NotFound { at, detail },
+        429 => RegistryError::Throttled { at, retry_after: None },
+        500.. => RegistryError::ServerError { at, status, detail },
+        status => RegistryError::Malformed {
+            at,
+            problem: format!("status {status}{detail}"),
+        },
+    }
 }
 
 #[cfg(test)]
@@ -130,9 +145,6 @@ mod tests {
     fn what_is_pushed_can_be_pulled() {
         let manifest = manifest(b"{}", b"\x1f\x8bbundle");
         let pulled = Pulled::new(manifest.clone(), b"\x1f\x8bbundle".to_vec());
-        assert_eq!(
-            pulled.map(|pulled| pulled.digest()),
-            Ok(Digest::of(&manifest))
-        );
+        assert_eq!(pulled.map(|pulled| pulled.digest()), Ok(Digest::of(&manifest)));
     }
 }

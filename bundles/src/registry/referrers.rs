@@ -50,10 +50,7 @@ struct Manifest {
     layers: Vec<Descriptor>,
 }
 
-pub(super) async fn signatures(
-    mut session: Session<'_>,
-    pinned: &Pinned,
-) -> Result<Vec<Evidence>, RegistryError> {
+pub(super) async fn signatures(mut session: Session<'_>, pinned: &Pinned) -> Result<Vec<Evidence>, RegistryError> {
     let entries = session.referrers(pinned.digest).await?;
     let mut left = session.settings.caps.evidence_bytes;
     let mut found = Vec::new();
@@ -147,11 +144,7 @@ impl Session<'_> {
 
     /// The Sigstore bundles of one listed manifest: one, as cosign writes them, or none if it turns
     /// out to be something else.
-    async fn evidence(
-        &mut self,
-        entry: &Entry,
-        mut left: u64,
-    ) -> Result<Vec<Evidence>, RegistryError> {
+    async fn evidence(&mut self, entry: &Entry, mut left: u64) -> Result<Vec<Evidence>, RegistryError> {
         let bytes = self.manifest(entry.digest).await?;
         let layers = serde_json::from_slice::<Manifest>(&bytes).map(|manifest| manifest.layers);
         let bundles: Vec<Descriptor> = layers

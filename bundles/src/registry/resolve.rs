@@ -14,10 +14,7 @@ const PAGE: usize = 1000;
 /// How many versions an error names.
 const SEEN_MAX: usize = 8;
 
-pub(super) async fn resolve(
-    mut session: Session<'_>,
-    wanted: &Wanted,
-) -> Result<Pinned, RegistryError> {
+pub(super) async fn resolve(mut session: Session<'_>, wanted: &Wanted) -> Result<Pinned, RegistryError> {
     let digest = match wanted {
         Wanted::Digest(digest) => *digest,
         Wanted::Tag(tag) => session.digest_of(tag).await?,
@@ -67,17 +64,12 @@ impl Session<'_> {
         let mut next = Some(self.url(&format!("tags/list?n={PAGE}"))?);
         for _ in 0..caps.pages {
             let Some(url) = next else { return Ok(tags) };
-            let ask = Ask::get(
-                url,
-                "application/json",
-                ("tag list bytes", caps.manifest_bytes),
-            );
+            let ask = Ask::get(url, "application/json", ("tag list bytes", caps.manifest_bytes));
             let answer = self.ask(&ask).await?;
-            let page: Page =
-                serde_json::from_slice(&answer.body).map_err(|error| RegistryError::Malformed {
-                    at: ask.at(),
-                    problem: format!("tag list: {error}"),
-                })?;
+            let page: Page = serde_json::from_slice(&answer.body).map_err(|error| RegistryError::Malformed {
+                at: ask.at(),
+                problem: format!("tag list: {error}"),
+            })?;
             tags.extend(page.tags.unwrap_or_default());
             if tags.len() > caps.tags {
                 return Err(RegistryError::LimitExceeded {
@@ -107,14 +99,8 @@ pub(super) fn next_page(ask: &Ask, answer: &Answer) -> Result<Option<Url>, Regis
         problem: problem.to_owned(),
     };
     for header in answer.headers.get_all(LINK) {
-        let text = header
-            .to_str()
-            .map_err(|_| malformed("Link header is not text"))?;
-        let Some((target, parameters)) = text
-            .trim()
-            .strip_prefix('<')
-            .and_then(|rest| rest.split_once('>'))
-        else {
+        let text = header.to_str().map_err(|_| malformed("Link header is not text"))?;
+        let Some((target, parameters)) = text.trim().strip_prefix('<').and_then(|rest| rest.split_once('>')) else {
             return Err(malformed("Link header has no <target>"));
         };
         if !parameters
@@ -140,12 +126,7 @@ pub(super) fn next_page(ask: &Ask, answer: &Answer) -> Result<Option<Url>, Regis
 fn highest<'a>(tags: &'a [String], range: &VersionReq) -> Result<&'a str, Vec<String>> {
     let mut versions: Vec<(Version, &str)> = tags
         .iter()
-        .filter_map(|tag| {
-            Some((
-                Version::parse(tag.strip_prefix('v').unwrap_or(tag)).ok()?,
-                tag.as_str(),
-            ))
-        })
+        .filter_map(|tag| Some((Version::parse(tag.strip_prefix('v').unwrap_or(tag)).ok()?, tag.as_str())))
         .collect();
     // Where both `1.2.3` and `v1.2.3` exist, the plain one wins: it sorts first among equals.
     versions.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
@@ -193,10 +174,7 @@ mod tests {
             let range: VersionReq = range.parse().unwrap_or_else(|e| panic!("{e}"));
             assert_eq!(highest(&tags, &range).ok(), tag, "{range}");
         }
-        let seen = highest(
-            &tags,
-            &VersionReq::parse("^9").unwrap_or_else(|e| panic!("{e}")),
-        );
+        let seen = highest(&tags, &VersionReq::parse("^9").unwrap_or_else(|e| panic!("{e}")));
         assert_eq!(
             seen.err().unwrap_or_default().first().map(String::as_str),
             Some("2.0.0-rc.1")

@@ -6,10 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION,
-    WWW_AUTHENTICATE,
-};
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use reqwest::{Method, Response, StatusCode, Url};
 
 use super::answer::{detail, is_transient, judge, read, retry_after, transport};
@@ -31,8 +28,6 @@ pub(super) struct Ask {
     pub(super) accept: &'static str,
     /// Whether the answer may come from another host, asked without credentials: blobs only.
     pub(super) elsewhere: bool,
-    /// What is sent along, with its media type.
-    pub(super) body: Option<(&'static str, Vec<u8>)>,
     /// The cap on the answer's body: what to call it, and how many bytes.
     pub(super) cap: (&'static str, u64),
 }
@@ -50,8 +45,6 @@ pub(super) struct Session<'a> {
     pub(super) settings: &'a RegistrySettings,
     pub(super) repository: &'a Repository,
     pub(super) credentials: &'a Credentials,
-    /// The token scope: `pull` or `pull,push`.
-    pub(super) actions: &'static str,
     pub(super) base: Url,
     /// When the operation ends anyway; nothing is waited for beyond. `None` is later than clocks count.
     pub(super) deadline: Option<Instant>,
@@ -67,7 +60,6 @@ impl Ask {
             url,
             accept,
             elsewhere: false,
-            body: None,
             cap,
         }
     }
@@ -85,7 +77,6 @@ impl<'a> Session<'a> {
         settings: &'a RegistrySettings,
         repository: &'a Repository,
         credentials: &'a Credentials,
-        actions: &'static str,
     ) -> Result<Self, RegistryError> {
         settings.admit(repository)?;
         // Docker Hub's API lives on another host than its name.
@@ -93,11 +84,7 @@ impl<'a> Session<'a> {
             "docker.io" | "index.docker.io" => "registry-1.docker.io",
             host => host,
         };
-        let scheme = if settings.is_plain(host) {
-            "http"
-        } else {
-            "https"
-        };
+        let scheme = if settings.is_plain(host) { "http" } else { "https" };
         let base = format!("{scheme}://{host}/v2/{}/", repository.path());
         let base = Url::parse(&base).map_err(|error| RegistryError::Malformed {
             at: repository.to_string(),
@@ -112,7 +99,6 @@ impl<'a> Session<'a> {
             settings,
             repository,
             credentials,
-            actions,
             base,
             deadline: Instant::now().checked_add(settings.timeout),
             authorization,
@@ -121,12 +107,10 @@ impl<'a> Session<'a> {
 
     /// A URL below the repository: `manifests/…`, `tags/list`.
     pub(super) fn url(&self, below: &str) -> Result<Url, RegistryError> {
-        self.base
-            .join(below)
-            .map_err(|error| RegistryError::Malformed {
-                at: self.repository.to_string(),
-                problem: format!("{below} makes no URL: {error}"),
-            })
+        self.base.join(below).map_err(|error| RegistryError::Malformed {
+            at: self.repository.to_string(),
+            problem: format!("{below} makes no URL: {error}"),
+        })
     }
 
     /// Asks, logs in when challenged, and reads the answer under its cap. Any status but 2xx is an error.
@@ -155,10 +139,7 @@ impl<'a> Session<'a> {
     /// and from then on without for good.
     async fn follow(&self, ask: &Ask) -> Result<Response, RegistryError> {
         let mut url = ask.url.clone();
-        let mut authorization = self
-            .authorization
-            .as_ref()
-            .filter(|_| same_origin(&url, &self.base));
+        let mut authorization = self.authorization.as_ref().filter(|_| same_origin(&url, &self.base));
         for _ in 0..=REDIRECTS_MAX {
             let response = self.send(ask, &url, authorization).await?;
             if !response.status().is_redirection() {
@@ -178,11 +159,7 @@ impl<'a> Session<'a> {
             }
             url = next;
         }
-        Err(refuse(
-            ask.at(),
-            &url,
-            "too many redirects, at most 5 are followed",
-        ))
+        Err(refuse(ask.at(), &url, "too many redirects, at most 5 are followed"))
     }
 
     /// No plain HTTP but where allowed, and nothing that is not HTTP.
@@ -198,22 +175,13 @@ impl<'a> Session<'a> {
             ));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(refuse(
-                at.to_owned(),
-                url,
-                "the address carries a user name",
-            ));
+            return Err(refuse(at.to_owned(), url, "the address carries a user name"));
         }
         Ok(())
     }
 
     /// Sends one request, again after a pause where that can help.
-    async fn send(
-        &self,
-        ask: &Ask,
-        url: &Url,
-        authorization: Option<&HeaderValue>,
-    ) -> Result<Response, RegistryError> {
+    async fn send(&self, ask: &Ask, url: &Url, authorization: Option<&HeaderValue>) -> Result<Response, RegistryError> {
         let mut pauses = RETRY_PAUSES.iter();
         loop {
             let mut request = self
@@ -223,17 +191,10 @@ impl<'a> Session<'a> {
             if let Some(value) = authorization {
                 request = request.header(AUTHORIZATION, value.clone());
             }
-            if let Some((media_type, body)) = &ask.body {
-                request = request.header(CONTENT_TYPE, *media_type).body(body.clone());
-            } else if ask.method == Method::POST {
-                request = request.header(CONTENT_LENGTH, 0);
-            }
             let outcome = request.send().await;
             let wait = match &outcome {
-                Ok(response) if ask.is_repeatable() && is_transient(response.status()) => {
-                    Some(retry_after(response.headers()))
-                }
-                Err(error) if ask.may_try_again(error) => Some(None),
+                Ok(response) if is_transient(response.status()) => Some(retry_after(response.headers())),
+                Err(error) if may_try_again(error) => Some(None),
                 _ => None,
             };
             if let (Some(asked), Some(pause)) = (wait, pauses.next()) {
@@ -244,9 +205,7 @@ impl<'a> Session<'a> {
                     continue;
                 }
             }
-            return outcome.map_err(|error| {
-                transport(ask.at(), error, CONNECT_TIMEOUT.min(self.settings.timeout))
-            });
+            return outcome.map_err(|error| transport(ask.at(), error, CONNECT_TIMEOUT.min(self.settings.timeout)));
         }
     }
 
@@ -257,35 +216,22 @@ impl<'a> Session<'a> {
     }
 
     /// Answers a challenge; `None` if these credentials have no answer to it.
-    async fn log_in(
-        &self,
-        challenge: auth::Challenge,
-    ) -> Result<Option<HeaderValue>, RegistryError> {
+    async fn log_in(&self, challenge: auth::Challenge) -> Result<Option<HeaderValue>, RegistryError> {
         let at = format!("login to {}", self.repository.registry());
         match challenge {
             auth::Challenge::Basic => Ok(auth::basic(self.credentials)),
             // A given token that is refused is refused.
-            auth::Challenge::Bearer { .. }
-                if matches!(self.credentials, Credentials::Bearer(_)) =>
-            {
-                Ok(None)
-            }
+            auth::Challenge::Bearer { .. } if matches!(self.credentials, Credentials::Bearer(_)) => Ok(None),
             auth::Challenge::Bearer { realm, service } => {
-                let url =
-                    auth::token_url(&realm, service.as_deref(), self.repository, self.actions)
-                        .ok_or_else(|| RegistryError::Malformed {
-                            at: at.clone(),
-                            problem: "the realm of its login challenge is no URL".to_owned(),
-                        })?;
+                let url = auth::token_url(&realm, service.as_deref(), self.repository).ok_or_else(|| {
+                    RegistryError::Malformed {
+                        at: at.clone(),
+                        problem: "the realm of its login challenge is no URL".to_owned(),
+                    }
+                })?;
                 self.may_speak_to(&at, &url)?;
-                let ask = Ask::get(
-                    url.clone(),
-                    "application/json",
-                    ("token bytes", auth::TOKEN_MAX),
-                );
-                let response = self
-                    .send(&ask, &url, auth::basic(self.credentials).as_ref())
-                    .await?;
+                let ask = Ask::get(url.clone(), "application/json", ("token bytes", auth::TOKEN_MAX));
+                let response = self.send(&ask, &url, auth::basic(self.credentials).as_ref()).await?;
                 if response.status().is_redirection() {
                     let next = redirect_target(&ask, &response)?;
                     return Err(refuse(at, &next, "a token server may not redirect"));
@@ -297,17 +243,10 @@ impl<'a> Session<'a> {
     }
 }
 
-impl Ask {
-    /// Nothing was connected to; or a connection, perhaps one kept open since before the registry was
-    /// restarted, closed without an answer.
-    fn may_try_again(&self, error: &reqwest::Error) -> bool {
-        let closed = self.is_repeatable() && error.is_request();
-        !error.is_timeout() && (error.is_connect() || closed)
-    }
-
-    fn is_repeatable(&self) -> bool {
-        self.method == Method::GET || self.method == Method::HEAD
-    }
+/// Nothing was connected to; or a connection, perhaps one kept open since before the registry was
+/// restarted, closed without an answer.
+fn may_try_again(error: &reqwest::Error) -> bool {
+    !error.is_timeout() && (error.is_connect() || error.is_request())
 }
 
 fn redirect_target(ask: &Ask, response: &Response) -> Result<Url, RegistryError> {

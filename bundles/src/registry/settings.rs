@@ -135,9 +135,7 @@ impl RegistrySettings {
 
     /// Whether this `host[:port]` may be spoken to without TLS.
     pub(super) fn is_plain(&self, authority: &str) -> bool {
-        self.plain_http
-            .iter()
-            .any(|host| host.eq_ignore_ascii_case(authority))
+        self.plain_http.iter().any(|host| host.eq_ignore_ascii_case(authority))
     }
 }
 
@@ -176,12 +174,7 @@ mod tests {
 
     #[test]
     fn only_what_is_listed_is_admitted() {
-        let settings = settings(&[
-            "ghcr.io/acme/*",
-            "localhost:5000",
-            "quay.io/one/repo",
-            "x.io/*",
-        ]);
+        let settings = settings(&["ghcr.io/acme/*", "localhost:5000", "quay.io/one/repo", "x.io/*"]);
         assert!(settings.check().is_ok());
         for (repository, admitted) in [
             ("ghcr.io/acme/policies", true),
@@ -220,10 +213,7 @@ mod tests {
             "ghcr",
             "ghcr.io/",
         ] {
-            assert!(
-                settings(&[entry]).check().is_err(),
-                "{entry:?} was accepted"
-            );
+            assert!(settings(&[entry]).check().is_err(), "{entry:?} was accepted");
         }
         for entry in ["http://localhost", "localhost:5000/x", "", "*"] {
             let settings = RegistrySettings {

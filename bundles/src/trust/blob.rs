@@ -2,7 +2,7 @@
 //! file's own bytes, or an envelope with a statement about its digest. What the statement says is not looked into.
 
 use super::envelope::SigstoreBundle;
-use super::policy::{Examination, Steps, TrustPolicy, maker, names};
+use super::policy::{Examination, Steps, TrustPolicy, names};
 use super::statement::Statement;
 use super::verification::{Check, CheckOutcome, Refusal, RefusalReason as Why, Verification, VerificationOutcome};
 use crate::digest::Digest;
@@ -20,7 +20,9 @@ pub enum Blob<'a> {
 
 /// The signature is over the bytes themselves, and only their digest was given.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the signature is over the bytes of {digest} and not over a statement about it: give the file instead of its digest")]
+#[error(
+    "the signature is over the bytes of {digest} and not over a statement about it: give the file instead of its digest"
+)]
 pub struct NeedsContent {
     /// What was given.
     pub digest: Digest,
@@ -35,7 +37,10 @@ impl TrustPolicy {
             return Err(NeedsContent { digest: *digest });
         }
         let mut examination = Examination::default();
-        let mut steps = Steps { evidence: evidence.digest, checks: &mut examination.checks };
+        let mut steps = Steps {
+            evidence: evidence.digest,
+            checks: &mut examination.checks,
+        };
         match steps.walk_blob(&evidence.bytes, blob, &self.signers) {
             Ok(vouching) => examination.vouching.extend(vouching),
             Err(refusal) => examination.refusals.push(refusal),
@@ -46,24 +51,46 @@ impl TrustPolicy {
         };
         let verdict = self.judge(&examination, subject);
         let (outcome, shown, detail) = match verdict {
-            Ok(signers) => (VerificationOutcome::Verified, CheckOutcome::Passed, format!("signed by {}", signers.join(", "))),
+            Ok(signers) => (
+                VerificationOutcome::Verified,
+                CheckOutcome::Passed,
+                format!("signed by {}", signers.join(", ")),
+            ),
             Err(error) => (VerificationOutcome::Rejected, CheckOutcome::Failed, error.to_string()),
         };
-        examination.checks.push(Check { name: "threshold", evidence: None, outcome: shown, detail });
-        Ok(Verification { outcome, signers: names(&examination.vouching), checks: examination.checks })
+        examination.checks.push(Check {
+            name: "threshold",
+            evidence: None,
+            outcome: shown,
+            detail,
+        });
+        Ok(Verification {
+            outcome,
+            signers: names(&examination.vouching),
+            checks: examination.checks,
+        })
     }
 }
 
 impl Steps<'_> {
     fn walk_blob(&mut self, bytes: &[u8], blob: &Blob<'_>, signers: &[Signer]) -> Result<Vec<Signer>, Refusal> {
-        let bundle = self.step("bundle-format", Why::MalformedSignature, SigstoreBundle::read(bytes), |bundle| {
-            bundle.media_type().to_owned()
+        let bundle = self.step(
+            "bundle-format",
+            Why::MalformedSignature,
+            SigstoreBundle::read(bytes),
+            |bundle| bundle.media_type().to_owned(),
+        )?;
+        let hint = self.step("key-material", Why::UntrustedKey, bundle.key_hint(), |_| {
+            "signed with a key".to_owned()
         })?;
-        let hint =
-            self.step("key-material", Why::UntrustedKey, bundle.key_hint(), |_| "signed with a key".to_owned())?;
         let message = bundle.message_signature();
         let message = self.step("message-signature", Why::MalformedSignature, message, |found| {
-            if found.is_some() { "over the bytes of the file" } else { "none: it holds an envelope" }.to_owned()
+            if found.is_some() {
+                "over the bytes of the file"
+            } else {
+                "none: it holds an envelope"
+            }
+            .to_owned()
         })?;
         let vouching = match (message, blob) {
             (Some(signature), Blob::Content(content)) => self.made_by(hint, &signature, content, signers)?,
@@ -74,30 +101,28 @@ impl Steps<'_> {
         Ok(vouching)
     }
 
-    fn envelope(&mut self, bundle: &SigstoreBundle, hint: &str, blob: &Blob<'_>, signers: &[Signer]) -> Result<Vec<Signer>, Refusal> {
+    fn envelope(
+        &mut self,
+        bundle: &SigstoreBundle,
+        hint: &str,
+        blob: &Blob<'_>,
+        signers: &[Signer],
+    ) -> Result<Vec<Signer>, Refusal> {
         let signed = self.step("envelope", Why::MalformedSignature, bundle.signed(), |_| {
             "DSSE with one signature over an in-toto statement".to_owned()
         })?;
         let vouching = self.made_by(hint, &signed.signature, &signed.message(), signers)?;
         let statement = Statement::read(&signed.payload);
-        let statement =
-            self.step("statement", Why::MalformedSignature, statement, |_| "in-toto statement".to_owned())?;
+        let statement = self.step("statement", Why::MalformedSignature, statement, |_| {
+            "in-toto statement".to_owned()
+        })?;
         let subject = match blob {
             Blob::Content(content) => Digest::of(content),
             Blob::Digest(digest) => *digest,
         };
-        self.step("subject", Why::SubjectMismatch, statement.is_about(&subject), |()| format!("about {subject}"))?;
+        self.step("subject", Why::SubjectMismatch, statement.is_about(&subject), |()| {
+            format!("about {subject}")
+        })?;
         Ok(vouching)
-    }
-
-    fn made_by(&mut self, hint: &str, signature: &[u8], message: &[u8], signers: &[Signer]) -> Result<Vec<Signer>, Refusal> {
-        let (why, found) = match maker(hint, signature, message, signers) {
-            Ok(vouching) => (Why::BadSignature, Ok(vouching)),
-            Err((why, detail)) => (why, Err(detail)),
-        };
-        self.step("signature", why, found, |vouching| {
-            let key = vouching.first().map_or("", |signer| signer.key.algorithm());
-            format!("made by {} with {key}", names(vouching).join(", "))
-        })
     }
 }

@@ -79,8 +79,7 @@ pub(super) struct Signed {
 impl SigstoreBundle {
     /// Reads the JSON and its version.
     pub(super) fn read(json: &[u8]) -> Result<Self, String> {
-        let bundle: Self = serde_json::from_slice(json)
-            .map_err(|error| format!("not a Sigstore bundle: {error}"))?;
+        let bundle: Self = serde_json::from_slice(json).map_err(|error| format!("not a Sigstore bundle: {error}"))?;
         if MEDIA_TYPES.contains(&bundle.media_type.as_str()) {
             Ok(bundle)
         } else {
@@ -99,8 +98,7 @@ impl SigstoreBundle {
     /// The hint at the key, if the bundle is signed with a plain key.
     pub(super) fn key_hint(&self) -> Result<&str, String> {
         let material = &self.verification_material;
-        let certificates =
-            material.certificate.is_some() || material.x509_certificate_chain.is_some();
+        let certificates = material.certificate.is_some() || material.x509_certificate_chain.is_some();
         match &material.public_key {
             Some(_) if certificates => Err("it names both a key and a certificate".to_owned()),
             Some(key) => Ok(&key.hint),
@@ -158,18 +156,12 @@ impl SigstoreBundle {
 
     /// How many transparency log entries come along.
     pub(super) fn log_entries(&self) -> usize {
-        self.verification_material
-            .tlog_entries
-            .as_ref()
-            .map_or(0, Vec::len)
+        self.verification_material.tlog_entries.as_ref().map_or(0, Vec::len)
     }
 
     /// How many timestamps come along.
     pub(super) fn timestamps(&self) -> usize {
-        let timestamps = self
-            .verification_material
-            .timestamp_verification_data
-            .as_ref();
+        let timestamps = self.verification_material.timestamp_verification_data.as_ref();
         timestamps
             .and_then(|data| data.rfc3161_timestamps.as_ref())
             .map_or(0, Vec::len)
@@ -179,12 +171,7 @@ impl SigstoreBundle {
 impl Signed {
     /// DSSE's pre-authentication encoding: the bytes that are signed.
     pub(super) fn message(&self) -> Vec<u8> {
-        let mut message = format!(
-            "DSSEv1 {} {PAYLOAD_TYPE} {} ",
-            PAYLOAD_TYPE.len(),
-            self.payload.len()
-        )
-        .into_bytes();
+        let mut message = format!("DSSEv1 {} {PAYLOAD_TYPE} {} ", PAYLOAD_TYPE.len(), self.payload.len()).into_bytes();
         message.extend_from_slice(&self.payload);
         message
     }

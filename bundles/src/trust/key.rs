@@ -53,9 +53,7 @@ impl KeyError {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Unsupported { .. } => "UnsupportedKey",
-            Self::NotAPublicKey { .. } | Self::SeveralBlocks(_) | Self::Unreadable(_) => {
-                "MalformedKey"
-            }
+            Self::NotAPublicKey { .. } | Self::SeveralBlocks(_) | Self::Unreadable(_) => "MalformedKey",
         }
     }
 }
@@ -98,9 +96,7 @@ impl PublicKey {
 
     /// Whether this key made this signature over this message.
     pub(super) fn made(&self, signature: &[u8], message: &[u8]) -> bool {
-        self.key
-            .verify_signature(Signature::Raw(signature), message)
-            .is_ok()
+        self.key.verify_signature(Signature::Raw(signature), message).is_ok()
     }
 }
 
@@ -139,15 +135,9 @@ fn check_label(pem: &str) -> Result<(), KeyError> {
 fn algorithm_of(key: &CosignVerificationKey) -> Result<(&'static str, &[u8]), KeyError> {
     use CosignVerificationKey as Key;
     let (algorithm, spki, usual) = match key {
-        Key::ECDSA_P256_SHA256_ASN1(der) => {
-            ("ECDSA P-256 with SHA-256", der, is_point(der, 91, 64))
-        }
-        Key::ECDSA_P384_SHA384_ASN1(der) => {
-            ("ECDSA P-384 with SHA-384", der, is_point(der, 120, 96))
-        }
-        Key::ECDSA_P521_SHA512_ASN1(der) => {
-            ("ECDSA P-521 with SHA-512", der, is_point(der, 158, 132))
-        }
+        Key::ECDSA_P256_SHA256_ASN1(der) => ("ECDSA P-256 with SHA-256", der, is_point(der, 91, 64)),
+        Key::ECDSA_P384_SHA384_ASN1(der) => ("ECDSA P-384 with SHA-384", der, is_point(der, 120, 96)),
+        Key::ECDSA_P521_SHA512_ASN1(der) => ("ECDSA P-521 with SHA-512", der, is_point(der, 158, 132)),
         Key::ED25519(der) => ("Ed25519", der, der.len() == 44),
         Key::RSA_PKCS1_SHA256(der) => {
             let bits = rsa_bits(der).unwrap_or_default();

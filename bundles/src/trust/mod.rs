@@ -19,7 +19,5 @@ pub use blob::{Blob, NeedsContent};
 pub use key::{KeyError, PublicKey};
 pub use policy::{Signer, TrustPolicy};
 pub use statement::SIGNATURE_PREDICATE;
-pub use verification::{
-    Check, CheckOutcome, Refusal, RefusalReason, Untrusted, Verification, VerificationOutcome,
-};
+pub use verification::{Check, CheckOutcome, Refusal, RefusalReason, Untrusted, Verification, VerificationOutcome};
 pub use verified::{BuiltIn, LocalFile, LocalFileError, Provenance, Verified};

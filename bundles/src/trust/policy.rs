@@ -13,9 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::envelope::SigstoreBundle;
 use super::key::PublicKey;
 use super::statement::{SIGNATURE_PREDICATE, Statement};
-use super::verification::{
-    Check, CheckOutcome, Refusal, RefusalReason, Untrusted, Verification, VerificationOutcome,
-};
+use super::verification::{Check, CheckOutcome, Refusal, RefusalReason, Untrusted, Verification, VerificationOutcome};
 use super::verified::{Provenance, Verified};
 use crate::digest::Digest;
 use crate::registry::{Evidence, Pulled};
@@ -51,27 +49,16 @@ pub(super) struct Examination {
 
 impl TrustPolicy {
     /// Checks all evidence and tells every check by name.
-    pub fn check(
-        &self,
-        subject: &Digest,
-        predicate_type: &str,
-        evidence: &[Evidence],
-    ) -> Verification {
+    pub fn check(&self, subject: &Digest, predicate_type: &str, evidence: &[Evidence]) -> Verification {
         let (examination, verdict) = self.decide(subject, predicate_type, evidence);
         let mut checks = examination.checks;
         let (name, outcome, detail) = match &verdict {
             Ok(signers) => (
                 "threshold",
                 CheckOutcome::Passed,
-                format!(
-                    "signed by {}, {} needed",
-                    signers.join(", "),
-                    self.threshold
-                ),
+                format!("signed by {}, {} needed", signers.join(", "), self.threshold),
             ),
-            Err(error @ Untrusted::UnusablePolicy { .. }) => {
-                ("policy", CheckOutcome::Failed, error.to_string())
-            }
+            Err(error @ Untrusted::UnusablePolicy { .. }) => ("policy", CheckOutcome::Failed, error.to_string()),
             Err(error) => ("threshold", CheckOutcome::Failed, error.to_string()),
         };
         checks.push(Check {
@@ -92,21 +79,13 @@ impl TrustPolicy {
 
     /// Whether enough signatures over `subject` count, and whose they are. To be asked before an artifact
     /// is pulled; [`Self::verify`] decides again on what was pulled.
-    pub fn satisfied_by(
-        &self,
-        subject: &Digest,
-        evidence: &[Evidence],
-    ) -> Result<Vec<String>, Untrusted> {
-        self.decide(subject, SIGNATURE_PREDICATE, evidence).1
+    pub fn satisfied_by(&self, subject: &Digest, evidence: &[Evidence]) -> Result<Vec<String>, Untrusted> {
+        self.vouched(subject, SIGNATURE_PREDICATE, evidence)
     }
 
     /// Turns a pulled bundle into a verified one, if enough of its signatures count.
-    pub fn verify(
-        &self,
-        pulled: Pulled,
-        evidence: &[Evidence],
-    ) -> Result<Verified<Pulled>, Untrusted> {
-        let signers = self.vouched(&pulled.digest(), SIGNATURE_PREDICATE, evidence)?;
+    pub fn verify(&self, pulled: Pulled, evidence: &[Evidence]) -> Result<Verified<Pulled>, Untrusted> {
+        let signers = self.satisfied_by(&pulled.digest(), evidence)?;
         Ok(Verified::new(pulled, Provenance::Signed { signers }))
     }
 
@@ -169,13 +148,7 @@ impl TrustPolicy {
 
 impl Examination {
     /// Looks at one piece of evidence and notes what it shows.
-    fn examine(
-        &mut self,
-        evidence: &Evidence,
-        subject: &Digest,
-        predicate_type: &str,
-        signers: &[Signer],
-    ) {
+    fn examine(&mut self, evidence: &Evidence, subject: &Digest, predicate_type: &str, signers: &[Signer]) {
         let mut steps = Steps {
             evidence: evidence.digest,
             checks: &mut self.checks,
@@ -215,15 +188,7 @@ impl Steps<'_> {
             "DSSE with one signature over an in-toto statement".to_owned()
         })?;
 
-        let message = signed.message();
-        let (why, found) = match maker(hint, &signed.signature, &message, signers) {
-            Ok(vouching) => (Why::BadSignature, Ok(vouching)),
-            Err((why, detail)) => (why, Err(detail)),
-        };
-        let vouching = self.step("signature", why, found, |vouching| {
-            let key = vouching.first().map_or("", |signer| signer.key.algorithm());
-            format!("made by {} with {key}", names(vouching).join(", "))
-        })?;
+        let vouching = self.made_by(hint, &signed.signature, &signed.message(), signers)?;
 
         let statement = self.step(
             "statement",
@@ -231,12 +196,9 @@ impl Steps<'_> {
             Statement::read(&signed.payload),
             |_| "in-toto statement".to_owned(),
         )?;
-        self.step(
-            "subject",
-            Why::SubjectMismatch,
-            statement.is_about(subject),
-            |()| format!("about {subject}"),
-        )?;
+        self.step("subject", Why::SubjectMismatch, statement.is_about(subject), |()| {
+            format!("about {subject}")
+        })?;
         self.step(
             "predicate-type",
             Why::WrongPredicateType,
@@ -247,6 +209,24 @@ impl Steps<'_> {
         self.pass_over("transparency-log", bundle.log_entries(), "log entries");
         self.pass_over("timestamp", bundle.timestamps(), "timestamps");
         Ok(vouching)
+    }
+
+    /// Finds the signers whose key made the signature over `message`.
+    pub(super) fn made_by(
+        &mut self,
+        hint: &str,
+        signature: &[u8],
+        message: &[u8],
+        signers: &[Signer],
+    ) -> Result<Vec<Signer>, Refusal> {
+        let (why, found) = match maker(hint, signature, message, signers) {
+            Ok(vouching) => (RefusalReason::BadSignature, Ok(vouching)),
+            Err((why, detail)) => (why, Err(detail)),
+        };
+        self.step("signature", why, found, |vouching| {
+            let key = vouching.first().map_or("", |signer| signer.key.algorithm());
+            format!("made by {} with {key}", names(vouching).join(", "))
+        })
     }
 
     /// Notes how a check went; a failure ends the walk.
@@ -286,7 +266,7 @@ impl Steps<'_> {
 }
 
 /// Who made a signature: all signers with the one key that fits. The hinted key is tried first.
-pub(super) fn maker(
+fn maker(
     hint: &str,
     signature: &[u8],
     message: &[u8],
@@ -316,10 +296,7 @@ pub(super) fn maker(
         ),
         None => (
             RefusalReason::UntrustedKey,
-            format!(
-                "made by none of the trusted keys ({})",
-                names(signers).join(", ")
-            ),
+            format!("made by none of the trusted keys ({})", names(signers).join(", ")),
         ),
     })
 }
@@ -339,8 +316,7 @@ fn different(signers: &[Signer]) -> u32 {
     let mut groups: Vec<Vec<&Signer>> = Vec::new();
     for signer in signers {
         let tied = |other: &&Signer| other.name == signer.name || other.key == signer.key;
-        let (joined, mut apart): (Vec<_>, Vec<_>) =
-            groups.into_iter().partition(|group| group.iter().any(tied));
+        let (joined, mut apart): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| group.iter().any(tied));
         let mut group = joined.concat();
         group.push(signer);
         apart.push(group);

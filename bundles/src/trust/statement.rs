@@ -9,10 +9,7 @@ use crate::digest::Digest;
 /// What `cosign sign` writes: "this was signed", without further claims.
 pub const SIGNATURE_PREDICATE: &str = "https://sigstore.dev/cosign/sign/v1";
 
-const TYPES: [&str; 2] = [
-    "https://in-toto.io/Statement/v1",
-    "https://in-toto.io/Statement/v0.1",
-];
+const TYPES: [&str; 2] = ["https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1"];
 const SUBJECTS_MAX: usize = 1024;
 
 /// A statement, as far as signatures need it. The predicate may be missing (cosign up to 3.0.4).
@@ -39,8 +36,8 @@ struct SubjectDigest {
 impl Statement {
     /// Reads a payload.
     pub(super) fn read(payload: &[u8]) -> Result<Self, String> {
-        let statement: Self = serde_json::from_slice(payload)
-            .map_err(|error| format!("not an in-toto statement: {error}"))?;
+        let statement: Self =
+            serde_json::from_slice(payload).map_err(|error| format!("not an in-toto statement: {error}"))?;
         if !TYPES.contains(&statement.kind.as_str()) {
             return Err(format!(
                 "statement type {} is not one of {TYPES:?}",
@@ -66,10 +63,7 @@ impl Statement {
         if named.any(|sha256| sha256 == hex) {
             return Ok(());
         }
-        let first = self
-            .subject
-            .iter()
-            .find_map(|subject| subject.digest.sha256.as_deref());
+        let first = self.subject.iter().find_map(|subject| subject.digest.sha256.as_deref());
         Err(format!(
             "signed for {}, not for {subject}",
             first.map_or_else(

@@ -72,9 +72,7 @@ pub enum LocalFileError {
         source: io::Error,
     },
     /// Not a regular file: a directory, a pipe.
-    #[error(
-        "bundle file {path:?} is not a regular file: name the bundle.tar.gz that `opa build` wrote"
-    )]
+    #[error("bundle file {path:?} is not a regular file: name the bundle.tar.gz that `opa build` wrote")]
     NotAFile {
         /// The file as named.
         path: PathBuf,
@@ -101,15 +99,11 @@ impl LocalFile {
         };
         // Asked before opening: opening a named pipe would wait for a writer.
         if !std::fs::metadata(path).map_err(failed)?.is_file() {
-            return Err(LocalFileError::NotAFile {
-                path: path.to_owned(),
-            });
+            return Err(LocalFileError::NotAFile { path: path.to_owned() });
         }
         let mut bytes = Vec::new();
         let file = File::open(path).map_err(failed)?;
-        file.take(Self::MAX_BYTES + 1)
-            .read_to_end(&mut bytes)
-            .map_err(failed)?;
+        file.take(Self::MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
         if bytes.len() as u64 > Self::MAX_BYTES {
             return Err(LocalFileError::TooLarge {
                 path: path.to_owned(),

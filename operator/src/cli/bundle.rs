@@ -88,7 +88,11 @@ async fn pull(arguments: Pull) -> anyhow::Result<Ending> {
     let trust = arguments.keys.policy()?;
     let found = arguments.access.look_up(&arguments.reference).await?;
     if let Err(error) = trust.satisfied_by(&found.pinned.digest, &found.evidence) {
-        output::error(&format!("interlock: {} is not trusted: {}", found.pinned, chain(&error)));
+        output::error(&format!(
+            "interlock: {} is not trusted: {}",
+            found.pinned,
+            chain(&error)
+        ));
         return Ok(Ending::Bad);
     }
     let pulled = found.registry.pull(&found.pinned, &found.credentials).await?;
@@ -105,10 +109,14 @@ async fn push(arguments: Push) -> anyhow::Result<Ending> {
     };
     // What the operator could not open should not be published by mistake.
     let opened = LocalFile::read(&arguments.file)?;
-    opened.open().with_context(|| format!("{} cannot be used as a bundle", arguments.file.display()))?;
+    opened
+        .open()
+        .with_context(|| format!("{} cannot be used as a bundle", arguments.file.display()))?;
     let bytes = std::fs::read(&arguments.file).with_context(|| format!("cannot read {}", arguments.file.display()))?;
     let (registry, credentials) = arguments.access.registry(&arguments.reference)?;
-    let pinned = registry.push(&arguments.reference.repository, tag, bytes, &credentials).await?;
+    let pinned = registry
+        .push(&arguments.reference.repository, tag, bytes, &credentials)
+        .await?;
     output::text(&format!("{pinned}\n"))?;
     Ok(Ending::Good)
 }
@@ -143,7 +151,10 @@ async fn inspect(arguments: &Inspect) -> anyhow::Result<Ending> {
         signers,
         roots: bundle.roots().to_vec(),
         entrypoints: policy.entrypoints().map(str::to_owned).collect(),
-        gates: policy.catalogue().map(|catalogue| catalogue.gates.clone()).unwrap_or_default(),
+        gates: policy
+            .catalogue()
+            .map(|catalogue| catalogue.gates.clone())
+            .unwrap_or_default(),
     };
     match arguments.format {
         Format::Json => output::json(&contents)?,
@@ -160,15 +171,22 @@ impl Contents {
             self.name.clone().unwrap_or_else(none),
             self.revision.clone().unwrap_or_else(none),
             self.digest,
-            if self.signers.is_empty() { self.provenance.to_owned() } else { format!("signed by {}", self.signers.join(", ")) },
+            if self.signers.is_empty() {
+                self.provenance.to_owned()
+            } else {
+                format!("signed by {}", self.signers.join(", "))
+            },
             self.roots.join(", "),
             self.entrypoints.join(", "),
         );
         if self.gates.is_empty() {
             text.push_str("catalogue:    (none: a rule that is undefined passes)\n");
         } else {
-            let rows: Vec<_> =
-                self.gates.iter().map(|gate| vec![gate.id.clone(), gate.severity.clone(), gate.title.clone()]).collect();
+            let rows: Vec<_> = self
+                .gates
+                .iter()
+                .map(|gate| vec![gate.id.clone(), gate.severity.clone(), gate.title.clone()])
+                .collect();
             text.push('\n');
             text.push_str(&output::table(&["GATE", "SEVERITY", "TITLE"], &rows));
         }
@@ -207,21 +225,38 @@ fn lint(arguments: &Lint) -> anyhow::Result<Ending> {
 }
 
 fn fault(rule: &str, error: &dyn std::error::Error) -> Remark {
-    Remark { severity: "error", rule: rule.to_owned(), message: chain(error) }
+    Remark {
+        severity: "error",
+        rule: rule.to_owned(),
+        message: chain(error),
+    }
 }
 
 fn examine(bundle: &Bundle, remarks: &mut Vec<Remark>) -> anyhow::Result<()> {
     let mut warn = |rule: &str, message: &str| {
-        remarks.push(Remark { severity: "warning", rule: rule.to_owned(), message: message.to_owned() });
+        remarks.push(Remark {
+            severity: "warning",
+            rule: rule.to_owned(),
+            message: message.to_owned(),
+        });
     };
     if bundle.name().is_none() {
-        warn("NameMissing", "the manifest has no metadata.name: it can be used only where its digest is pinned");
+        warn(
+            "NameMissing",
+            "the manifest has no metadata.name: it can be used only where its digest is pinned",
+        );
     }
     if bundle.revision().is_none() {
-        warn("RevisionMissing", "the manifest has no revision: it can be used only where its digest is pinned");
+        warn(
+            "RevisionMissing",
+            "the manifest has no revision: it can be used only where its digest is pinned",
+        );
     }
     if bundle.data().pointer("/interlock/golden").is_none() {
-        warn("NoGoldenInputs", "no data under interlock/golden: an update is not tested before it judges");
+        warn(
+            "NoGoldenInputs",
+            "no data under interlock/golden: an update is not tested before it judges",
+        );
     }
     match Engine::new()?.compile(bundle, Limits::default()) {
         Err(error) => remarks.push(fault(error.reason(), &error)),
@@ -230,7 +265,9 @@ fn examine(bundle: &Bundle, remarks: &mut Vec<Remark>) -> anyhow::Result<()> {
                 remarks.push(Remark {
                     severity: "warning",
                     rule: "NoCatalogue".to_owned(),
-                    message: "no entry point catalogue: a rule that is undefined, for instance over a missing field, passes".to_owned(),
+                    message:
+                        "no entry point catalogue: a rule that is undefined, for instance over a missing field, passes"
+                            .to_owned(),
                 });
             }
             if let Err(error) = policy.self_test() {

@@ -48,15 +48,25 @@ impl Keys {
         if self.keys.is_empty() {
             bail!("no key given: name the public key that must have signed it with --key FILE");
         }
-        let signers = self.keys.iter().map(|file| signer(file)).collect::<anyhow::Result<_>>()?;
-        Ok(TrustPolicy { signers, threshold: self.threshold })
+        let signers = self
+            .keys
+            .iter()
+            .map(|file| signer(file))
+            .collect::<anyhow::Result<_>>()?;
+        Ok(TrustPolicy {
+            signers,
+            threshold: self.threshold,
+        })
     }
 }
 
 fn signer(file: &Path) -> anyhow::Result<Signer> {
     let pem = std::fs::read_to_string(file).with_context(|| format!("cannot read key {}", file.display()))?;
     let key = PublicKey::from_pem(&pem).with_context(|| format!("key {} cannot be used", file.display()))?;
-    Ok(Signer { name: file.display().to_string(), key })
+    Ok(Signer {
+        name: file.display().to_string(),
+        key,
+    })
 }
 
 impl Access {
@@ -64,7 +74,11 @@ impl Access {
     pub(super) fn registry(&self, reference: &Reference) -> anyhow::Result<(Registry, Credentials)> {
         let host = reference.repository.registry().to_owned();
         let settings = RegistrySettings {
-            plain_http: if self.plain_http { vec![host.clone()] } else { Vec::new() },
+            plain_http: if self.plain_http {
+                vec![host.clone()]
+            } else {
+                Vec::new()
+            },
             timeout: Duration::from_secs(self.timeout),
             allowed: vec![host.clone()],
             ..RegistrySettings::default()
@@ -75,9 +89,16 @@ impl Access {
     /// What a reference points to, with the signatures of it.
     pub(super) async fn look_up(&self, reference: &Reference) -> anyhow::Result<Found> {
         let (registry, credentials) = self.registry(reference)?;
-        let pinned = registry.resolve(&reference.repository, &reference.wanted, &credentials).await?;
+        let pinned = registry
+            .resolve(&reference.repository, &reference.wanted, &credentials)
+            .await?;
         let evidence = registry.signatures(&pinned, &credentials).await?;
-        Ok(Found { registry, credentials, pinned, evidence })
+        Ok(Found {
+            registry,
+            credentials,
+            pinned,
+            evidence,
+        })
     }
 }
 
@@ -97,7 +118,9 @@ pub(super) struct Found {
 fn credentials(host: &str) -> anyhow::Result<Credentials> {
     let folder = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from);
     let folder = folder.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".docker")));
-    let Some(file) = folder.map(|folder| folder.join("config.json")) else { return Ok(Credentials::Anonymous) };
+    let Some(file) = folder.map(|folder| folder.join("config.json")) else {
+        return Ok(Credentials::Anonymous);
+    };
     let bytes = match std::fs::read(&file) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Credentials::Anonymous),
@@ -111,7 +134,11 @@ fn credentials(host: &str) -> anyhow::Result<Credentials> {
 
 /// The built-in bundles.
 pub(super) fn built_in() -> anyhow::Result<Vec<Bundle>> {
-    Ok(vec![BuiltIn::include(BASELINE).open().context("the built-in bundle cannot be opened")?])
+    Ok(vec![
+        BuiltIn::include(BASELINE)
+            .open()
+            .context("the built-in bundle cannot be opened")?,
+    ])
 }
 
 /// A bundle by file name or reference. A file is trusted because the user named it; a reference needs keys.
@@ -119,15 +146,23 @@ pub(super) async fn open(name: &str, keys: &Keys, access: &Access) -> anyhow::Re
     let path = Path::new(name);
     if path.exists() || !looks_like_reference(name) {
         let file = LocalFile::read(path)?;
-        return file.open().with_context(|| format!("{name} cannot be used as a bundle"));
+        return file
+            .open()
+            .with_context(|| format!("{name} cannot be used as a bundle"));
     }
-    let reference: Reference = name.parse().with_context(|| format!("{name:?} is no file and no reference"))?;
-    let trust = keys.policy().with_context(|| format!("{name} is no file, so it is pulled from its registry"))?;
+    let reference: Reference = name
+        .parse()
+        .with_context(|| format!("{name:?} is no file and no reference"))?;
+    let trust = keys
+        .policy()
+        .with_context(|| format!("{name} is no file, so it is pulled from its registry"))?;
     let found = access.look_up(&reference).await?;
     trust.satisfied_by(&found.pinned.digest, &found.evidence)?;
     let pulled = found.registry.pull(&found.pinned, &found.credentials).await?;
     let verified = trust.verify(pulled, &found.evidence)?;
-    verified.open().with_context(|| format!("{} cannot be used as a bundle", found.pinned))
+    verified
+        .open()
+        .with_context(|| format!("{} cannot be used as a bundle", found.pinned))
 }
 
 /// A file that does not exist should be told as that.

@@ -20,9 +20,9 @@ use serde_json::{Map, Value};
 
 use self::manifests::Manifest;
 use self::report::Judged;
+use super::Ending;
 use super::bundles::{self, Access, Keys};
 use super::output::Format;
-use super::Ending;
 use crate::assign;
 use crate::dossier::{Dossier, NEEDS_CLUSTER, Related, Source, Unavailable};
 use crate::judge::{self, Active, Bench};
@@ -86,7 +86,11 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Ending> {
     let now = arguments.now.unwrap_or_else(Timestamp::now);
     let (name, active) = bundle(&arguments).await?;
     let parameters = parameters(track.as_ref(), &name)?;
-    let bench = [Bench { bundle: name, active: Ok(active), parameters }];
+    let bench = [Bench {
+        bundle: name,
+        active: Ok(active),
+        parameters,
+    }];
     let judged = manifests
         .iter()
         .map(|manifest| judge(manifest, track.as_ref(), &bench, now))
@@ -103,23 +107,42 @@ async fn bundle(arguments: &Arguments) -> anyhow::Result<(String, Active)> {
         None => bundles::built_in()?.swap_remove(0),
     };
     let name = opened.name().unwrap_or("bundle").to_owned();
-    let policy = Engine::new()?.compile(&opened, Limits::default()).with_context(|| format!("bundle {name} cannot run"))?;
-    Ok((name, Active { policy, shape: arguments.input.into() }))
+    let policy = Engine::new()?
+        .compile(&opened, Limits::default())
+        .with_context(|| format!("bundle {name} cannot run"))?;
+    Ok((
+        name,
+        Active {
+            policy,
+            shape: arguments.input.into(),
+        },
+    ))
 }
 
 /// The track's parameters for the bundle; a track with a single bundle means that one whatever it is called.
 fn parameters(track: Option<&GovernanceTrack>, bundle: &str) -> anyhow::Result<Map<String, Value>> {
     let Some(track) = track else { return Ok(Map::new()) };
     let used = &track.spec.bundles;
-    let found = used.iter().find(|one| one.name == bundle).or(if used.len() == 1 { used.first() } else { None });
+    let found = used
+        .iter()
+        .find(|one| one.name == bundle)
+        .or(if used.len() == 1 { used.first() } else { None });
     let Some(found) = found else {
         let names: Vec<_> = used.iter().map(|one| one.name.as_str()).collect();
-        bail!("the track uses the bundles {} and not {bundle:?}: give one of them with --bundle", names.join(", "));
+        bail!(
+            "the track uses the bundles {} and not {bundle:?}: give one of them with --bundle",
+            names.join(", ")
+        );
     };
     Ok(found.parameters.clone().unwrap_or_default())
 }
 
-fn judge(manifest: &Manifest, track: Option<&GovernanceTrack>, bench: &[Bench], now: Timestamp) -> anyhow::Result<Judged> {
+fn judge(
+    manifest: &Manifest,
+    track: Option<&GovernanceTrack>,
+    bench: &[Bench],
+    now: Timestamp,
+) -> anyhow::Result<Judged> {
     let place = || format!("{}: document {}", manifest.file, manifest.number);
     let dossier = dossier(&manifest.object).with_context(place)?;
     let subject = dossier.subject.clone();
@@ -162,7 +185,9 @@ fn set_aside(opinions: &mut [Opinion], levels: &[GateLevel]) -> Vec<String> {
     for findings in opinions.iter_mut().filter_map(|opinion| opinion.findings.as_mut().ok()) {
         findings.retain(|finding| {
             let needs_cluster = finding.reason.as_deref() == Some(NEEDS_CLUSTER);
-            let is_off = levels.iter().any(|level| level.id == finding.gate && level.level == Level::Off);
+            let is_off = levels
+                .iter()
+                .any(|level| level.id == finding.gate && level.level == Level::Off);
             if needs_cluster && !is_off && !open.contains(&finding.gate) {
                 open.push(finding.gate.clone());
             }
@@ -182,7 +207,14 @@ fn ending(judged: &[Judged], require_all: bool) -> Ending {
     let is_open = verdicts().any(|judgement| matches!(judgement.verdict, Verdict::Pending | Verdict::Unknown));
     let needs_cluster = judged.iter().any(|one| !one.needs_cluster.is_empty());
     let not_passed = verdicts().any(|judgement| {
-        judgement.gates.iter().any(|gate| matches!(gate.result, GateOutcome::Pending | GateOutcome::Unknown))
+        judgement
+            .gates
+            .iter()
+            .any(|gate| matches!(gate.result, GateOutcome::Pending | GateOutcome::Unknown))
     });
-    if is_open || (require_all && (needs_cluster || not_passed)) { Ending::Open } else { Ending::Good }
+    if is_open || (require_all && (needs_cluster || not_passed)) {
+        Ending::Open
+    } else {
+        Ending::Good
+    }
 }

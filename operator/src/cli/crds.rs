@@ -37,7 +37,9 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         api.patch(&name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(&crd))
             .await
             .with_context(|| format!("cannot apply {name}"))?;
-        output::text(&format!("customresourcedefinition.apiextensions.k8s.io/{name} serverside-applied\n"))?;
+        output::text(&format!(
+            "customresourcedefinition.apiextensions.k8s.io/{name} serverside-applied\n"
+        ))?;
     }
     Ok(Ending::Good)
 }

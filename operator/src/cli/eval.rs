@@ -48,7 +48,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
 pub(super) fn document(file: &Path) -> anyhow::Result<Value> {
     let mut bytes = Vec::new();
     if file == Path::new("-") {
-        std::io::stdin().read_to_end(&mut bytes).context("cannot read standard input")?;
+        std::io::stdin()
+            .read_to_end(&mut bytes)
+            .context("cannot read standard input")?;
     } else {
         bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     }

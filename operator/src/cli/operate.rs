@@ -62,7 +62,9 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Ending> {
     let client = client(arguments.kubeconfig.as_deref()).await?;
     let settings = Settings {
         namespace: arguments.namespace,
-        identity: arguments.identity.unwrap_or_else(|| format!("interlock-{}", std::process::id())),
+        identity: arguments
+            .identity
+            .unwrap_or_else(|| format!("interlock-{}", std::process::id())),
         cache: arguments.cache_dir,
         listen: arguments.listen,
         registry: RegistrySettings {
@@ -81,7 +83,8 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Ending> {
 pub(super) async fn client(kubeconfig: Option<&Path>) -> anyhow::Result<Client> {
     let config = match kubeconfig {
         Some(path) => {
-            let file = Kubeconfig::read_from(path).with_context(|| format!("cannot read kubeconfig {}", path.display()))?;
+            let file =
+                Kubeconfig::read_from(path).with_context(|| format!("cannot read kubeconfig {}", path.display()))?;
             Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
                 .await
                 .with_context(|| format!("kubeconfig {} names no usable cluster", path.display()))?
@@ -95,7 +98,9 @@ pub(super) async fn client(kubeconfig: Option<&Path>) -> anyhow::Result<Client> 
 
 fn log(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,kube_lease_manager=warn"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     match format {
         LogFormat::Text => builder.with_ansi(false).init(),
         LogFormat::Json => builder.json().init(),

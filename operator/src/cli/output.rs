@@ -46,8 +46,14 @@ pub(super) fn error(message: &str) {
 /// Columns as wide as their widest cell; the last one is not padded.
 pub(super) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     let width = |at: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count());
-        cells.chain(header.get(at).map(|cell| cell.chars().count())).max().unwrap_or(0)
+        let cells = rows
+            .iter()
+            .filter_map(|row| row.get(at))
+            .map(|cell| cell.chars().count());
+        cells
+            .chain(header.get(at).map(|cell| cell.chars().count()))
+            .max()
+            .unwrap_or(0)
     };
     let widths: Vec<usize> = (0..header.len()).map(width).collect();
     let line = |cells: &mut dyn Iterator<Item = &str>| {
@@ -69,7 +75,10 @@ pub(super) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
 mod tests {
     #[test]
     fn columns_line_up_without_trailing_space() {
-        let rows = [vec!["a".to_owned(), "bb".to_owned()], vec!["ccc".to_owned(), String::new()]];
+        let rows = [
+            vec!["a".to_owned(), "bb".to_owned()],
+            vec!["ccc".to_owned(), String::new()],
+        ];
         assert_eq!(super::table(&["X", "Y"], &rows), "X     Y\na     bb\nccc\n");
     }
 }

@@ -10,9 +10,9 @@ use interlock_bundles::registry::Evidence;
 use interlock_bundles::trust::{Blob, CheckOutcome, SIGNATURE_PREDICATE, Verification, VerificationOutcome};
 use serde_json::json;
 
+use super::Ending;
 use super::bundles::{Access, Keys, short};
 use super::output::{self, Format};
-use super::Ending;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -73,10 +73,18 @@ fn blob(arguments: &BlobArguments) -> anyhow::Result<Ending> {
         .with_context(|| format!("cannot read {}", arguments.bundle.display()))?
         .len();
     if size > LARGEST {
-        bail!("{} has {size} bytes: a Sigstore bundle has at most {LARGEST}", arguments.bundle.display());
+        bail!(
+            "{} has {size} bytes: a Sigstore bundle has at most {LARGEST}",
+            arguments.bundle.display()
+        );
     }
-    let bytes = std::fs::read(&arguments.bundle).with_context(|| format!("cannot read {}", arguments.bundle.display()))?;
-    let evidence = Evidence { media_type: String::new(), digest: Digest::of(&bytes), bytes };
+    let bytes =
+        std::fs::read(&arguments.bundle).with_context(|| format!("cannot read {}", arguments.bundle.display()))?;
+    let evidence = Evidence {
+        media_type: String::new(),
+        digest: Digest::of(&bytes),
+        bytes,
+    };
     let content;
     let (name, blob) = match arguments.blob.parse::<Digest>() {
         Ok(digest) => (digest.to_string(), Blob::Digest(digest)),
@@ -106,7 +114,9 @@ fn show(subject: &str, verification: &Verification, format: Format) -> anyhow::R
                     json!({"name": check.name, "evidence": check.evidence.map(|digest| digest.to_string()), "outcome": word(check.outcome), "detail": check.detail})
                 })
                 .collect();
-            output::json(&json!({"subject": subject, "verified": is_good, "signers": verification.signers, "checks": checks}))?;
+            output::json(
+                &json!({"subject": subject, "verified": is_good, "signers": verification.signers, "checks": checks}),
+            )?;
         }
         Format::Table => {
             let rows: Vec<_> = verification
@@ -114,11 +124,23 @@ fn show(subject: &str, verification: &Verification, format: Format) -> anyhow::R
                 .iter()
                 .map(|check| {
                     let evidence = check.evidence.map(short).unwrap_or_default();
-                    vec![check.name.to_owned(), word(check.outcome).to_owned(), evidence, check.detail.clone()]
+                    vec![
+                        check.name.to_owned(),
+                        word(check.outcome).to_owned(),
+                        evidence,
+                        check.detail.clone(),
+                    ]
                 })
                 .collect();
-            let verdict = if is_good { format!("verified: signed by {}", verification.signers.join(", ")) } else { "not verified".to_owned() };
-            output::text(&format!("{subject}\n{verdict}\n\n{}", output::table(&["CHECK", "OUTCOME", "EVIDENCE", "DETAIL"], &rows)))?;
+            let verdict = if is_good {
+                format!("verified: signed by {}", verification.signers.join(", "))
+            } else {
+                "not verified".to_owned()
+            };
+            output::text(&format!(
+                "{subject}\n{verdict}\n\n{}",
+                output::table(&["CHECK", "OUTCOME", "EVIDENCE", "DETAIL"], &rows)
+            ))?;
         }
     }
     Ok(if is_good { Ending::Good } else { Ending::Bad })

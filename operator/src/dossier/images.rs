@@ -5,7 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::pods::Pod;
+use super::kserve;
+use super::pods::Found;
 
 /// One image reference.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -13,7 +14,7 @@ use super::pods::Pod;
 pub struct Image {
     /// Where the reference stands, for example `spec.template.spec.containers[0].image`.
     pub path: String,
-    /// The container or volume that uses it.
+    /// The container or volume that uses it; empty where it has no name.
     pub container: String,
     /// The reference as written; absent where something else chooses the image.
     pub reference: Option<String>,
@@ -27,57 +28,77 @@ pub struct Image {
 /// Lists of containers in a PodSpec.
 const LISTS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
 
-/// Keys under which a KServe component names its serving container.
-const FRAMEWORKS: [&str; 12] = [
-    "model", "sklearn", "xgboost", "tensorflow", "pytorch", "triton", "onnx", "huggingface", "lightgbm", "paddle",
-    "pmml", "art",
-];
-
 /// Every image of `pods`, in the order of their paths.
-pub(super) fn find(object: &Value, pods: &[Pod]) -> Vec<Image> {
-    let mut images = Vec::new();
-    for pod in pods {
-        let path = pod.spec_path();
-        for list in LISTS {
-            for (at, container) in items(&pod.spec, list) {
-                images.push(of_container(&format!("{path}.{list}[{at}]"), container, None));
-            }
-        }
-        for (at, volume) in items(&pod.spec, "volumes") {
-            if let Some(image) = volume.get("image").filter(|image| image.is_object()) {
-                let name = volume.get("name").and_then(Value::as_str).unwrap_or_default();
-                let reference = image.get("reference").and_then(Value::as_str);
-                images.push(image_of(format!("{path}.volumes[{at}].image.reference"), name, reference, None));
-            }
-        }
-        if pod.path.starts_with("spec.") && !pod.path.ends_with("template") {
-            for framework in FRAMEWORKS {
-                if let Some(container) = pod.spec.get(framework).filter(|c| c.is_object()) {
-                    images.push(of_container(&format!("{path}.{framework}"), container, Some("ServingRuntime")));
-                }
-            }
-        }
-    }
-    if let (true, Some(reference)) = (pods.is_empty(), object.pointer("/spec/workloadRef").filter(|r| r.is_object())) {
+pub(super) fn find(object: &Value, pods: &[Found]) -> Vec<Image> {
+    let mut images: Vec<Image> = pods.iter().flat_map(of_pod).collect();
+    if let (true, Some(reference)) = (
+        pods.is_empty(),
+        object.pointer("/spec/workloadRef").filter(|r| r.is_object()),
+    ) {
         let text = |key| reference.get(key).and_then(Value::as_str).unwrap_or("?");
         let by = format!("{} {}", text("kind"), text("name"));
-        images.push(image_of("spec.workloadRef".to_owned(), "", None, Some(&by)));
+        images.push(image("spec.workloadRef".to_owned(), "", None, Some(&by)));
     }
     images.sort_by(|a, b| a.path.cmp(&b.path));
     images
 }
 
+fn of_pod(found: &Found) -> Vec<Image> {
+    let Found { pod, spec_path: path } = found;
+    let completed_by = pod.completed_by.as_deref();
+    let mut images = Vec::new();
+    for list in LISTS {
+        for (at, container) in items(&pod.spec, list) {
+            images.push(of_container(
+                &format!("{path}.{list}[{at}]"),
+                container,
+                "",
+                completed_by,
+            ));
+        }
+    }
+    for (at, volume) in items(&pod.spec, "volumes") {
+        if let Some(source) = volume.get("image").filter(|source| source.is_object()) {
+            let reference = source.get("reference").and_then(Value::as_str);
+            let place = format!("{path}.volumes[{at}].image.reference");
+            images.push(image(place, text(volume, "name").unwrap_or_default(), reference, None));
+        }
+    }
+    for (framework, chooser) in kserve::served(&pod.spec).filter(|_| found.is_component()) {
+        if let Some(container) = pod.spec.get(framework) {
+            images.push(of_container(
+                &format!("{path}.{framework}"),
+                container,
+                "kserve-container",
+                Some(chooser),
+            ));
+        }
+    }
+    if images.is_empty() && completed_by.is_some() {
+        images.push(image(format!("{path}.containers"), "", None, completed_by));
+    }
+    images
+}
+
 fn items<'a>(spec: &'a Value, list: &str) -> impl Iterator<Item = (usize, &'a Value)> {
-    spec.get(list).and_then(Value::as_array).into_iter().flatten().enumerate()
+    spec.get(list)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .enumerate()
 }
 
-fn of_container(path: &str, container: &Value, chosen_by: Option<&str>) -> Image {
-    let name = container.get("name").and_then(Value::as_str).unwrap_or("kserve-container");
-    let reference = container.get("image").and_then(Value::as_str).filter(|image| !image.is_empty());
-    image_of(format!("{path}.image"), name, reference, chosen_by)
+fn of_container(path: &str, container: &Value, unnamed: &str, chosen_by: Option<&str>) -> Image {
+    let name = text(container, "name").unwrap_or(unnamed);
+    image(format!("{path}.image"), name, text(container, "image"), chosen_by)
 }
 
-fn image_of(path: String, container: &str, reference: Option<&str>, chosen_by: Option<&str>) -> Image {
+/// A string that says something.
+fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
+    value.get(key).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+fn image(path: String, container: &str, reference: Option<&str>, chosen_by: Option<&str>) -> Image {
     let digest = reference
         .and_then(|reference| reference.rsplit_once('@'))
         .and_then(|(_, digest)| digest.parse::<Digest>().ok());
@@ -106,7 +127,10 @@ mod tests {
             "volumes": [{"name": "model", "image": {"reference": "models/m:1"}}, {"name": "tmp", "emptyDir": {}}],
         }});
         let found = find(&object, &super::super::pods::find(&object));
-        let got: Vec<_> = found.iter().map(|i| (i.path.as_str(), i.container.as_str(), i.digest.is_some())).collect();
+        let got: Vec<_> = found
+            .iter()
+            .map(|i| (i.path.as_str(), i.container.as_str(), i.digest.is_some()))
+            .collect();
         assert_eq!(
             got,
             [
@@ -126,7 +150,10 @@ mod tests {
         let rollout = json!({"kind": "Rollout", "spec": {"workloadRef": {"kind": "Deployment", "name": "cart"}}});
         for (object, by) in [(service, "ServingRuntime"), (rollout, "Deployment cart")] {
             let images = find(&object, &super::super::pods::find(&object));
-            assert_eq!((images.len(), images[0].chosen_by.as_deref(), &images[0].reference), (1, Some(by), &None));
+            assert_eq!(
+                (images.len(), images[0].chosen_by.as_deref(), &images[0].reference),
+                (1, Some(by), &None)
+            );
         }
     }
 }

@@ -1,8 +1,7 @@
 //! Finds the pod specs inside an object of any kind.
 //!
 //! There is one rule for all kinds, also those that do not exist yet: a map that has a list `containers` is a pod
-//! spec. KServe is the one exception: its components are pod specs whose serving container stands beside the list,
-//! under the name of its framework.
+//! spec. [`kserve`] is the one exception.
 
 use std::collections::BTreeMap;
 
@@ -10,81 +9,74 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::kserve;
+
 /// One pod that the object would run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Pod {
     /// Where it stands: the pod template (`spec.template`), the component (`spec.predictor`), or `pod` for a Pod.
     pub path: String,
     /// The labels that its pods will carry, as far as the object says.
     pub labels: BTreeMap<String, String>,
+    /// The annotations that its pods will carry, as far as the object says.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
+    /// What adds containers and settings to the pod beside the object, for example `ServingRuntime`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completed_by: Option<String>,
     /// The PodSpec.
     pub spec: Value,
 }
 
 impl Pod {
-    /// Where the PodSpec stands inside the object.
-    pub fn spec_path(&self) -> String {
-        match self.path.as_str() {
-            "pod" => "spec".to_owned(),
-            path if is_component(path) => path.to_owned(),
-            path => format!("{path}.spec"),
-        }
-    }
-
     /// The service account its pods run as.
     pub fn service_account(&self) -> &str {
         ["serviceAccountName", "serviceAccount"]
             .into_iter()
-            .find_map(|key| self.spec.get(key).and_then(Value::as_str).filter(|name| !name.is_empty()))
+            .find_map(|key| {
+                self.spec
+                    .get(key)
+                    .and_then(Value::as_str)
+                    .filter(|name| !name.is_empty())
+            })
             .unwrap_or("default")
     }
 }
 
-/// Components of an InferenceService, each of which is a PodSpec with more in it.
-const COMPONENTS: [&str; 3] = ["predictor", "transformer", "explainer"];
+/// A pod and where its PodSpec stands inside the object.
+pub(super) struct Found {
+    pub(super) pod: Pod,
+    pub(super) spec_path: String,
+}
 
-fn is_component(path: &str) -> bool {
-    COMPONENTS.iter().any(|name| path.strip_prefix("spec.") == Some(name))
+impl Found {
+    /// Whether it is a PodSpec with more in it, rather than one inside a template.
+    pub(super) fn is_component(&self) -> bool {
+        self.pod.path == self.spec_path
+    }
 }
 
 /// Depth to which an object is searched. The API server's own limit for custom resources is far below.
 const DEPTH: usize = 64;
 
 /// Every pod of `object`, in the order of their paths.
-pub(super) fn find(object: &Value) -> Vec<Pod> {
+pub(super) fn find(object: &Value) -> Vec<Found> {
     let mut pods = Vec::new();
-    let kind = object.get("kind").and_then(Value::as_str).unwrap_or_default();
-    let is_kserve = kind == "InferenceService"
-        && object
-            .get("apiVersion")
-            .and_then(Value::as_str)
-            .is_some_and(|version| version.starts_with("serving.kserve.io/"));
-    if is_kserve {
-        for name in COMPONENTS {
-            if let Some(spec) = object.pointer(&format!("/spec/{name}")).filter(|spec| spec.is_object()) {
-                let mut labels = labels(spec.get("labels"));
-                if let Some(name) = object.pointer("/metadata/name").and_then(Value::as_str) {
-                    labels.insert("serving.kserve.io/inferenceservice".to_owned(), name.to_owned());
-                }
-                pods.push(Pod {
-                    path: format!("spec.{name}"),
-                    labels,
-                    spec: spec.clone(),
-                });
+    if kserve::is_inference_service(object) {
+        pods = kserve::components(object);
+    } else {
+        for (key, value) in object.as_object().into_iter().flatten() {
+            if key != "metadata" {
+                search(object, value, key, DEPTH, &mut pods);
             }
         }
     }
-    for (key, value) in object.as_object().into_iter().flatten() {
-        if key != "metadata" {
-            search(object, value, key, DEPTH, &mut pods);
-        }
-    }
-    pods.sort_by(|a, b| a.path.cmp(&b.path));
-    pods.dedup_by(|a, b| a.path == b.path);
+    pods.sort_by(|a, b| a.pod.path.cmp(&b.pod.path));
     pods
 }
 
-fn search(parent: &Value, value: &Value, path: &str, depth: usize, pods: &mut Vec<Pod>) {
+fn search(parent: &Value, value: &Value, path: &str, depth: usize, pods: &mut Vec<Found>) {
     if depth == 0 {
         return;
     }
@@ -107,21 +99,28 @@ fn search(parent: &Value, value: &Value, path: &str, depth: usize, pods: &mut Ve
     }
 }
 
-fn pod(parent: &Value, spec: &Value, path: &str) -> Pod {
-    let (path, labels) = match path.strip_suffix(".spec") {
+fn pod(parent: &Value, spec: &Value, spec_path: &str) -> Found {
+    let (path, metadata) = match spec_path.strip_suffix(".spec") {
         // A template: metadata stands beside the spec.
-        Some(template) => (template.to_owned(), labels(parent.pointer("/metadata/labels"))),
-        None if path == "spec" => ("pod".to_owned(), labels(parent.pointer("/metadata/labels"))),
-        None => (path.to_owned(), BTreeMap::new()),
+        Some(template) => (template, parent.get("metadata")),
+        None if spec_path == "spec" => ("pod", parent.get("metadata")),
+        None => (spec_path, None),
     };
-    Pod {
-        path,
-        labels,
-        spec: spec.clone(),
+    let of_metadata = |key| strings(metadata.and_then(|metadata| metadata.get(key)));
+    Found {
+        spec_path: spec_path.to_owned(),
+        pod: Pod {
+            path: path.to_owned(),
+            labels: of_metadata("labels"),
+            annotations: of_metadata("annotations"),
+            completed_by: None,
+            spec: spec.clone(),
+        },
     }
 }
 
-fn labels(value: Option<&Value>) -> BTreeMap<String, String> {
+/// The entries of a map whose values are strings, as labels and annotations are.
+pub(super) fn strings(value: Option<&Value>) -> BTreeMap<String, String> {
     value
         .and_then(Value::as_object)
         .into_iter()
@@ -137,7 +136,10 @@ mod tests {
     use super::*;
 
     fn paths(object: &Value) -> Vec<(String, String)> {
-        find(object).iter().map(|pod| (pod.path.clone(), pod.spec_path())).collect()
+        find(object)
+            .into_iter()
+            .map(|found| (found.pod.path, found.spec_path))
+            .collect()
     }
 
     #[test]
@@ -146,7 +148,10 @@ mod tests {
         let template = json!({"metadata": {"labels": {"app": "a"}}, "spec": spec});
         let table = [
             (json!({"kind": "Pod", "spec": spec}), vec![("pod", "spec")]),
-            (json!({"kind": "Deployment", "spec": {"template": template}}), vec![("spec.template", "spec.template.spec")]),
+            (
+                json!({"kind": "Deployment", "spec": {"template": template}}),
+                vec![("spec.template", "spec.template.spec")],
+            ),
             (
                 json!({"kind": "CronJob", "spec": {"jobTemplate": {"spec": {"template": template}}}}),
                 vec![("spec.jobTemplate.spec.template", "spec.jobTemplate.spec.template.spec")],
@@ -155,13 +160,23 @@ mod tests {
                 json!({"kind": "RayCluster", "spec": {"headGroupSpec": {"template": template}, "workerGroupSpecs": [{"template": template}]}}),
                 vec![
                     ("spec.headGroupSpec.template", "spec.headGroupSpec.template.spec"),
-                    ("spec.workerGroupSpecs[0].template", "spec.workerGroupSpecs[0].template.spec"),
+                    (
+                        "spec.workerGroupSpecs[0].template",
+                        "spec.workerGroupSpecs[0].template.spec",
+                    ),
                 ],
             ),
             (
                 json!({"apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService", "metadata": {"name": "m"},
                     "spec": {"predictor": {"model": {"modelFormat": {"name": "sklearn"}}}, "transformer": spec}}),
-                vec![("spec.predictor", "spec.predictor"), ("spec.transformer", "spec.transformer")],
+                vec![
+                    ("spec.predictor", "spec.predictor"),
+                    ("spec.transformer", "spec.transformer"),
+                ],
+            ),
+            (
+                json!({"kind": "LLMInferenceService", "spec": {"template": spec}}),
+                vec![("spec.template", "spec.template")],
             ),
             (json!({"kind": "HTTPRoute", "spec": {"rules": []}}), vec![]),
             (json!({"kind": "Odd", "spec": {"containers": "none"}}), vec![]),
@@ -176,12 +191,18 @@ mod tests {
     fn labels_come_from_the_template() {
         let object = json!({"kind": "Deployment", "metadata": {"labels": {"app": "outer"}}, "spec": {"template": {
             "metadata": {"labels": {"app": "inner"}}, "spec": {"containers": []}}}});
-        assert_eq!(find(&object)[0].labels["app"], "inner");
+        assert_eq!(find(&object)[0].pod.labels["app"], "inner");
     }
 
     #[test]
     fn the_deprecated_service_account_field_counts() {
-        let pod = |spec| Pod { path: "pod".into(), labels: BTreeMap::new(), spec };
+        let pod = |spec| Pod {
+            path: "pod".into(),
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            completed_by: None,
+            spec,
+        };
         assert_eq!(pod(json!({"serviceAccount": "old"})).service_account(), "old");
         assert_eq!(pod(json!({"serviceAccountName": ""})).service_account(), "default");
     }

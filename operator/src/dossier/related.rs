@@ -99,7 +99,11 @@ pub fn network_policies<'a>(
             let spec = policy.spec.as_ref()?;
             let selects: Vec<_> = pods
                 .iter()
-                .filter(|pod| spec.pod_selector.as_ref().is_none_or(|selector| selects(selector, &pod.labels)))
+                .filter(|pod| {
+                    spec.pod_selector
+                        .as_ref()
+                        .is_none_or(|selector| selects(selector, &pod.labels))
+                })
                 .map(|pod| pod.path.clone())
                 .collect();
             (!selects.is_empty()).then(|| NetworkPolicyFact {
@@ -126,8 +130,17 @@ fn policy_types(given: Option<&[String]>, has_egress: bool) -> Vec<String> {
 
 /// Whether `selector` holds for `labels`, by the rules of the API (an empty selector holds for all).
 pub fn selects(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool {
-    let equal = selector.match_labels.iter().flatten().all(|(key, value)| labels.get(key) == Some(value));
-    equal && selector.match_expressions.iter().flatten().all(|requirement| holds(requirement, labels))
+    let equal = selector
+        .match_labels
+        .iter()
+        .flatten()
+        .all(|(key, value)| labels.get(key) == Some(value));
+    equal
+        && selector
+            .match_expressions
+            .iter()
+            .flatten()
+            .all(|requirement| holds(requirement, labels))
 }
 
 fn holds(requirement: &LabelSelectorRequirement, labels: &BTreeMap<String, String>) -> bool {
@@ -187,7 +200,10 @@ pub fn permissions<'a>(
     let accounts = account_names(pods);
     let mut items = Vec::new();
     for binding in bindings {
-        for account in accounts.iter().filter(|account| binds(binding.subjects, namespace, account)) {
+        for account in accounts
+            .iter()
+            .filter(|account| binds(binding.subjects, namespace, account))
+        {
             items.push(PermissionFact {
                 service_account: (*account).to_owned(),
                 binding: NamedKind {
@@ -230,6 +246,8 @@ mod tests {
         Pod {
             path: "spec.template".into(),
             labels: labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+            annotations: BTreeMap::new(),
+            completed_by: None,
             spec: json!({"serviceAccountName": account}),
         }
     }
@@ -241,11 +259,26 @@ mod tests {
             (json!({}), true),
             (json!({"matchLabels": {"app": "cart"}}), true),
             (json!({"matchLabels": {"app": "x"}}), false),
-            (json!({"matchExpressions": [{"key": "app", "operator": "In", "values": ["cart"]}]}), true),
-            (json!({"matchExpressions": [{"key": "tier", "operator": "NotIn", "values": ["web"]}]}), true),
-            (json!({"matchExpressions": [{"key": "tier", "operator": "Exists"}]}), false),
-            (json!({"matchExpressions": [{"key": "tier", "operator": "DoesNotExist"}]}), true),
-            (json!({"matchExpressions": [{"key": "app", "operator": "Like", "values": ["cart"]}]}), false),
+            (
+                json!({"matchExpressions": [{"key": "app", "operator": "In", "values": ["cart"]}]}),
+                true,
+            ),
+            (
+                json!({"matchExpressions": [{"key": "tier", "operator": "NotIn", "values": ["web"]}]}),
+                true,
+            ),
+            (
+                json!({"matchExpressions": [{"key": "tier", "operator": "Exists"}]}),
+                false,
+            ),
+            (
+                json!({"matchExpressions": [{"key": "tier", "operator": "DoesNotExist"}]}),
+                true,
+            ),
+            (
+                json!({"matchExpressions": [{"key": "app", "operator": "Like", "values": ["cart"]}]}),
+                false,
+            ),
         ];
         for (selector, want) in table {
             let parsed: LabelSelector = serde_json::from_value(selector.clone()).unwrap();
@@ -269,8 +302,14 @@ mod tests {
     #[test]
     fn groups_of_service_accounts_bind_too() {
         let table = [
-            (json!({"kind": "ServiceAccount", "name": "cart", "namespace": "shop"}), true),
-            (json!({"kind": "ServiceAccount", "name": "cart", "namespace": "other"}), false),
+            (
+                json!({"kind": "ServiceAccount", "name": "cart", "namespace": "shop"}),
+                true,
+            ),
+            (
+                json!({"kind": "ServiceAccount", "name": "cart", "namespace": "other"}),
+                false,
+            ),
             (json!({"kind": "User", "name": "system:serviceaccount:shop:cart"}), true),
             (json!({"kind": "Group", "name": "system:serviceaccounts:shop"}), true),
             (json!({"kind": "Group", "name": "system:serviceaccounts"}), true),
@@ -278,7 +317,11 @@ mod tests {
         ];
         for (subject, want) in table {
             let subject: Subject = serde_json::from_value(subject).unwrap();
-            assert_eq!(binds(std::slice::from_ref(&subject), "shop", "cart"), want, "{subject:?}");
+            assert_eq!(
+                binds(std::slice::from_ref(&subject), "shop", "cart"),
+                want,
+                "{subject:?}"
+            );
         }
     }
 }

@@ -32,11 +32,22 @@ pub async fn plan(context: &Arc<Context>, key: &SubjectKey, plan: &Plan) -> Resu
     let api: Api<Release> = Api::namespaced(context.client.clone(), &key.namespace);
     let failed = |verb, name: &str| {
         let name = format!("{}/{name}", key.namespace);
-        move |source| Error { verb, kind: "Release".to_owned(), name, source: Box::new(source) }
+        move |source| Error {
+            verb,
+            kind: "Release".to_owned(),
+            name,
+            source: Box::new(source),
+        }
     };
     for (name, uid) in &plan.delete {
-        let preconditions = Preconditions { uid: uid.clone(), ..Preconditions::default() };
-        let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+        let preconditions = Preconditions {
+            uid: uid.clone(),
+            ..Preconditions::default()
+        };
+        let params = DeleteParams {
+            preconditions: Some(preconditions),
+            ..DeleteParams::default()
+        };
         context.metrics.wrote("Release");
         gone_is_fine(api.delete(name, &params).await.map(drop)).map_err(failed("delete", name))?;
     }
@@ -51,8 +62,12 @@ pub async fn plan(context: &Arc<Context>, key: &SubjectKey, plan: &Plan) -> Resu
         let name = release.name_any();
         context.metrics.wrote("Release");
         // Somebody may have declared a Release of that name a moment ago: theirs is not overwritten.
-        let params = PatchParams { force: plan.corrects, ..apply_params() };
-        gone_is_fine(api.patch(&name, &params, &Patch::Apply(release)).await.map(drop)).map_err(failed("apply", &name))?;
+        let params = PatchParams {
+            force: plan.corrects,
+            ..apply_params()
+        };
+        gone_is_fine(api.patch(&name, &params, &Patch::Apply(release)).await.map(drop))
+            .map_err(failed("apply", &name))?;
     }
     for (name, status) in &plan.statuses {
         gone_is_fine(write_status(context, &api, name, status).await).map_err(failed("write the status of", name))?;
@@ -90,7 +105,8 @@ where
         // Somebody else wrote into the status, and applying leaves alone what others own. The status is the operator's.
         tracing::warn!(%kind, name, "the status held what the operator did not write, and is written anew");
         context.metrics.wrote(&kind);
-        api.patch_status(name, &PatchParams::default(), &Patch::Merge(json!({"status": null}))).await?;
+        api.patch_status(name, &PatchParams::default(), &Patch::Merge(json!({"status": null})))
+            .await?;
         api.patch_status(name, &apply_params(), &Patch::Apply(&patch)).await?;
     }
     Ok(())
@@ -127,11 +143,18 @@ async fn tell(context: &Context, key: &SubjectKey, transition: &Transition) {
         // A Release that was just made: its status says the same, and its Event would point to nothing yet.
         return;
     };
-    let type_ = if transition.verdict == Verdict::Allow { EventType::Normal } else { EventType::Warning };
+    let type_ = if transition.verdict == Verdict::Allow {
+        EventType::Normal
+    } else {
+        EventType::Warning
+    };
     let event = Event {
         type_,
         reason: transition.reason.clone(),
-        note: Some(shorten(&format!("{}: {}", transition.verdict.as_str(), transition.message), 900)),
+        note: Some(shorten(
+            &format!("{}: {}", transition.verdict.as_str(), transition.message),
+            900,
+        )),
         action: "Judge".to_owned(),
         secondary: None,
     };

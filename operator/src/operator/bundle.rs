@@ -68,10 +68,12 @@ const RETRY: Duration = Duration::from_secs(30);
 
 async fn reconcile(bundle: Arc<PolicyBundle>, context: Arc<Context>) -> Result<Action, apply::Error> {
     let name = bundle.name_any();
+    context.policies.begin(&name, bundle.uid());
     let before = context.policies.active(&name);
     let outcome = build::bring_up(&context, &bundle).await;
     let active = context.policies.active(&name);
-    let swapped = before.as_ref().map(|one| (one.policy.digest(), one.shape)) != active.as_ref().map(|one| (one.policy.digest(), one.shape));
+    let swapped = before.as_ref().map(|one| (one.policy.digest(), one.shape))
+        != active.as_ref().map(|one| (one.policy.digest(), one.shape));
     if swapped {
         if let Some(active) = &active {
             tracing::info!(bundle = %name, digest = %active.policy.digest(), revision = active.policy.revision(), "judging with");
@@ -82,26 +84,38 @@ async fn reconcile(bundle: Arc<PolicyBundle>, context: Arc<Context>) -> Result<A
     let new = status(&bundle, &outcome, active.as_ref(), Timestamp::now());
     let stored = bundle.status.clone().unwrap_or_default();
     context.metrics.bundle(&name, outcome.problem.is_none());
-    let bare = |status: PolicyBundleStatus| PolicyBundleStatus { conditions: vec![], ..status };
+    let bare = |status: PolicyBundleStatus| PolicyBundleStatus {
+        conditions: vec![],
+        ..status
+    };
     if !conditions::same(&stored.conditions, &new.conditions) || bare(stored) != bare(new.clone()) {
         apply::status(&context, &Api::<PolicyBundle>::all(context.client.clone()), &name, &new).await?;
     }
     context.policies.attempted(&name);
-    context.sources.changed.send_modify(|count| *count = count.wrapping_add(1));
+    context
+        .sources
+        .changed
+        .send_modify(|count| *count = count.wrapping_add(1));
     Ok(Action::requeue(pause(&bundle, &outcome)))
 }
 
 /// When to ask the registry again.
 fn pause(bundle: &PolicyBundle, outcome: &Outcome) -> Duration {
-    let interval = Duration::try_from(bundle.spec.poll_interval).unwrap_or(Duration::from_secs(300));
+    let interval = Duration::from(bundle.spec.poll_interval);
     let wait = match &outcome.problem {
-        Some(problem) if problem.standing == Standing::Reconciling => {
-            problem.retry_after.unwrap_or(RETRY).max(Duration::from_secs(5)).min(interval.max(RETRY))
-        }
+        Some(problem) if problem.standing == Standing::Reconciling => problem
+            .retry_after
+            .unwrap_or(RETRY)
+            .max(Duration::from_secs(5))
+            .min(interval.max(RETRY)),
         _ => interval,
     };
     // Bundles created together should not ask together for ever.
-    let spread = bundle.uid().unwrap_or_default().bytes().fold(0u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    let spread = bundle
+        .uid()
+        .unwrap_or_default()
+        .bytes()
+        .fold(0u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
     wait.mul_f64(0.95 + f64::from(spread % 1000) / 10_000.0)
 }
 
@@ -113,8 +127,14 @@ fn prune_cache(context: &Context) {
         .all()
         .iter()
         .flat_map(|bundle| {
-            let active = context.policies.active(&bundle.name_any()).map(|active| active.policy.digest());
-            let stored = bundle.status.as_ref().and_then(|status| status.active.as_ref()?.digest.parse().ok());
+            let active = context
+                .policies
+                .active(&bundle.name_any())
+                .map(|active| active.policy.digest());
+            let stored = bundle
+                .status
+                .as_ref()
+                .and_then(|status| status.active.as_ref()?.digest.parse().ok());
             [active, stored]
         })
         .flatten()
@@ -130,7 +150,10 @@ fn status(bundle: &PolicyBundle, outcome: &Outcome, active: Option<&Active>, now
     let statements = statements(outcome, active);
     PolicyBundleStatus {
         observed_generation: bundle.metadata.generation,
-        resolved_digest: outcome.resolved.map(|digest| digest.to_string()).or(stored.resolved_digest),
+        resolved_digest: outcome
+            .resolved
+            .map(|digest| digest.to_string())
+            .or(stored.resolved_digest),
         // Without a bundle at work, what was good last is still what rollbacks are measured by.
         active: active.map(describe).or(stored.active),
         catalogue: active.map_or(stored.catalogue, catalogue),
@@ -141,7 +164,9 @@ fn status(bundle: &PolicyBundle, outcome: &Outcome, active: Option<&Active>, now
 fn statements(outcome: &Outcome, active: Option<&Active>) -> Vec<Statement> {
     let Some(problem) = &outcome.problem else {
         let judging = active.map_or_else(String::new, |active| format!("judging with {}", spoken(active)));
-        let signed = active.map_or_else(String::new, |active| format!("signed by {}", signers(active).join(", ")));
+        let signed = active.map_or_else(String::new, |active| {
+            format!("signed by {}", signers(active).join(", "))
+        });
         let ready = match active {
             Some(active) if active.policy.catalogue().is_none() => {
                 format!("{judging}; it has no catalogue, so a rule that is undefined passes")
@@ -150,7 +175,12 @@ fn statements(outcome: &Outcome, active: Option<&Active>) -> Vec<Statement> {
         };
         let mut statements = conditions::ready(Standing::Ready, Status::True, "Judging", &ready);
         statements.push(Statement::new(Type::Verified, Status::True, "Signed", signed));
-        statements.push(Statement::new(Type::Compiled, Status::True, "Compiled", "compiled and self-tested"));
+        statements.push(Statement::new(
+            Type::Compiled,
+            Status::True,
+            "Compiled",
+            "compiled and self-tested",
+        ));
         return statements;
     };
     let message = match active {
@@ -184,12 +214,17 @@ fn describe(active: &Active) -> ActiveBundle {
 fn signers(active: &Active) -> Vec<String> {
     match active.policy.provenance() {
         Provenance::Signed { signers } => signers.clone(),
-        Provenance::LocalFile | Provenance::BuiltIn => Vec::new(),
+        // The operator takes bundles from registries only.
+        _ => Vec::new(),
     }
 }
 
 fn catalogue(active: &Active) -> Vec<CatalogueEntry> {
-    let gates = active.policy.catalogue().map(|catalogue| catalogue.gates.as_slice()).unwrap_or_default();
+    let gates = active
+        .policy
+        .catalogue()
+        .map(|catalogue| catalogue.gates.as_slice())
+        .unwrap_or_default();
     gates
         .iter()
         .map(|gate| CatalogueEntry {
@@ -204,6 +239,10 @@ fn catalogue(active: &Active) -> Vec<CatalogueEntry> {
 fn spoken(active: &Active) -> String {
     let policy = &active.policy;
     let digest: String = policy.digest().to_string().chars().take(19).collect();
-    let parts = [policy.name(), policy.revision()].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let parts = [policy.name(), policy.revision()]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(" ");
     format!("{parts} ({digest})").trim_start().to_owned()
 }

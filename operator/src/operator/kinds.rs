@@ -31,7 +31,7 @@ pub struct Kinds {
 /// A kind that a track names.
 pub enum Kind {
     /// The API server serves it.
-    Watched(Watched),
+    Watched(Box<Watched>),
     /// It cannot be watched.
     Missing(Unavailable),
 }
@@ -59,7 +59,10 @@ impl Kinds {
 
     /// Every kind that a track names.
     pub fn all(&self) -> Vec<(GroupKind, Arc<Kind>)> {
-        self.read().iter().map(|(kind, state)| (kind.clone(), Arc::clone(state))).collect()
+        self.read()
+            .iter()
+            .map(|(kind, state)| (kind.clone(), Arc::clone(state)))
+            .collect()
     }
 
     /// Every object of every watched kind.
@@ -101,7 +104,7 @@ impl Kinds {
 }
 
 /// How often aggregated APIs are looked for.
-const PERIOD: Duration = Duration::from_secs(60);
+const PERIOD: Duration = Duration::from_mins(1);
 
 /// How often the API server is asked while its answer may lag behind: after a CustomResourceDefinition changed, and
 /// while it does not answer.
@@ -122,7 +125,11 @@ pub async fn run(context: Arc<Context>) {
             context.sources.kinds.first_round.send_replace(true);
         }
         while tasks.try_join_next().is_some() {} // watches of kinds that no track names any more
-        let pause = if done && last_change.elapsed() > LAG { PERIOD } else { SHORTLY };
+        let pause = if done && last_change.elapsed() > LAG {
+            PERIOD
+        } else {
+            SHORTLY
+        };
         tokio::select! {
             changed = served.changed() => {
                 if changed.is_err() {
@@ -144,7 +151,10 @@ async fn refresh(context: &Arc<Context>, tasks: &mut JoinSet<()>) -> bool {
     tracks.sort_by_key(|track| (Reverse(track.spec.priority), track.name_any()));
     let mut named: BTreeMap<GroupKind, Vec<KindReference>> = BTreeMap::new();
     for kind in tracks.iter().flat_map(|track| &track.spec.matching.kinds) {
-        let key = GroupKind { group: kind.group.clone(), kind: kind.kind.clone() };
+        let key = GroupKind {
+            group: kind.group.clone(),
+            kind: kind.kind.clone(),
+        };
         named.entry(key).or_default().push(kind.clone());
     }
     for (kind, _) in kinds.all() {
@@ -166,7 +176,12 @@ async fn refresh(context: &Arc<Context>, tasks: &mut JoinSet<()>) -> bool {
     for (key, references) in named {
         let mut found = references.iter().map(|reference| find(&discovery, &key, reference));
         let first = found.next();
-        let served = first.iter().flatten().cloned().next().or_else(|| found.find_map(Result::ok));
+        let served = first
+            .iter()
+            .flatten()
+            .cloned()
+            .next()
+            .or_else(|| found.find_map(Result::ok));
         if let Some(found) = served.map(Ok).or_else(|| first.and_then(Result::err).map(Err)) {
             update(context, tasks, key, found);
         }
@@ -182,45 +197,70 @@ fn update(context: &Arc<Context>, tasks: &mut JoinSet<()>, key: GroupKind, found
         (Some(Kind::Missing(before)), Err(now)) if *before == now => {}
         (_, Ok(resource)) => {
             tracing::info!(kind = %key, api_version = %resource.api_version, "watching");
-            kinds.replace(key.clone(), Some(Kind::Watched(start(context, tasks, &key, resource))));
+            kinds.replace(
+                key.clone(),
+                Some(Kind::Watched(Box::new(start(context, tasks, &key, resource)))),
+            );
         }
         (_, Err(missing)) => {
             tracing::warn!(kind = %key, reason = %missing.reason, "cannot watch");
             kinds.replace(key.clone(), Some(Kind::Missing(missing)));
             context.queue.send(Trigger::Kind(key));
-            context.sources.changed.send_modify(|count| *count = count.wrapping_add(1));
+            context
+                .sources
+                .changed
+                .send_modify(|count| *count = count.wrapping_add(1));
         }
     }
 }
 
 fn find(discovery: &Discovery, key: &GroupKind, reference: &KindReference) -> Result<ApiResource, Unavailable> {
-    let missing = |reason: &str, message: String| Unavailable { reason: reason.to_owned(), message };
+    let missing = |reason: &str, message: String| Unavailable {
+        reason: reason.to_owned(),
+        message,
+    };
     let group = discovery.get(&key.group);
     let found = group.and_then(|group| match &reference.version {
-        Some(version) => group.versioned_resources(version).into_iter().find(|(resource, _)| resource.kind == key.kind),
+        Some(version) => group
+            .versioned_resources(version)
+            .into_iter()
+            .find(|(resource, _)| resource.kind == key.kind),
         None => group.recommended_kind(&key.kind),
     });
     let Some((resource, capabilities)) = found else {
-        let version = reference.version.as_ref().map(|version| format!(" in version {version}")).unwrap_or_default();
+        let version = reference
+            .version
+            .as_ref()
+            .map(|version| format!(" in version {version}"))
+            .unwrap_or_default();
         return Err(missing(
             "KindNotFound",
-            format!("the API server serves no {key}{version}: install what provides it, or correct spec.match.kinds; it is looked for again by itself"),
+            format!(
+                "the API server serves no {key}{version}: install what provides it, or correct spec.match.kinds; it is looked for again by itself"
+            ),
         ));
     };
     if capabilities.scope == Scope::Cluster {
-        return Err(missing("KindNotNamespaced", format!("{key} is cluster-scoped: a track governs namespaced kinds only")));
+        return Err(missing(
+            "KindNotNamespaced",
+            format!("{key} is cluster-scoped: a track governs namespaced kinds only"),
+        ));
     }
     Ok(resource)
 }
 
 fn start(context: &Arc<Context>, tasks: &mut JoinSet<()>, key: &GroupKind, resource: ApiResource) -> Watched {
     let api: Api<DynamicObject> = Api::all_with(context.client.clone(), &resource);
-    let noun = if resource.group.is_empty() { resource.plural.clone() } else { format!("{}.{}", resource.plural, resource.group) };
+    let noun = if resource.group.is_empty() {
+        resource.plural.clone()
+    } else {
+        format!("{}.{}", resource.plural, resource.group)
+    };
     let (queue, kind) = (context.queue.clone(), key.clone());
     let changed = context.sources.changed.clone();
     let notify = move |change: Change<'_, DynamicObject>| {
         match change {
-            Change::One(object) | Change::Gone(object) => queue.send(Trigger::Subject(SubjectKey {
+            Change::Applied(object) | Change::Gone(object) => queue.send(Trigger::Subject(SubjectKey {
                 kind: kind.clone(),
                 namespace: object.namespace().unwrap_or_default(),
                 name: object.name_any(),
@@ -232,7 +272,11 @@ fn start(context: &Arc<Context>, tasks: &mut JoinSet<()>, key: &GroupKind, resou
         changed.send_modify(|count| *count = count.wrapping_add(1));
     };
     let (objects, task) = source::watch(api, resource.clone(), noun, tasks, notify);
-    Watched { resource, objects, task }
+    Watched {
+        resource,
+        objects,
+        task,
+    }
 }
 
 impl Kind {

@@ -23,7 +23,10 @@ pub struct Lease {
 impl Lease {
     /// Waits until this replica leads, or no longer does.
     pub async fn wait_for(&mut self, leading: bool) -> anyhow::Result<()> {
-        self.leading.wait_for(|now| *now == leading).await.context("the Lease is no longer renewed")?;
+        self.leading
+            .wait_for(|now| *now == leading)
+            .await
+            .context("the Lease is no longer renewed")?;
         Ok(())
     }
 }
@@ -44,7 +47,10 @@ pub async fn acquire(client: &Client, settings: &Settings, health: &Health) -> a
             Ok(manager) => {
                 let (leading, renewal) = manager.watch().await;
                 health.standing_by();
-                return Ok(Lease { leading, _renewal: renewal });
+                return Ok(Lease {
+                    leading,
+                    _renewal: renewal,
+                });
             }
             Err(error) => {
                 health.starting("waiting for the API server to give out the Lease");

@@ -67,13 +67,43 @@ impl Default for Metrics {
             registry: Registry::default(),
         };
         registry.register("leader", "1 while this replica leads", metrics.leader.clone());
-        registry.register("reconciles", "Workloads looked at, by result: ok, or the step that failed", metrics.reconciles.clone());
-        registry.register_with_unit("reconcile", "Time to bring one workload to its verdict", Unit::Seconds, metrics.reconcile_seconds.clone());
-        registry.register_with_unit("evaluation", "Time that the bundles of a track take for one workload", Unit::Seconds, metrics.evaluation_seconds.clone());
-        registry.register("api_writes", "Writes to the API server, by kind; the Lease is not counted", metrics.writes.clone());
-        registry.register("releases", "Governed workloads by track and verdict", metrics.releases.clone());
-        registry.register("ungoverned_workloads", "Objects of a track's kinds that no track governs", metrics.ungoverned.clone());
-        registry.register("policy_bundle_ready", "1 while the bundle that a PolicyBundle asks for judges", metrics.bundles.clone());
+        registry.register(
+            "reconciles",
+            "Workloads looked at, by result: ok, or the step that failed",
+            metrics.reconciles.clone(),
+        );
+        registry.register_with_unit(
+            "reconcile",
+            "Time to bring one workload to its verdict",
+            Unit::Seconds,
+            metrics.reconcile_seconds.clone(),
+        );
+        registry.register_with_unit(
+            "evaluation",
+            "Time that the bundles of a track take for one workload",
+            Unit::Seconds,
+            metrics.evaluation_seconds.clone(),
+        );
+        registry.register(
+            "api_writes",
+            "Writes to the API server, by kind; the Lease is not counted",
+            metrics.writes.clone(),
+        );
+        registry.register(
+            "releases",
+            "Governed workloads by track and verdict",
+            metrics.releases.clone(),
+        );
+        registry.register(
+            "ungoverned_workloads",
+            "Objects of a track's kinds that no track governs",
+            metrics.ungoverned.clone(),
+        );
+        registry.register(
+            "policy_bundle_ready",
+            "1 while the bundle that a PolicyBundle asks for judges",
+            metrics.bundles.clone(),
+        );
         Self { registry, ..metrics }
     }
 }
@@ -104,14 +134,27 @@ impl Metrics {
             ("Unknown", counts.unknown),
         ];
         for (verdict, count) in verdicts {
-            self.releases.get_or_create(&VerdictLabel { track: track.to_owned(), verdict }).set(i64::from(count));
+            self.releases
+                .get_or_create(&VerdictLabel {
+                    track: track.to_owned(),
+                    verdict,
+                })
+                .set(i64::from(count));
         }
-        self.ungoverned.get_or_create(&TrackLabel { track: track.to_owned() }).set(i64::from(ungoverned));
+        self.ungoverned
+            .get_or_create(&TrackLabel {
+                track: track.to_owned(),
+            })
+            .set(i64::from(ungoverned));
     }
 
     /// Whether a bundle is where it should be.
     pub fn bundle(&self, bundle: &str, ready: bool) {
-        self.bundles.get_or_create(&BundleLabel { bundle: bundle.to_owned() }).set(f64::from(u8::from(ready)));
+        self.bundles
+            .get_or_create(&BundleLabel {
+                bundle: bundle.to_owned(),
+            })
+            .set(f64::from(u8::from(ready)));
     }
 
     /// The OpenMetrics text.

@@ -76,7 +76,10 @@ pub async fn observe(context: &Context, key: &SubjectKey) -> Result<Observation,
     };
     let tracks = sources.tracks.all();
     let labels = object.labels();
-    let owner = Owner { api_version: watched.resource.api_version.clone(), uid: object.uid().unwrap_or_default() };
+    let owner = Owner {
+        api_version: watched.resource.api_version.clone(),
+        uid: object.uid().unwrap_or_default(),
+    };
     match assign::assign(tracks.iter().map(AsRef::as_ref), &key.kind, namespace.labels(), labels) {
         Assignment::Ungoverned => Ok(Observation::Ungoverned),
         Assignment::Conflict(tracks) => Ok(Observation::Conflict { owner, tracks }),
@@ -84,7 +87,11 @@ pub async fn observe(context: &Context, key: &SubjectKey) -> Result<Observation,
             let track = tracks.iter().find(|one| one.name_any() == track.name_any()).cloned();
             let dossier = dossier(context, watched, &object, namespace.labels());
             Ok(match (track, dossier) {
-                (Some(track), Some(dossier)) => Observation::Governed { owner, track, dossier: Box::new(dossier) },
+                (Some(track), Some(dossier)) => Observation::Governed {
+                    owner,
+                    track,
+                    dossier: Box::new(dossier),
+                },
                 _ => Observation::NotYet,
             })
         }
@@ -98,7 +105,13 @@ const LONGEST_CHAIN: usize = 10;
 async fn topmost(context: &Context, key: &SubjectKey, object: &Arc<DynamicObject>) -> Result<SubjectKey, kube::Error> {
     let mut top = (key.clone(), Arc::clone(object));
     for _ in 0..LONGEST_CHAIN {
-        let Some(reference) = top.1.owner_references().iter().find(|owner| owner.controller == Some(true)).cloned() else {
+        let Some(reference) = top
+            .1
+            .owner_references()
+            .iter()
+            .find(|owner| owner.controller == Some(true))
+            .cloned()
+        else {
             break;
         };
         let owner = SubjectKey {
@@ -106,7 +119,9 @@ async fn topmost(context: &Context, key: &SubjectKey, object: &Arc<DynamicObject
             namespace: key.namespace.clone(),
             name: reference.name.clone(),
         };
-        let Some(kind) = context.sources.kinds.get(&owner.kind) else { break };
+        let Some(kind) = context.sources.kinds.get(&owner.kind) else {
+            break;
+        };
         let Kind::Watched(watched) = kind.as_ref() else { break };
         let is_meant = |found: &Arc<DynamicObject>| found.metadata.uid.as_ref() == Some(&reference.uid);
         let found = match watched.objects.get(&owner.namespace, &owner.name).filter(is_meant) {
@@ -122,7 +137,11 @@ async fn topmost(context: &Context, key: &SubjectKey, object: &Arc<DynamicObject
     Ok(top.0)
 }
 
-async fn ask(context: &Context, watched: &Watched, owner: &SubjectKey) -> Result<Option<Arc<DynamicObject>>, kube::Error> {
+async fn ask(
+    context: &Context,
+    watched: &Watched,
+    owner: &SubjectKey,
+) -> Result<Option<Arc<DynamicObject>>, kube::Error> {
     let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &owner.namespace, &watched.resource);
     Ok(api.get_opt(&owner.name).await?.map(Arc::new))
 }
@@ -131,9 +150,14 @@ fn dossier(context: &Context, watched: &Watched, object: &DynamicObject, namespa
     let mut value = serde_json::to_value(object).ok()?;
     // Objects of a list carry neither.
     let map = value.as_object_mut()?;
-    map.insert("apiVersion".to_owned(), Value::String(watched.resource.api_version.clone()));
+    map.insert(
+        "apiVersion".to_owned(),
+        Value::String(watched.resource.api_version.clone()),
+    );
     map.insert("kind".to_owned(), Value::String(watched.resource.kind.clone()));
-    let namespace = Source::Complete(NamespaceFact { labels: namespace.clone() });
+    let namespace = Source::Complete(NamespaceFact {
+        labels: namespace.clone(),
+    });
     let related = |subject: &SubjectFact, pods: &[Pod]| related_to(context, &subject.namespace, pods);
     Dossier::build(&value, namespace, related).ok()
 }
@@ -184,11 +208,11 @@ fn rules(
     namespace: &str,
     role: &RoleRef,
 ) -> Vec<PolicyRule> {
-    let rules = match role.kind.as_str() {
+    let found = match role.kind.as_str() {
         "Role" => roles.get(namespace, &role.name).and_then(|role| role.rules.clone()),
         _ => cluster_roles.get("", &role.name).and_then(|role| role.rules.clone()),
     };
-    rules.unwrap_or_default()
+    found.unwrap_or_default()
 }
 
 /// The facts, if every watch they rest on is complete.

@@ -50,7 +50,10 @@ impl Sender {
     /// Look then, unless there is a reason to look earlier.
     pub fn send_at(&self, trigger: Trigger, at: Instant) {
         // The receiver goes only when the operator stops leading.
-        let _ = self.0.send(ScheduleRequest { message: trigger, run_at: at });
+        let _ = self.0.send(ScheduleRequest {
+            message: trigger,
+            run_at: at,
+        });
     }
 }
 

@@ -61,7 +61,10 @@ pub async fn reconcile(context: &Arc<Context>, key: &SubjectKey) {
         Err(error) => {
             context.metrics.reconciled(error.step(), started.elapsed());
             let _entered = span.enter();
-            tracing::warn!(error = &error as &dyn std::error::Error, "not reconciled, will be tried again");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "not reconciled, will be tried again"
+            );
             Some(Instant::now() + RETRY)
         }
     };
@@ -101,7 +104,10 @@ async fn judge(
         Observation::Controlled { by } => return Ok(Some(Found::Controlled { by })),
         Observation::Absent => return Ok(Some(Found::Absent)),
         Observation::Unavailable(why) => {
-            return Ok(Some(Found::Unavailable { reason: why.reason, message: why.message }));
+            return Ok(Some(Found::Unavailable {
+                reason: why.reason,
+                message: why.message,
+            }));
         }
     };
     let benches: Vec<Bench> = track

@@ -35,9 +35,21 @@ async fn reconcile(signer: Arc<Signer>, context: Arc<Context>) -> Result<Action,
     let new = status(&signer, Timestamp::now());
     let stored = signer.status.clone().unwrap_or_default();
     let same = conditions::same(&stored.conditions, &new.conditions)
-        && SignerStatus { conditions: vec![], ..stored } == (SignerStatus { conditions: vec![], ..new.clone() });
+        && SignerStatus {
+            conditions: vec![],
+            ..stored
+        } == (SignerStatus {
+            conditions: vec![],
+            ..new.clone()
+        });
     if !same {
-        apply::status(&context, &Api::<Signer>::all(context.client.clone()), &signer.name_any(), &new).await?;
+        apply::status(
+            &context,
+            &Api::<Signer>::all(context.client.clone()),
+            &signer.name_any(),
+            &new,
+        )
+        .await?;
     }
     Ok(Action::await_change())
 }
@@ -52,7 +64,11 @@ fn status(signer: &Signer, now: Timestamp) -> SignerStatus {
         }
         Err(error) => conditions::ready(Standing::Stalled, Status::False, "KeyRejected", &chain(error)),
     };
-    let old = signer.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let old = signer
+        .status
+        .as_ref()
+        .map(|status| status.conditions.as_slice())
+        .unwrap_or_default();
     SignerStatus {
         observed_generation: signer.metadata.generation,
         fingerprint: key.as_ref().ok().map(|key| key.fingerprint().to_string()),

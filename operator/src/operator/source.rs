@@ -13,8 +13,8 @@ use interlock_crds::{GovernanceTrack, PolicyBundle, Release, Signer};
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::api::{PartialObjectMeta, WatchParams};
 use kube::core::Status;
 use kube::runtime::reflector::store::Writer;
@@ -74,7 +74,8 @@ where
 
     /// Every object of a namespace.
     pub fn within(&self, namespace: &str) -> Vec<Arc<K>> {
-        self.store.state_filter(|object| object.meta().namespace.as_deref() == Some(namespace))
+        self.store
+            .state_filter(|object| object.meta().namespace.as_deref() == Some(namespace))
     }
 
     /// Whether it can be believed.
@@ -92,7 +93,7 @@ where
 /// What happened in a source.
 pub enum Change<'a, K> {
     /// One object came or changed.
-    One(&'a K),
+    Applied(&'a K),
     /// One object went.
     Gone(&'a K),
     /// All of them were read anew.
@@ -113,10 +114,16 @@ where
 {
     let mut writer = Writer::new(dyntype.clone());
     let (state, receiver) = watch::channel(State::Syncing);
-    let source = Source { store: writer.as_reader(), dyntype, state: receiver };
+    let source = Source {
+        store: writer.as_reader(),
+        dyntype,
+        state: receiver,
+    };
     let task = async move {
         loop {
-            let events = watcher(api.clone(), watcher::Config::default()).backoff(Patience::default()).modify(trim);
+            let events = watcher(api.clone(), watcher::Config::default())
+                .backoff(Patience::default())
+                .modify(trim);
             let why = follow(events, &mut writer, &state, &noun, &notify).await;
             let new = State::Unavailable(why);
             if state.send_if_modified(|state| std::mem::replace(state, new.clone()) != new) {
@@ -152,7 +159,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { last: Instant::now(), next: FIRST_PAUSE }
+        Self {
+            last: Instant::now(),
+            next: FIRST_PAUSE,
+        }
     }
 }
 
@@ -196,7 +206,7 @@ where
             Some(Ok(event)) => {
                 writer.apply_watcher_event(&event);
                 match &event {
-                    watcher::Event::Apply(object) => notify(Change::One(object)),
+                    watcher::Event::Apply(object) => notify(Change::Applied(object)),
                     watcher::Event::Delete(object) => notify(Change::Gone(object)),
                     watcher::Event::InitDone => {
                         state.send_if_modified(|state| std::mem::replace(state, State::Complete) != State::Complete);
@@ -205,12 +215,19 @@ where
                     watcher::Event::Init | watcher::Event::InitApply(_) => {}
                 }
             }
-            Some(Err(error)) => match status_of(&error).and_then(|status| refusal(status, noun)) {
-                Some(why) => return why,
-                None => tracing::warn!(%noun, %error, "watch failed, will be tried again"),
-            },
+            Some(Err(error)) => {
+                if let Some(why) = status_of(&error).and_then(|status| refusal(status, noun)) {
+                    return why;
+                }
+                tracing::warn!(%noun, %error, "watch failed, will be tried again");
+            }
             // A watcher never ends; should it, it is started again.
-            None => return Unavailable { reason: "WatchEnded".to_owned(), message: format!("the watch of {noun} ended") },
+            None => {
+                return Unavailable {
+                    reason: "WatchEnded".to_owned(),
+                    message: format!("the watch of {noun} ended"),
+                };
+            }
         }
     }
 }
@@ -227,7 +244,10 @@ async fn refuses<K: Clone + Debug + DeserializeOwned>(api: &Api<K>, noun: &str) 
 /// the subject.
 fn trim<K: Resource>(object: &mut K) {
     let states_subject = |entry: &ManagedFieldsEntry| {
-        entry.fields_v1.as_ref().is_some_and(|fields| fields.0.pointer("/f:spec/f:subject").is_some())
+        entry
+            .fields_v1
+            .as_ref()
+            .is_some_and(|fields| fields.0.pointer("/f:spec/f:subject").is_some())
     };
     object.managed_fields_mut().retain(states_subject);
     if object.managed_fields().is_empty() {
@@ -239,8 +259,8 @@ fn trim<K: Resource>(object: &mut K) {
 fn status_of(error: &watcher::Error) -> Option<&Status> {
     match error {
         watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => Some(status),
-        watcher::Error::WatchError(status) => Some(status),
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status) => Some(status),
         _ => None,
     }
 }
@@ -254,7 +274,9 @@ fn refusal(status: &Status, noun: &str) -> Option<Unavailable> {
         }),
         404 => Some(Unavailable {
             reason: "KindNotFound".to_owned(),
-            message: format!("the API server serves no {noun} any more: install what provides it; it is looked for again by itself"),
+            message: format!(
+                "the API server serves no {noun} any more: install what provides it; it is looked for again by itself"
+            ),
         }),
         _ => None,
     }
@@ -307,8 +329,12 @@ impl Sources {
             move |change: Change<'_, GovernanceTrack>| {
                 bump();
                 // A track's own counts change with every verdict: they are no reason to look at every workload again.
-                if let Change::One(track) = change {
-                    let seen = (track.uid(), track.metadata.generation, track.metadata.deletion_timestamp.is_some());
+                if let Change::Applied(track) = change {
+                    let seen = (
+                        track.uid(),
+                        track.metadata.generation,
+                        track.metadata.deletion_timestamp.is_some(),
+                    );
                     let mut known = generations.lock().unwrap_or_else(PoisonError::into_inner);
                     if known.insert(track.name_any(), seen.clone()) == Some(seen) {
                         return;
@@ -318,12 +344,24 @@ impl Sources {
                 served();
             }
         };
+        let bundles = {
+            let (queue, bump) = (queue.clone(), bump(&changed));
+            move |change: Change<'_, PolicyBundle>| {
+                // One that comes to work is told of when it does; one that goes leaves its workloads unjudged.
+                if matches!(change, Change::Gone(_)) {
+                    queue.send(Trigger::All);
+                }
+                bump();
+            }
+        };
         let status = bump(&changed);
         let releases = {
             let (queue, bump) = (queue.clone(), bump(&changed));
             move |change: Change<'_, Release>| {
                 match change {
-                    Change::One(release) | Change::Gone(release) => queue.send(Trigger::Subject(SubjectKey::of(release))),
+                    Change::Applied(release) | Change::Gone(release) => {
+                        queue.send(Trigger::Subject(SubjectKey::of(release)))
+                    }
                     Change::All => queue.send(Trigger::All),
                 }
                 bump();
@@ -332,21 +370,25 @@ impl Sources {
         let namespaces = {
             let queue = queue.clone();
             move |change: Change<'_, PartialObjectMeta<Namespace>>| match change {
-                Change::One(namespace) | Change::Gone(namespace) => queue.send(Trigger::Namespace(namespace.name_any())),
+                Change::Applied(namespace) | Change::Gone(namespace) => {
+                    queue.send(Trigger::Namespace(namespace.name_any()))
+                }
                 Change::All => queue.send(Trigger::All),
             }
         };
         let crds = bump(&served);
         // Nothing is read from this store; the watch only says that it is worth asking the API server again.
         let crd_noun = noun::<CustomResourceDefinition>();
-        watch(Api::<PartialObjectMeta<CustomResourceDefinition>>::all(client.clone()), (), crd_noun, tasks, move |_| crds());
+        watch(
+            Api::<PartialObjectMeta<CustomResourceDefinition>>::all(client.clone()),
+            (),
+            crd_noun,
+            tasks,
+            move |_| crds(),
+        );
         Self {
             tracks: watch(Api::all(client.clone()), (), noun::<GovernanceTrack>(), tasks, tracks).0,
-            bundles: watch(Api::all(client.clone()), (), noun::<PolicyBundle>(), tasks, {
-                let status = status.clone();
-                move |_| status()
-            })
-            .0,
+            bundles: watch(Api::all(client.clone()), (), noun::<PolicyBundle>(), tasks, bundles).0,
             signers: watch(Api::all(client.clone()), (), noun::<Signer>(), tasks, move |_| status()).0,
             releases: watch(Api::all(client.clone()), (), noun::<Release>(), tasks, releases).0,
             namespaces: watch(Api::all(client.clone()), (), noun::<Namespace>(), tasks, namespaces).0,
@@ -395,7 +437,9 @@ impl Sources {
 
     /// Whether the plain name of the workload's discovered Release belongs to another workload.
     pub fn release_name_taken(&self, key: &SubjectKey) -> bool {
-        self.releases.get(&key.namespace, &key.release_name()).is_some_and(|other| SubjectKey::of(&other) != *key)
+        self.releases
+            .get(&key.namespace, &key.release_name())
+            .is_some_and(|other| SubjectKey::of(&other) != *key)
     }
 
     /// Every workload that is known, or that a Release speaks of.
@@ -423,7 +467,7 @@ where
 {
     let queue = queue.clone();
     let notify = move |change: Change<'_, K>| match change {
-        Change::One(object) | Change::Gone(object) => match object.meta().namespace.clone() {
+        Change::Applied(object) | Change::Gone(object) => match object.meta().namespace.clone() {
             Some(namespace) => queue.send(Trigger::Namespace(namespace)),
             None => queue.send(Trigger::All),
         },

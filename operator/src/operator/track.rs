@@ -29,7 +29,10 @@ pub async fn run(context: Arc<Context>) {
         tokio::time::sleep(GATHER).await;
         changed.mark_unchanged();
         if let Err(error) = refresh(&context).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "track status not written, will be tried again");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "track status not written, will be tried again"
+            );
             tokio::time::sleep(Duration::from_secs(5)).await;
             changed.mark_changed();
         }
@@ -42,9 +45,16 @@ async fn refresh(context: &Context) -> Result<(), apply::Error> {
     for track in context.sources.tracks.all() {
         let new = status(&track, &seen, Timestamp::now());
         let name = track.name_any();
-        context.metrics.track(&name, new.counts.unwrap_or_default(), new.ungoverned.as_ref().map_or(0, |all| all.count));
+        context.metrics.track(
+            &name,
+            new.counts.unwrap_or_default(),
+            new.ungoverned.as_ref().map_or(0, |all| all.count),
+        );
         let stored = track.status.clone().unwrap_or_default();
-        let bare = |status: GovernanceTrackStatus| GovernanceTrackStatus { conditions: vec![], ..status };
+        let bare = |status: GovernanceTrackStatus| GovernanceTrackStatus {
+            conditions: vec![],
+            ..status
+        };
         if !conditions::same(&stored.conditions, &new.conditions) || bare(stored) != bare(new.clone()) {
             apply::status(context, &api, &name, &new).await?;
         }
@@ -86,13 +96,17 @@ fn look(context: &Context) -> Seen {
         })
         .flat_map(|(key, watched)| {
             watched.objects.all().into_iter().filter_map(|object| {
-                let by = object.owner_references().iter().find(|owner| owner.controller == Some(true))?;
+                let by = object
+                    .owner_references()
+                    .iter()
+                    .find(|owner| owner.controller == Some(true))?;
                 let owner = GroupKind::of(&by.api_version, &by.kind);
                 let namespace = object.namespace().unwrap_or_default();
                 let is_controlled = kinds.iter().any(|(known, kind)| match kind.as_ref() {
-                    Kind::Watched(watched) if *known == owner => {
-                        watched.objects.get(&namespace, &by.name).is_some_and(|found| found.metadata.uid.as_ref() == Some(&by.uid))
-                    }
+                    Kind::Watched(watched) if *known == owner => watched
+                        .objects
+                        .get(&namespace, &by.name)
+                        .is_some_and(|found| found.metadata.uid.as_ref() == Some(&by.uid)),
                     _ => false,
                 });
                 is_controlled.then(|| SubjectKey {
@@ -105,8 +119,13 @@ fn look(context: &Context) -> Seen {
         .collect();
     let mut subjects = sources.kinds.subjects();
     subjects.retain(|subject| !controlled.contains(subject));
-    let named: BTreeSet<_> =
-        sources.tracks.all().iter().flat_map(|track| track.spec.bundles.clone()).map(|used| used.name).collect();
+    let named: BTreeSet<_> = sources
+        .tracks
+        .all()
+        .iter()
+        .flat_map(|track| track.spec.bundles.clone())
+        .map(|used| used.name)
+        .collect();
     let idle_bundles = named
         .into_iter()
         .filter_map(|name| {
@@ -114,16 +133,31 @@ fn look(context: &Context) -> Seen {
             Some((name, (failure.reason, failure.message)))
         })
         .collect();
-    Seen { releases: sources.releases.all(), subjects, unavailable, versions, idle_bundles }
+    Seen {
+        releases: sources.releases.all(),
+        subjects,
+        unavailable,
+        versions,
+        idle_bundles,
+    }
 }
 
 /// The status to have. Pure.
 fn status(track: &GovernanceTrack, seen: &Seen, now: Timestamp) -> GovernanceTrackStatus {
     let statements = match obstacle(track, seen) {
-        None => conditions::ready(Standing::Ready, Status::True, "Governing", "every kind is watched and every bundle judges"),
+        None => conditions::ready(
+            Standing::Ready,
+            Status::True,
+            "Governing",
+            "every kind is watched and every bundle judges",
+        ),
         Some((reason, message)) => conditions::ready(Standing::Reconciling, Status::False, &reason, &message),
     };
-    let old = track.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let old = track
+        .status
+        .as_ref()
+        .map(|status| status.conditions.as_slice())
+        .unwrap_or_default();
     GovernanceTrackStatus {
         observed_generation: track.metadata.generation,
         counts: Some(counts(track, &seen.releases)),
@@ -135,7 +169,10 @@ fn status(track: &GovernanceTrack, seen: &Seen, now: Timestamp) -> GovernanceTra
 /// The first thing that keeps the track from working.
 fn obstacle(track: &GovernanceTrack, seen: &Seen) -> Option<(String, String)> {
     let kinds = track.spec.matching.kinds.iter().filter_map(|kind| {
-        let key = GroupKind { group: kind.group.clone(), kind: kind.kind.clone() };
+        let key = GroupKind {
+            group: kind.group.clone(),
+            kind: kind.kind.clone(),
+        };
         seen.unavailable.get(&key).cloned().or_else(|| {
             let (wanted, read) = (kind.version.as_ref()?, seen.versions.get(&key)?);
             let message = format!(
@@ -145,11 +182,23 @@ fn obstacle(track: &GovernanceTrack, seen: &Seen) -> Option<(String, String)> {
             (wanted != read).then(|| ("VersionMismatch".to_owned(), message))
         })
     });
-    let bundles = track.spec.bundles.iter().filter_map(|used| seen.idle_bundles.get(&used.name).cloned());
+    let bundles = track
+        .spec
+        .bundles
+        .iter()
+        .filter_map(|used| seen.idle_bundles.get(&used.name).cloned());
     let mut all: Vec<_> = kinds.chain(bundles).collect();
     let count = all.len();
-    let (reason, message) = if all.is_empty() { return None } else { all.swap_remove(0) };
-    let more = if count > 1 { format!("; and {} more", count - 1) } else { String::new() };
+    let (reason, message) = if all.is_empty() {
+        return None;
+    } else {
+        all.swap_remove(0)
+    };
+    let more = if count > 1 {
+        format!("; and {} more", count - 1)
+    } else {
+        String::new()
+    };
     Some((reason, format!("{message}{more}")))
 }
 
@@ -175,11 +224,21 @@ const SAMPLE: usize = 10;
 fn ungoverned(track: &GovernanceTrack, seen: &Seen) -> Ungoverned {
     // A Release that somebody declared does not govern its workload as long as no track claims it.
     let unclaimed = |release: &Release| {
-        let conditions = release.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-        conditions.iter().any(|condition| condition.type_ == "TrackAssigned" && condition.reason == "NoTrack")
+        let conditions = release
+            .status
+            .as_ref()
+            .map(|status| status.conditions.as_slice())
+            .unwrap_or_default();
+        conditions
+            .iter()
+            .any(|condition| condition.type_ == "TrackAssigned" && condition.reason == "NoTrack")
     };
-    let governed: BTreeSet<SubjectKey> =
-        seen.releases.iter().filter(|release| !unclaimed(release)).map(|release| SubjectKey::of(release)).collect();
+    let governed: BTreeSet<SubjectKey> = seen
+        .releases
+        .iter()
+        .filter(|release| !unclaimed(release))
+        .map(|release| SubjectKey::of(release))
+        .collect();
     let mut names: Vec<String> = seen
         .subjects
         .iter()

@@ -13,6 +13,7 @@ use interlock_crds::release::GateOutcome;
 use interlock_crds::{PolicyBundle, Release, Verdict};
 use interlock_tests::child::free_port;
 use interlock_tests::cosign::{KeyPair, OFFLINE};
+use interlock_tests::env::served;
 use interlock_tests::examples::Project;
 use interlock_tests::operator::interlock;
 use interlock_tests::scratch::{scratch, write};
@@ -47,11 +48,8 @@ async fn main() -> Result<()> {
     };
     let started = Instant::now();
     let demo = Demo::start().await?;
-    demo.publish_the_bundle().await?;
-    demo.govern().await?;
-    demo.show_verdicts().await?;
-    demo.explain().await?;
-    demo.fix().await?;
+    let told = demo.tell().await;
+    told.with_context(|| format!("not as told; the operator's log:\n{}", demo.operator.log()))?;
     println!("\nAll as told, in {} s.", started.elapsed().as_secs());
     if !once {
         println!(
@@ -66,7 +64,7 @@ async fn main() -> Result<()> {
 
 /// What runs. Dropped, in this order, it all ends.
 struct Demo {
-    _operator: Operator,
+    operator: Operator,
     registry: Registry,
     control_plane: ControlPlane,
     client: Client,
@@ -102,13 +100,21 @@ impl Demo {
         operator.ready().await?;
         let key = KeyPair::generate().await?;
         Ok(Self {
-            _operator: operator,
+            operator,
             registry,
             control_plane,
             client,
             key,
             folder,
         })
+    }
+
+    async fn tell(&self) -> Result<()> {
+        self.publish_the_bundle().await?;
+        self.govern().await?;
+        self.show_verdicts().await?;
+        self.explain().await?;
+        self.fix().await
     }
 
     /// The platform team publishes the baseline bundle and signs what it has published.
@@ -152,13 +158,7 @@ impl Demo {
         // Too large for the annotation that a plain `kubectl apply` writes.
         let crd = kserve.join(KSERVE_CRD).display().to_string();
         self.kubectl(&["apply", "--server-side", "--filename", &crd]).await?;
-        self.kubectl(&[
-            "wait",
-            "--for=condition=Established",
-            "customresourcedefinition",
-            KSERVE_CRD_NAME,
-        ])
-        .await?;
+        served(&self.client, KSERVE_CRD_NAME).await?; // `kubectl wait` fails where there is no condition yet
         self.apply(&file("workloads.yaml")).await?;
         self.apply(&file("checkout.yaml")).await?;
         let sample = kserve.join(KSERVE_SAMPLE).display().to_string();

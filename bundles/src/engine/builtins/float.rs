@@ -63,11 +63,7 @@ fn exponential(number: &Digits, precision: Option<usize>, verb: char) -> String 
         text.push('.');
         text.extend(digits.chain(iter::repeat('0')).take(places));
     }
-    let exponent = if number.digits.is_empty() {
-        0
-    } else {
-        number.point - 1
-    };
+    let exponent = if number.digits.is_empty() { 0 } else { number.point - 1 };
     let sign = if exponent < 0 { '-' } else { '+' };
     let _ = write!(text, "{verb}{sign}{:02}", exponent.abs());
     text
@@ -76,12 +72,7 @@ fn exponential(number: &Digits, precision: Option<usize>, verb: char) -> String 
 /// `%f` from digits that are enough.
 fn fixed(number: &Digits, precision: Option<usize>) -> String {
     let point = usize::try_from(number.point).unwrap_or(0);
-    let mut text: String = number
-        .digits
-        .chars()
-        .chain(iter::repeat('0'))
-        .take(point)
-        .collect();
+    let mut text: String = number.digits.chars().chain(iter::repeat('0')).take(point).collect();
     if text.is_empty() {
         text.push('0');
     }
@@ -95,12 +86,7 @@ fn fixed(number: &Digits, precision: Option<usize>) -> String {
     if places > 0 {
         text.push('.');
         let zeros = iter::repeat_n('0', leading);
-        text.extend(
-            zeros
-                .chain(fraction.chars())
-                .chain(iter::repeat('0'))
-                .take(places),
-        );
+        text.extend(zeros.chain(fraction.chars()).chain(iter::repeat('0')).take(places));
     }
     text
 }
@@ -174,20 +160,12 @@ fn hexadecimal(value: f64, precision: Option<usize>, verb: char) -> String {
     let fraction = format!("{:015x}", mantissa & (TOP - 1));
     let fraction: String = match precision {
         None => fraction.trim_end_matches('0').to_owned(),
-        Some(places) => fraction
-            .chars()
-            .chain(iter::repeat('0'))
-            .take(places)
-            .collect(),
+        Some(places) => fraction.chars().chain(iter::repeat('0')).take(places).collect(),
     };
     let point = if fraction.is_empty() { "" } else { "." };
     let sign = if exponent < 0 { '-' } else { '+' };
     let text = format!("0x{lead}{point}{fraction}p{sign}{:02}", exponent.abs());
-    if verb == 'X' {
-        text.to_uppercase()
-    } else {
-        text
-    }
+    if verb == 'X' { text.to_uppercase() } else { text }
 }
 
 #[cfg(test)]
@@ -219,11 +197,7 @@ mod tests {
             (0.1, 'x', Some(2), "+0x1.9ap-04"),
             (0.1, 'X', None, "+0X1.999999999999AP-04"),
         ] {
-            assert_eq!(
-                format(value, verb, precision),
-                want,
-                "%{precision:?}{verb} {value}"
-            );
+            assert_eq!(format(value, verb, precision), want, "%{precision:?}{verb} {value}");
         }
     }
 

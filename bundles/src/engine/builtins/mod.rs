@@ -67,26 +67,13 @@ const REFUSED: [(&str, &str); 6] = [
         "net.lookup_ip_addr",
         "a decision makes no network requests; evidence is collected before",
     ),
-    (
-        "opa.runtime",
-        "it would show the environment of the process",
-    ),
-    (
-        "rand.intn",
-        "the same input must always give the same verdict",
-    ),
-    (
-        "uuid.rfc4122",
-        "the same input must always give the same verdict",
-    ),
+    ("opa.runtime", "it would show the environment of the process"),
+    ("rand.intn", "the same input must always give the same verdict"),
+    ("uuid.rfc4122", "the same input must always give the same verdict"),
     ("providers.aws.sign_req", "a policy holds no credentials"),
 ];
 
-const fn builtin(
-    name: &'static str,
-    arity: usize,
-    call: fn(&Context, &[Term]) -> Result<Term, Failure>,
-) -> Builtin {
+const fn builtin(name: &'static str, arity: usize, call: fn(&Context, &[Term]) -> Result<Term, Failure>) -> Builtin {
     Builtin { name, arity, call }
 }
 

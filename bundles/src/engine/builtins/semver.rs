@@ -26,10 +26,7 @@ pub(super) fn compare(_: &Context, arguments: &[Term]) -> Result<Term, Failure> 
 }
 
 /// False, not undefined, for what is no string.
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "the table holds functions of one type"
-)]
+#[expect(clippy::unnecessary_wraps, reason = "the table holds functions of one type")]
 pub(super) fn is_valid(_: &Context, arguments: &[Term]) -> Result<Term, Failure> {
     let valid = string(arguments, 0).is_ok_and(|text| Version::parse(text).is_some());
     Ok(Term::Boolean(valid))
@@ -43,11 +40,7 @@ impl<'a> Version<'a> {
         let sound = metadata.is_none_or(identifiers)
             && pre_release.is_none_or(|text| identifiers(text) && no_leading_zeros(text));
         let mut parts = text.split('.');
-        let numbers = [
-            number(parts.next()?)?,
-            number(parts.next()?)?,
-            number(parts.next()?)?,
-        ];
+        let numbers = [number(parts.next()?)?, number(parts.next()?)?, number(parts.next()?)?];
         (sound && parts.next().is_none()).then_some(Self {
             numbers,
             pre_release: pre_release.unwrap_or_default(),
@@ -70,9 +63,8 @@ fn identifiers(text: &str) -> bool {
 }
 
 fn no_leading_zeros(text: &str) -> bool {
-    text.split('.').all(|identifier| {
-        identifier.len() == 1 || !identifier.starts_with('0') || !is_numeric(identifier)
-    })
+    text.split('.')
+        .all(|identifier| identifier.len() == 1 || !identifier.starts_with('0') || !is_numeric(identifier))
 }
 
 fn is_numeric(identifier: &str) -> bool {

@@ -75,9 +75,7 @@ impl Printer<'_> {
             self.at += 1;
             self.directive()?;
             if self.out.len() > MAX_OUTPUT {
-                return Err(Failure::Limit(format!(
-                    "the text is longer than {MAX_OUTPUT} bytes"
-                )));
+                return Err(Failure::Limit(format!("the text is longer than {MAX_OUTPUT} bytes")));
             }
         }
         self.extra()
@@ -208,9 +206,7 @@ impl Printer<'_> {
         let value = self.values.get(self.next)?;
         self.next += 1;
         match value {
-            Argument::Integer(number) if number.unsigned_abs() <= MAX_NUMBER.unsigned_abs() => {
-                Some(*number)
-            }
+            Argument::Integer(number) if number.unsigned_abs() <= MAX_NUMBER.unsigned_abs() => Some(*number),
             _ => None,
         }
     }
@@ -271,8 +267,5 @@ fn parse_number(text: &str) -> (Option<usize>, usize) {
         }
         number = Some(sum * 10 + i64::from(byte - b'0'));
     }
-    (
-        number.and_then(|number| usize::try_from(number).ok()),
-        text.len(),
-    )
+    (number.and_then(|number| usize::try_from(number).ok()), text.len())
 }

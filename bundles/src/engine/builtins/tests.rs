@@ -56,18 +56,10 @@ fn all_functions_answer_as_opa_does() {
             Err(Failure::Limit(detail)) => Some(format!("limit: {detail}")),
         };
         if answer != case.answer {
-            wrong.push(format!(
-                "{:?}: OPA {:?}, here {answer:?}",
-                case.call, case.answer
-            ));
+            wrong.push(format!("{:?}: OPA {:?}, here {answer:?}", case.call, case.answer));
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "{} differ:\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 #[test]
@@ -75,11 +67,7 @@ fn every_function_has_recorded_cases() {
     let cases = cases();
     for builtin in &TABLE {
         let found = cases.iter().any(|case| case.call[0] == builtin.name);
-        assert!(
-            found || builtin.name == "time.now_ns",
-            "{} has no case",
-            builtin.name
-        );
+        assert!(found || builtin.name == "time.now_ns", "{} has no case", builtin.name);
         assert!(refusal(builtin.name).is_none());
     }
     assert!(TABLE.windows(2).all(|pair| pair[0].name < pair[1].name));
@@ -90,10 +78,7 @@ fn every_function_has_recorded_cases() {
 #[test]
 fn a_module_gets_the_same_answers() {
     let bundle = BuiltIn::include(BUNDLE).open().unwrap();
-    let policy = Engine::new()
-        .unwrap()
-        .compile(&bundle, Limits::default())
-        .unwrap();
+    let policy = Engine::new().unwrap().compile(&bundle, Limits::default()).unwrap();
     let mut checked = 0;
     for case in cases().into_iter().step_by(7) {
         let arguments: Option<Vec<Value>> = case.call[1..]
@@ -112,21 +97,14 @@ fn a_module_gets_the_same_answers() {
             continue;
         }
         let input = json!({"function": case.call[0], "arguments": arguments});
-        let document = policy
-            .evaluate("calls/answer", &input, context().now)
-            .unwrap();
+        let document = policy.evaluate("calls/answer", &input, context().now).unwrap();
         let answer = document.get(0).map(|bindings| match &bindings["result"] {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         });
         let same_number = |a: &str, b: &str| a.parse::<f64>().is_ok_and(|a| b.parse() == Ok(a));
-        let same = answer == case.answer
-            || matches!((&answer, &case.answer), (Some(a), Some(b)) if same_number(a, b));
-        assert!(
-            same,
-            "{:?}: OPA {:?}, here {answer:?}",
-            case.call, case.answer
-        );
+        let same = answer == case.answer || matches!((&answer, &case.answer), (Some(a), Some(b)) if same_number(a, b));
+        assert!(same, "{:?}: OPA {:?}, here {answer:?}", case.call, case.answer);
         checked += 1;
     }
     assert!(checked > 200, "only {checked}");
@@ -135,14 +113,9 @@ fn a_module_gets_the_same_answers() {
 #[test]
 fn the_instant_is_the_one_given() {
     let bundle = BuiltIn::include(BUNDLE).open().unwrap();
-    let policy = Engine::new()
-        .unwrap()
-        .compile(&bundle, Limits::default())
-        .unwrap();
+    let policy = Engine::new().unwrap().compile(&bundle, Limits::default()).unwrap();
     let input = json!({"function": "time.now_ns"});
-    let document = policy
-        .evaluate("calls/answer", &input, context().now)
-        .unwrap();
+    let document = policy.evaluate("calls/answer", &input, context().now).unwrap();
     assert_eq!(document.to_string(), r#"[{"result":1795269600000000001}]"#);
 }
 
@@ -156,19 +129,13 @@ fn limits_are_errors_and_not_undefined() {
     };
     for (name, arguments) in [
         ("sprintf", format!("[\"{}\", []]", "%9999999d".repeat(3))),
-        (
-            "sprintf",
-            format!("[\"{}\", [1,1,1]]", "%9999999d".repeat(3)),
-        ),
+        ("sprintf", format!("[\"{}\", [1,1,1]]", "%9999999d".repeat(3))),
         ("sprintf", format!("[\"%d\", [{}]]", "9".repeat(20_000))),
         ("units.parse", "[\"1e999999\"]".to_owned()),
         ("units.parse_bytes", "[\"1e-999999\"]".to_owned()),
     ] {
         let answer = call(name, &arguments);
         let is_missing = matches!(&answer, Ok(Term::String(text)) if text.contains("MISSING"));
-        assert!(
-            is_missing || matches!(answer, Err(Failure::Limit(_))),
-            "{name}"
-        );
+        assert!(is_missing || matches!(answer, Err(Failure::Limit(_))), "{name}");
     }
 }

@@ -70,11 +70,7 @@ fn nanosecond(fraction: &str) -> Option<i32> {
     if fraction.is_empty() || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let nine: String = fraction
-        .chars()
-        .chain(std::iter::repeat('0'))
-        .take(9)
-        .collect();
+    let nine: String = fraction.chars().chain(std::iter::repeat('0')).take(9).collect();
     nine.parse().ok()
 }
 

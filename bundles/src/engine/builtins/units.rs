@@ -54,9 +54,7 @@ pub(super) fn parse_bytes(_: &Context, arguments: &[Term]) -> Result<Term, Failu
 }
 
 fn number(text: &str) -> Result<Term, Failure> {
-    Number::parse(text)
-        .map(Term::Number)
-        .ok_or(Failure::Undefined)
+    Number::parse(text).map(Term::Number).ok_or(Failure::Undefined)
 }
 
 /// The amount as Go's parsers read it; a base prefix cannot come here because letters end the amount.
@@ -66,9 +64,7 @@ fn read(amount: &str) -> Result<Decimal, Failure> {
 
 fn check_width(value: &Decimal) -> Result<(), Failure> {
     if value.width() > MAX_DIGITS {
-        return Err(Failure::Limit(format!(
-            "a quantity has more than {MAX_DIGITS} digits"
-        )));
+        return Err(Failure::Limit(format!("a quantity has more than {MAX_DIGITS} digits")));
     }
     Ok(())
 }
@@ -106,10 +102,7 @@ fn binary_factor(unit: &str) -> Option<u64> {
 }
 
 fn byte_factor(unit: &str) -> Option<u64> {
-    let unit = unit
-        .strip_suffix('b')
-        .filter(|unit| !unit.is_empty())
-        .unwrap_or(unit);
+    let unit = unit.strip_suffix('b').filter(|unit| !unit.is_empty()).unwrap_or(unit);
     match unit {
         "m" => Some(1_000_000),
         unit => decimal_factor(unit).or_else(|| binary_factor(unit)),
@@ -133,10 +126,7 @@ fn split(text: &str) -> Result<(&str, &str), Failure> {
                     break;
                 }
                 index += usize::from(!next.is_ascii_digit());
-                let exponent = bytes
-                    .iter()
-                    .skip(index + 1)
-                    .take_while(|byte| byte.is_ascii_digit());
+                let exponent = bytes.iter().skip(index + 1).take_while(|byte| byte.is_ascii_digit());
                 if exponent.count() > MAX_EXPONENT_DIGITS {
                     return Err(Failure::Undefined);
                 }
@@ -163,8 +153,7 @@ impl Float {
     fn nearest(decimal: &Decimal) -> Self {
         let (digits, exponent) = decimal.parts();
         let digits = BigUint::from_radix_be(digits, 10).unwrap_or_default();
-        let power =
-            BigUint::from(10_u8).pow(u32::try_from(exponent.unsigned_abs()).unwrap_or(u32::MAX));
+        let power = BigUint::from(10_u8).pow(u32::try_from(exponent.unsigned_abs()).unwrap_or(u32::MAX));
         if exponent >= 0 {
             return Self::round(&(digits * power), 0, false);
         }
@@ -187,10 +176,7 @@ impl Float {
         }
         let mut kept = mantissa >> excess;
         let half = mantissa.bit(excess - 1);
-        let more = sticky
-            || mantissa
-                .trailing_zeros()
-                .is_some_and(|zeros| zeros < excess - 1);
+        let more = sticky || mantissa.trailing_zeros().is_some_and(|zeros| zeros < excess - 1);
         if half && (more || kept.bit(0)) {
             kept += 1_u8;
         }

@@ -22,10 +22,7 @@ pub(super) enum Argument {
 
 /// Flags, width and precision of a directive.
 #[derive(Debug, Clone, Default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is one of Go's flag characters"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one of Go's flag characters")]
 pub(super) struct Flags {
     pub(super) minus: bool,
     pub(super) plus: bool,
@@ -51,12 +48,7 @@ impl Argument {
 }
 
 /// Appends the value under the verb.
-pub(super) fn print(
-    out: &mut String,
-    value: &Argument,
-    verb: char,
-    flags: &Flags,
-) -> Result<(), Failure> {
+pub(super) fn print(out: &mut String, value: &Argument, verb: char, flags: &Flags) -> Result<(), Failure> {
     if verb == 'T' {
         text(out, value.type_name(), flags);
         return Ok(());
@@ -81,10 +73,7 @@ pub(super) fn print(
 
 /// Pads to the width, in characters.
 fn pad(out: &mut String, text: &str, flags: &Flags) {
-    let missing = flags
-        .width
-        .unwrap_or(0)
-        .saturating_sub(text.chars().count());
+    let missing = flags.width.unwrap_or(0).saturating_sub(text.chars().count());
     if flags.minus {
         out.push_str(text);
         out.extend(std::iter::repeat_n(' ', missing));
@@ -104,9 +93,7 @@ fn pad_with_spaces(out: &mut String, text: &str, flags: &Flags) {
 }
 
 fn truncate<'a>(text: &'a str, flags: &Flags) -> &'a str {
-    let end = flags
-        .precision
-        .and_then(|precision| text.char_indices().nth(precision));
+    let end = flags.precision.and_then(|precision| text.char_indices().nth(precision));
     end.and_then(|(at, _)| text.get(..at)).unwrap_or(text)
 }
 
@@ -142,11 +129,7 @@ fn bytes(out: &mut String, string: &str, verb: char, flags: &Flags) {
         (true, _) => "0X",
     };
     let mut hex = String::new();
-    for (index, byte) in string
-        .bytes()
-        .take(flags.precision.unwrap_or(usize::MAX))
-        .enumerate()
-    {
+    for (index, byte) in string.bytes().take(flags.precision.unwrap_or(usize::MAX)).enumerate() {
         if flags.space && index > 0 {
             hex.push(' ');
         }
@@ -179,8 +162,7 @@ fn integer(out: &mut String, number: i64, verb: char, flags: &Flags) -> bool {
 
 fn character(number: i64) -> char {
     let code = u32::try_from(number).ok();
-    code.and_then(char::from_u32)
-        .unwrap_or(char::REPLACEMENT_CHARACTER)
+    code.and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
 fn in_base(magnitude: u64, base: u32, verb: char) -> String {
@@ -227,10 +209,7 @@ fn digits(out: &mut String, number: i64, base: u32, verb: char, flags: &Flags) {
     };
     pad_with_spaces(
         out,
-        &format!(
-            "{}{prefix}{digits}",
-            sign(negative, flags.plus, flags.space)
-        ),
+        &format!("{}{prefix}{digits}", sign(negative, flags.plus, flags.space)),
         flags,
     );
 }
@@ -275,10 +254,7 @@ fn float(out: &mut String, number: f64, verb: char, flags: &Flags) -> bool {
     let unsigned = text.get(1..).unwrap_or_default();
     match sign(!positive, flags.plus, flags.space) {
         "" => pad(out, unsigned, flags),
-        sign if flags.zero
-            && !flags.minus
-            && flags.width.is_some_and(|width| width > text.len()) =>
-        {
+        sign if flags.zero && !flags.minus && flags.width.is_some_and(|width| width > text.len()) => {
             out.push_str(sign);
             let rest = Flags {
                 width: flags.width.map(|width| width - 1),
@@ -302,11 +278,7 @@ fn keep_zeros(text: &str, verb: char, precision: Option<usize>) -> String {
         _ => 0,
     };
     let body = number.get(1..).unwrap_or_default();
-    let significant = body
-        .chars()
-        .filter(|c| *c != '.')
-        .skip_while(|c| *c == '0')
-        .count();
+    let significant = body.chars().filter(|c| *c != '.').skip_while(|c| *c == '0').count();
     missing = missing.saturating_sub(significant);
     let mut kept = number.to_owned();
     if !body.contains('.') {
@@ -346,16 +318,8 @@ fn big(out: &mut String, number: &str, verb: char, flags: &Flags) -> Result<(), 
     }
     let value: BigInt = number.parse().map_err(|_| Failure::Undefined)?;
     let digits = value.magnitude().to_str_radix(base);
-    let digits = if verb == 'X' {
-        digits.to_uppercase()
-    } else {
-        digits
-    };
-    let sign = sign(
-        number.starts_with('-'),
-        flags.plus || flags.plus_v,
-        flags.space,
-    );
+    let digits = if verb == 'X' { digits.to_uppercase() } else { digits };
+    let sign = sign(number.starts_with('-'), flags.plus || flags.plus_v, flags.space);
     let prefix = match (verb, flags.sharp || flags.sharp_v) {
         ('O', _) => "0o",
         ('b', true) => "0b",
@@ -369,10 +333,6 @@ fn big(out: &mut String, number: &str, verb: char, flags: &Flags) -> Result<(), 
     if flags.zero && !flags.minus && flags.precision.is_none() {
         zeros = flags.width.unwrap_or(0).saturating_sub(length);
     }
-    pad_with_spaces(
-        out,
-        &format!("{sign}{prefix}{}{digits}", "0".repeat(zeros)),
-        flags,
-    );
+    pad_with_spaces(out, &format!("{sign}{prefix}{}{digits}", "0".repeat(zeros)), flags);
     Ok(())
 }

@@ -40,31 +40,18 @@ async fn each_status_is_an_error_of_its_own_and_never_unsigned() {
         (404, "NotFound"),
     ] {
         let liar = registry(move |_| Some(Reply::status(status).with("Retry-After", "0"))).await;
-        assert_eq!(
-            reason(signatures(&liar).await),
-            wanted,
-            "signatures, {status}"
-        );
-        let expected = if status == 204 {
-            "DigestMismatch"
-        } else {
-            wanted
-        };
+        assert_eq!(reason(signatures(&liar).await), wanted, "signatures, {status}");
+        let expected = if status == 204 { "DigestMismatch" } else { wanted };
         assert_eq!(reason(pull(&liar).await), expected, "pull, {status}");
     }
 }
 
 #[tokio::test]
 async fn the_registry_is_quoted_shortly() {
-    let body =
-        json!({"errors": [{"code": "DENIED", "message": format!("no\n{}", "x".repeat(5000))}]});
-    let liar =
-        registry(move |_| Some(Reply::Answer(403, vec![], body.to_string().into_bytes()))).await;
+    let body = json!({"errors": [{"code": "DENIED", "message": format!("no\n{}", "x".repeat(5000))}]});
+    let liar = registry(move |_| Some(Reply::Answer(403, vec![], body.to_string().into_bytes()))).await;
     let message = pull(&liar).await.unwrap_err().to_string();
-    assert!(
-        message.contains("(DENIED: nox") && message.len() < 500,
-        "{message}"
-    );
+    assert!(message.contains("(DENIED: nox") && message.len() < 500, "{message}");
 }
 
 #[tokio::test]
@@ -76,10 +63,7 @@ async fn what_helps_is_tried_again_and_no_more_than_twice() {
     let liar = registry(|_| Some(Reply::status(429).with("Retry-After", "0"))).await;
     let error = resolve(&liar).await.unwrap_err();
     assert!(error.is_transient());
-    assert_eq!(
-        (error.reason(), liar.seen().len()),
-        ("RegistryThrottled", 3)
-    );
+    assert_eq!((error.reason(), liar.seen().len()), ("RegistryThrottled", 3));
 
     let liar = registry(|_| Some(Reply::status(429).with("Retry-After", "3600"))).await;
     let error = resolve(&liar).await.unwrap_err();
@@ -158,8 +142,7 @@ async fn nothing_larger_than_its_cap_is_taken() {
     ] {
         for path in ["/manifests/", "/blobs/"] {
             let reply = reply.clone();
-            let liar =
-                registry(move |request| request.path.contains(path).then(|| reply.clone())).await;
+            let liar = registry(move |request| request.path.contains(path).then(|| reply.clone())).await;
             assert_eq!(reason(pull(&liar).await), "LimitExceeded", "{path}");
         }
     }
@@ -168,13 +151,7 @@ async fn nothing_larger_than_its_cap_is_taken() {
         "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": Digest::of(LAYER), "size": 1_u64 << 40,
     }]));
     let digest = Digest::of(&manifest);
-    let liar = registry(move |request| {
-        request
-            .path
-            .contains("manifests")
-            .then(|| Reply::ok(manifest.clone()))
-    })
-    .await;
+    let liar = registry(move |request| request.path.contains("manifests").then(|| Reply::ok(manifest.clone()))).await;
     let outcome = client(&liar)
         .pull(&repository(&liar).pin(digest), &Credentials::Anonymous)
         .await;
@@ -207,52 +184,31 @@ async fn bytes_must_have_their_digest() {
         assert_eq!(reason(pull(&liar).await), "DigestMismatch", "{path}");
     }
     // The registry announces another digest than it serves.
-    let liar = registry(|_| {
-        Some(Reply::ok(manifest()).with("Docker-Content-Digest", Digest::of(b"other").to_string()))
-    })
-    .await;
+    let liar =
+        registry(|_| Some(Reply::ok(manifest()).with("Docker-Content-Digest", Digest::of(b"other").to_string()))).await;
     assert_eq!(reason(resolve(&liar).await), "DigestMismatch");
 }
 
 #[tokio::test]
 async fn what_is_no_bundle_is_refused() {
     let layer = |media_type: &str| {
-        manifest_of(
-            &json!([{"mediaType": media_type, "digest": Digest::of(LAYER), "size": LAYER.len()}]),
-        )
+        manifest_of(&json!([{"mediaType": media_type, "digest": Digest::of(LAYER), "size": LAYER.len()}]))
     };
     for (manifest, wanted) in [
-        (
-            layer("application/vnd.cncf.openpolicyagent.layer.v1.tar+gzip"),
-            "ok",
-        ),
-        (
-            layer("application/vnd.docker.image.rootfs.diff.tar.gzip"),
-            "NotABundle",
-        ),
+        (layer("application/vnd.cncf.openpolicyagent.layer.v1.tar+gzip"), "ok"),
+        (layer("application/vnd.docker.image.rootfs.diff.tar.gzip"), "NotABundle"),
         (
             layer("application/vnd.cncf.openpolicyagent.policy.layer.v1+rego"),
             "NotABundle",
         ),
         (manifest_of(&json!([])), "NotABundle"),
-        (
-            br#"{"schemaVersion":2,"manifests":[]}"#.to_vec(),
-            "NotABundle",
-        ),
+        (br#"{"schemaVersion":2,"manifests":[]}"#.to_vec(), "NotABundle"),
         (br#"{"schemaVersion":2}"#.to_vec(), "NotABundle"),
         (b"<html>".to_vec(), "NotABundle"),
     ] {
-        let (digest, text) = (
-            Digest::of(&manifest),
-            String::from_utf8_lossy(&manifest).into_owned(),
-        );
-        let liar = registry(move |request| {
-            request
-                .path
-                .contains("manifests")
-                .then(|| Reply::ok(manifest.clone()))
-        })
-        .await;
+        let (digest, text) = (Digest::of(&manifest), String::from_utf8_lossy(&manifest).into_owned());
+        let liar =
+            registry(move |request| request.path.contains("manifests").then(|| Reply::ok(manifest.clone()))).await;
         let outcome = client(&liar)
             .pull(&repository(&liar).pin(digest), &Credentials::Anonymous)
             .await;

@@ -91,11 +91,7 @@ impl Drop for Liar {
 }
 
 /// One request a connection; errors mean that the client has gone, which tests look at from its side.
-async fn serve(
-    mut stream: TcpStream,
-    script: Arc<impl Fn(&Request) -> Reply>,
-    log: Arc<Mutex<Vec<Request>>>,
-) {
+async fn serve(mut stream: TcpStream, script: Arc<impl Fn(&Request) -> Reply>, log: Arc<Mutex<Vec<Request>>>) {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -110,8 +106,7 @@ async fn serve(
     let header = |name: &str| {
         head.lines().find_map(|line| {
             let (key, value) = line.split_once(':')?;
-            key.eq_ignore_ascii_case(name)
-                .then(|| value.trim().to_owned())
+            key.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
         })
     };
     let length: usize = header("content-length")
@@ -146,9 +141,7 @@ async fn answer(stream: &mut TcpStream, request: &Request, reply: Reply) -> std:
             );
             stream.write_all(head.as_bytes()).await?;
             for (name, value) in headers {
-                stream
-                    .write_all(format!("{name}: {value}\r\n").as_bytes())
-                    .await?;
+                stream.write_all(format!("{name}: {value}\r\n").as_bytes()).await?;
             }
             stream.write_all(b"\r\n").await?;
             if request.method != "HEAD" {
@@ -164,17 +157,13 @@ async fn answer(stream: &mut TcpStream, request: &Request, reply: Reply) -> std:
             stream.shutdown().await
         }
         Reply::Endless => {
-            stream
-                .write_all(b"HTTP/1.1 200 x\r\nConnection: close\r\n\r\n")
-                .await?;
+            stream.write_all(b"HTTP/1.1 200 x\r\nConnection: close\r\n\r\n").await?;
             loop {
                 stream.write_all(&[b' '; 4096]).await?;
             }
         }
         Reply::Trickle => {
-            stream
-                .write_all(b"HTTP/1.1 200 x\r\nConnection: close\r\n\r\n")
-                .await?;
+            stream.write_all(b"HTTP/1.1 200 x\r\nConnection: close\r\n\r\n").await?;
             loop {
                 stream.write_all(b" ").await?;
                 tokio::time::sleep(Duration::from_millis(20)).await;

@@ -21,19 +21,14 @@ fn index(entries: &[Value]) -> Vec<u8> {
 }
 
 /// Serves these signatures' manifests and blobs, and what `list` says.
-async fn signed(
-    blobs: Vec<Vec<u8>>,
-    list: impl Fn(&Request) -> Option<Reply> + Send + Sync + 'static,
-) -> Liar {
+async fn signed(blobs: Vec<Vec<u8>>, list: impl Fn(&Request) -> Option<Reply> + Send + Sync + 'static) -> Liar {
     registry(move |request| {
         let stored = blobs
             .iter()
             .flat_map(|blob| [("blobs", blob.clone()), ("manifests", carrier(blob))]);
-        let found = stored.clone().find(|(kind, bytes)| {
-            request
-                .path
-                .ends_with(&format!("/{kind}/{}", Digest::of(bytes)))
-        });
+        let found = stored
+            .clone()
+            .find(|(kind, bytes)| request.path.ends_with(&format!("/{kind}/{}", Digest::of(bytes))));
         list(request).or_else(|| found.map(|(_, bytes)| Reply::ok(bytes)))
     })
     .await
@@ -49,9 +44,7 @@ fn is_tag(request: &Request) -> bool {
 
 #[tokio::test]
 async fn signatures_are_found_whatever_type_is_listed() {
-    let blobs: Vec<Vec<u8>> = (0..3)
-        .map(|n| format!("signature {n}").into_bytes())
-        .collect();
+    let blobs: Vec<Vec<u8>> = (0..3).map(|n| format!("signature {n}").into_bytes()).collect();
     let listed = [Some(BUNDLE), Some(EMPTY), None];
     let entries: Vec<Value> = blobs
         .iter()
@@ -70,13 +63,7 @@ async fn signatures_are_found_whatever_type_is_listed() {
         })
         .await;
         let found = signatures(&liar).await.unwrap();
-        assert_eq!(
-            found
-                .iter()
-                .map(|one| one.bytes.clone())
-                .collect::<Vec<_>>(),
-            blobs
-        );
+        assert_eq!(found.iter().map(|one| one.bytes.clone()).collect::<Vec<_>>(), blobs);
         assert!(
             found
                 .iter()
@@ -132,13 +119,8 @@ async fn a_listed_signature_that_cannot_be_had_is_an_error() {
     ] {
         let body = body.clone();
         let liar = signed(vec![blob.clone()], move |request| {
-            let lied_about = request
-                .path
-                .contains(&format!("/{path}/"))
-                .then(|| reply.clone());
-            is_list(request)
-                .then(|| Reply::ok(body.clone()))
-                .or(lied_about)
+            let lied_about = request.path.contains(&format!("/{path}/")).then(|| reply.clone());
+            is_list(request).then(|| Reply::ok(body.clone())).or(lied_about)
         })
         .await;
         assert_eq!(reason(signatures(&liar).await), wanted, "{path}");
@@ -165,10 +147,7 @@ async fn what_is_no_signature_does_not_hide_one() {
     .await;
     let found = signatures(&liar).await.unwrap();
     assert_eq!(
-        found
-            .iter()
-            .map(|one| one.bytes.clone())
-            .collect::<Vec<_>>(),
+        found.iter().map(|one| one.bytes.clone()).collect::<Vec<_>>(),
         [b"junk".to_vec(), blob]
     );
 }
@@ -176,12 +155,7 @@ async fn what_is_no_signature_does_not_hide_one() {
 #[tokio::test]
 async fn junk_listed_as_signatures_is_weighed_too() {
     let junk: Vec<Vec<u8>> = (b'a'..=b'c').map(|letter| vec![letter; 900]).collect();
-    let body = index(
-        &junk
-            .iter()
-            .map(|bytes| entry(Some(BUNDLE), bytes))
-            .collect::<Vec<_>>(),
-    );
+    let body = index(&junk.iter().map(|bytes| entry(Some(BUNDLE), bytes)).collect::<Vec<_>>());
     let liar = registry(move |request| {
         let stored = junk
             .iter()
@@ -211,9 +185,7 @@ fn paged(request: &Request, bodies: &[Vec<u8>]) -> Reply {
 
 #[tokio::test]
 async fn pages_are_followed_up_to_the_cap() {
-    let blobs: Vec<Vec<u8>> = (0..4)
-        .map(|n| format!("signature {n}").into_bytes())
-        .collect();
+    let blobs: Vec<Vec<u8>> = (0..4).map(|n| format!("signature {n}").into_bytes()).collect();
     let pages: Vec<Vec<u8>> = blobs
         .iter()
         .map(|blob| index(&[entry(Some(BUNDLE), &carrier(blob))]))
@@ -241,19 +213,14 @@ async fn pages_are_followed_up_to_the_cap() {
     .await;
     assert_eq!(reason(signatures(&liar).await), "NotFound");
     for link in ["<https://elsewhere.io/x>; rel=\"next\"", "nonsense", "</x"] {
-        let liar = registry(move |request| {
-            is_list(request).then(|| Reply::ok(index(&[])).with("Link", link))
-        })
-        .await;
+        let liar = registry(move |request| is_list(request).then(|| Reply::ok(index(&[])).with("Link", link))).await;
         assert_eq!(reason(signatures(&liar).await), "MalformedAnswer", "{link}");
     }
 }
 
 #[tokio::test]
 async fn signatures_are_counted_and_weighed() {
-    let many: Vec<Vec<u8>> = (0..5)
-        .map(|n| format!("signature {n}").into_bytes())
-        .collect();
+    let many: Vec<Vec<u8>> = (0..5).map(|n| format!("signature {n}").into_bytes()).collect();
     let heavy: Vec<Vec<u8>> = (0..3).map(|n| vec![n; 1000]).collect();
     for (blobs, wanted) in [
         (many[..4].to_vec(), "ok"),
@@ -268,10 +235,7 @@ async fn signatures_are_counted_and_weighed() {
                 .map(|blob| entry(Some(BUNDLE), &carrier(blob)))
                 .collect::<Vec<_>>(),
         );
-        let liar = signed(blobs, move |request| {
-            is_list(request).then(|| Reply::ok(body.clone()))
-        })
-        .await;
+        let liar = signed(blobs, move |request| is_list(request).then(|| Reply::ok(body.clone()))).await;
         assert_eq!(reason(signatures(&liar).await), wanted);
     }
 }
@@ -279,31 +243,17 @@ async fn signatures_are_counted_and_weighed() {
 #[tokio::test]
 async fn a_version_range_is_resolved_over_all_pages() {
     let range = |text: &str| Wanted::Semver(text.parse().unwrap());
-    let tags = |tags: &[&str]| {
-        json!({"name": "policies", "tags": tags})
-            .to_string()
-            .into_bytes()
-    };
+    let tags = |tags: &[&str]| json!({"name": "policies", "tags": tags}).to_string().into_bytes();
     let pages = [
         tags(&["latest", "0.9.0"]),
         tags(&["1.0.0", "sha256-abc"]),
         json!({"tags": null}).to_string().into_bytes(),
     ];
-    let liar = registry(move |request| {
-        request
-            .path
-            .contains("/tags/list")
-            .then(|| paged(request, &pages))
-    })
-    .await;
+    let liar = registry(move |request| request.path.contains("/tags/list").then(|| paged(request, &pages))).await;
     let repository = repository(&liar);
     let resolve = |text: &str| {
         let (client, repository, wanted) = (client(&liar), repository.clone(), range(text));
-        async move {
-            client
-                .resolve(&repository, &wanted, &Credentials::Anonymous)
-                .await
-        }
+        async move { client.resolve(&repository, &wanted, &Credentials::Anonymous).await }
     };
     assert_eq!(resolve("^1").await.unwrap(), pinned(&liar));
     let error = resolve("^2").await.unwrap_err();
@@ -315,19 +265,9 @@ async fn a_version_range_is_resolved_over_all_pages() {
 
     let many: Vec<String> = (0..11).map(|n| format!("1.0.{n}")).collect();
     let body = json!({"tags": many}).to_string();
-    let liar = registry(move |request| {
-        request
-            .path
-            .contains("/tags/list")
-            .then(|| Reply::ok(body.clone()))
-    })
-    .await;
+    let liar = registry(move |request| request.path.contains("/tags/list").then(|| Reply::ok(body.clone()))).await;
     let outcome = client(&liar)
-        .resolve(
-            &super::repository(&liar),
-            &range("^1"),
-            &Credentials::Anonymous,
-        )
+        .resolve(&super::repository(&liar), &range("^1"), &Credentials::Anonymous)
         .await;
     assert_eq!(reason(outcome), "LimitExceeded");
 }

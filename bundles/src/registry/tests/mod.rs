@@ -48,9 +48,7 @@ fn manifest() -> Vec<u8> {
 }
 
 fn manifest_of(layers: &Value) -> Vec<u8> {
-    json!({"schemaVersion": 2, "layers": layers})
-        .to_string()
-        .into_bytes()
+    json!({"schemaVersion": 2, "layers": layers}).to_string().into_bytes()
 }
 
 /// A registry with one bundle, honest unless `lie` has an answer.
@@ -62,9 +60,7 @@ fn honest(request: &Request) -> Reply {
     let manifest = manifest();
     let digest = Digest::of(&manifest);
     match request.path.strip_prefix("/v2/policies/") {
-        Some("manifests/1.0.0") => {
-            Reply::ok(manifest).with("Docker-Content-Digest", digest.to_string())
-        }
+        Some("manifests/1.0.0") => Reply::ok(manifest).with("Docker-Content-Digest", digest.to_string()),
         Some(path) if path == format!("manifests/{digest}") => Reply::ok(manifest),
         Some(path) if path == format!("blobs/{}", Digest::of(LAYER)) => Reply::ok(LAYER),
         _ => Reply::status(404),
@@ -83,15 +79,11 @@ fn pinned(liar: &Liar) -> Pinned {
 }
 
 async fn pull(liar: &Liar) -> Result<Pulled, RegistryError> {
-    client(liar)
-        .pull(&pinned(liar), &Credentials::Anonymous)
-        .await
+    client(liar).pull(&pinned(liar), &Credentials::Anonymous).await
 }
 
 async fn signatures(liar: &Liar) -> Result<Vec<Evidence>, RegistryError> {
-    client(liar)
-        .signatures(&pinned(liar), &Credentials::Anonymous)
-        .await
+    client(liar).signatures(&pinned(liar), &Credentials::Anonymous).await
 }
 
 fn reason<T>(outcome: Result<T, RegistryError>) -> &'static str {

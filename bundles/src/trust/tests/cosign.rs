@@ -4,11 +4,7 @@ use super::*;
 
 macro_rules! file {
     ($name:literal) => {
-        include_str!(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/testdata/trust/",
-            $name
-        ))
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/trust/", $name))
     };
 }
 
@@ -35,15 +31,8 @@ fn audit() -> Signer {
 }
 
 /// Signers, or the reason and the message.
-fn check(
-    threshold: u32,
-    signers: Vec<Signer>,
-    files: &[&str],
-) -> Result<Vec<String>, (&'static str, String)> {
-    let evidence: Vec<Evidence> = files
-        .iter()
-        .map(|file| raw(file.as_bytes().to_vec()))
-        .collect();
+fn check(threshold: u32, signers: Vec<Signer>, files: &[&str]) -> Result<Vec<String>, (&'static str, String)> {
+    let evidence: Vec<Evidence> = files.iter().map(|file| raw(file.as_bytes().to_vec())).collect();
     let verdict = policy(threshold, signers).vouched(&subject(), SIGNATURE_PREDICATE, &evidence);
     verdict.map_err(|error| (error.reason(), error.to_string()))
 }
@@ -57,15 +46,9 @@ fn its_signatures_count() {
         ok(&["audit", "release"])
     );
     let rsa = signer("rsa", file!("rsa.pub"));
-    assert_eq!(
-        check(1, vec![rsa], &[file!("signed-by-rsa.json")]),
-        ok(&["rsa"])
-    );
+    assert_eq!(check(1, vec![rsa], &[file!("signed-by-rsa.json")]), ok(&["rsa"]));
     let p384 = signer("p384", file!("p384.pub"));
-    assert_eq!(
-        check(1, vec![p384], &[file!("signed-by-p384.json")]),
-        ok(&["p384"])
-    );
+    assert_eq!(check(1, vec![p384], &[file!("signed-by-p384.json")]), ok(&["p384"]));
 }
 
 #[test]
@@ -117,10 +100,7 @@ fn what_else_it_writes_does_not() {
         assert!(message.contains(words), "{message}");
     }
     let twice = vec![release(), signer("also-release", file!("release.pub"))];
-    assert_eq!(
-        check(2, twice, &[RELEASE]).unwrap_err().0,
-        "ThresholdNotMet"
-    );
+    assert_eq!(check(2, twice, &[RELEASE]).unwrap_err().0, "ThresholdNotMet");
 }
 
 #[test]
@@ -142,19 +122,14 @@ fn its_attestations_are_checked_by_their_own_kind() {
 #[test]
 fn its_ed25519_variant_is_refused_by_name() {
     let ed25519 = signer("ed", file!("ed25519.pub"));
-    let (reason, message) =
-        check(1, vec![ed25519], &[file!("signed-by-ed25519.json")]).unwrap_err();
+    let (reason, message) = check(1, vec![ed25519], &[file!("signed-by-ed25519.json")]).unwrap_err();
     assert_eq!(reason, "BadSignature");
     assert!(message.contains("Ed25519ph"), "{message}");
 }
 
 #[test]
 fn none_of_its_fields_can_be_bent() {
-    for file in [
-        RELEASE,
-        file!("signed-by-p384.json"),
-        file!("signed-by-rsa.json"),
-    ] {
+    for file in [RELEASE, file!("signed-by-p384.json"), file!("signed-by-rsa.json")] {
         let bundle: Value = serde_json::from_str(file).unwrap();
         let signers = vec![
             release(),

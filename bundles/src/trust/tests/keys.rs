@@ -12,23 +12,11 @@ fn pem(label: &str, der: &[u8]) -> String {
 #[test]
 fn keys_say_what_they_are_and_have_one_fingerprint() {
     for (scheme, algorithm) in [
-        (
-            SigningScheme::ECDSA_P256_SHA256_ASN1,
-            "ECDSA P-256 with SHA-256",
-        ),
-        (
-            SigningScheme::ECDSA_P384_SHA384_ASN1,
-            "ECDSA P-384 with SHA-384",
-        ),
-        (
-            SigningScheme::ECDSA_P521_SHA512_ASN1,
-            "ECDSA P-521 with SHA-512",
-        ),
+        (SigningScheme::ECDSA_P256_SHA256_ASN1, "ECDSA P-256 with SHA-256"),
+        (SigningScheme::ECDSA_P384_SHA384_ASN1, "ECDSA P-384 with SHA-384"),
+        (SigningScheme::ECDSA_P521_SHA512_ASN1, "ECDSA P-521 with SHA-512"),
         (SigningScheme::ED25519, "Ed25519"),
-        (
-            SigningScheme::RSA_PKCS1_SHA256(2048),
-            "RSA PKCS#1 v1.5 with SHA-256",
-        ),
+        (SigningScheme::RSA_PKCS1_SHA256(2048), "RSA PKCS#1 v1.5 with SHA-256"),
     ] {
         let hand = Hand::new(scheme);
         let der = pem_to_der(&hand.pem);
@@ -54,12 +42,7 @@ fn what_is_no_usable_public_key_is_refused_by_name() {
     let rsa_1024 = STANDARD
         .decode("MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDZ5w5vZ5dXlDdvbPIvFYmmGvN/n9i7gV8SgXRt8eXOrXW8SWiGUfAAqTAgKnKmy3MEyjKPKuU4jqHkdlmDXoO1bGRq0q2JXzUWwNLBTz1mH4lF1sRFJRaZbVqvkQWZl8KYq2bY4sPpWvwmfF9eYjUL4uM5zHiX4yWSR7UpwJMLUQIDAQAB")
         .unwrap();
-    let private = hand
-        .signer
-        .to_sigstore_keypair()
-        .unwrap()
-        .private_key_to_pem()
-        .unwrap();
+    let private = hand.signer.to_sigstore_keypair().unwrap().private_key_to_pem().unwrap();
     for (text, words) in [
         (String::new(), "nothing"),
         ("hello".to_owned(), "something else"),
@@ -73,10 +56,7 @@ fn what_is_no_usable_public_key_is_refused_by_name() {
         (pem("PUBLIC KEY", b"x"), "cannot be read"),
         (pem("PUBLIC KEY", &trailing), "cannot be read"),
         (pem("PUBLIC KEY", &der[..80]), "cannot be read"),
-        (
-            pem("PUBLIC KEY", &compressed),
-            "unusual encoding of ECDSA P-256",
-        ),
+        (pem("PUBLIC KEY", &compressed), "unusual encoding of ECDSA P-256"),
         (pem("PUBLIC KEY", &rsa_1024), "less than 2048"),
     ] {
         let error = PublicKey::from_pem(&text).unwrap_err();

@@ -28,11 +28,7 @@ struct Hand {
 impl Hand {
     fn new(scheme: SigningScheme) -> Self {
         let signer = scheme.create_signer().unwrap();
-        let pem = signer
-            .to_sigstore_keypair()
-            .unwrap()
-            .public_key_to_pem()
-            .unwrap();
+        let pem = signer.to_sigstore_keypair().unwrap().public_key_to_pem().unwrap();
         Self { signer, pem }
     }
 
@@ -52,12 +48,7 @@ impl Hand {
     }
 
     fn sign(&self, payload_type: &str, payload: &[u8]) -> String {
-        let mut message = format!(
-            "DSSEv1 {} {payload_type} {} ",
-            payload_type.len(),
-            payload.len()
-        )
-        .into_bytes();
+        let mut message = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len()).into_bytes();
         message.extend_from_slice(payload);
         STANDARD.encode(self.signer.sign(&message).unwrap())
     }
@@ -110,10 +101,7 @@ fn policy(threshold: u32, signers: Vec<Signer>) -> TrustPolicy {
 }
 
 /// What a policy makes of evidence: its signers, or the reason and the message.
-fn outcome(
-    policy: &TrustPolicy,
-    evidence: &[Evidence],
-) -> Result<Vec<String>, (&'static str, String)> {
+fn outcome(policy: &TrustPolicy, evidence: &[Evidence]) -> Result<Vec<String>, (&'static str, String)> {
     let pulled = pulled();
     let signed_for = pulled.digest();
     let verified = policy.verify(pulled, evidence);
@@ -184,11 +172,7 @@ fn every_version_of_the_format_and_both_of_the_statement_are_read() {
     ] {
         let mut bundle = hand.bundle(about_pulled().to_string().as_bytes());
         bundle["mediaType"] = json!(media_type);
-        assert_eq!(
-            reason(&policy, &[evidence(&bundle)]),
-            "verified",
-            "{media_type}"
-        );
+        assert_eq!(reason(&policy, &[evidence(&bundle)]), "verified", "{media_type}");
     }
     let mut old = about_pulled();
     old["_type"] = json!("https://in-toto.io/Statement/v0.1");
@@ -208,9 +192,7 @@ fn a_hint_only_orders_the_attempts_but_names_a_broken_signature() {
     };
     let of = |hand: &Hand| {
         let der = pem_to_der(&hand.pem);
-        STANDARD.encode(<[u8; 32]>::from(<sha2::Sha256 as sha2::Digest>::digest(
-            der,
-        )))
+        STANDARD.encode(<[u8; 32]>::from(<sha2::Sha256 as sha2::Digest>::digest(der)))
     };
     let mut bundle = hand.bundle(about_pulled().to_string().as_bytes());
     for text in ["", "nonsense", &of(&hand), &of(&other)] {
@@ -234,11 +216,7 @@ fn pem_to_der(pem: &str) -> Vec<u8> {
 
 #[test]
 fn the_threshold_counts_different_signers() {
-    let (a, b, c) = (
-        Hand::p256(),
-        Hand::p256(),
-        Hand::new(SigningScheme::ED25519),
-    );
+    let (a, b, c) = (Hand::p256(), Hand::p256(), Hand::new(SigningScheme::ED25519));
     let sign = |hand: &Hand| hand.evidence(&about_pulled());
     let both = vec![a.named("a"), b.named("b"), c.named("c")];
     let ok = |names: &[&str]| Ok(names.iter().map(ToString::to_string).collect());
@@ -262,39 +240,23 @@ fn the_threshold_counts_different_signers() {
         reason(&policy(2, aliases.clone()), &[sign(&a), sign(&a)]),
         "ThresholdNotMet"
     );
-    assert_eq!(
-        outcome(&policy(1, aliases), &[sign(&a)]),
-        ok(&["a", "also-a"])
-    );
+    assert_eq!(outcome(&policy(1, aliases), &[sign(&a)]), ok(&["a", "also-a"]));
     // One name with two keys.
     let rotated = vec![a.named("a"), b.named("a"), c.named("c")];
     assert_eq!(
         reason(&policy(2, rotated.clone()), &[sign(&a), sign(&b)]),
         "ThresholdNotMet"
     );
-    assert_eq!(
-        outcome(&policy(2, rotated), &[sign(&b), sign(&c)]),
-        ok(&["a", "c"])
-    );
+    assert_eq!(outcome(&policy(2, rotated), &[sign(&b), sign(&c)]), ok(&["a", "c"]));
     // A chain: a and b share a key, b has another one. Whoever holds both is one.
     let chain = vec![a.named("a"), a.named("b"), c.named("b")];
-    assert_eq!(
-        reason(&policy(2, chain), &[sign(&c), sign(&a)]),
-        "ThresholdNotMet"
-    );
+    assert_eq!(reason(&policy(2, chain), &[sign(&c), sign(&a)]), "ThresholdNotMet");
     // Junk and strangers beside good signatures neither help nor harm.
-    let junk = [
-        raw(b"junk".to_vec()),
-        Hand::p256().evidence(&about_pulled()),
-        sign(&a),
-    ];
+    let junk = [raw(b"junk".to_vec()), Hand::p256().evidence(&about_pulled()), sign(&a)];
     assert_eq!(outcome(&policy(1, both.clone()), &junk), ok(&["a"]));
     assert_eq!(reason(&policy(2, both.clone()), &junk), "ThresholdNotMet");
     let (_, message) = outcome(&policy(3, both), &[sign(&a), sign(&b)]).unwrap_err();
-    assert!(
-        message.contains("2 of 3") && message.contains("(a, b)"),
-        "{message}"
-    );
+    assert!(message.contains("2 of 3") && message.contains("(a, b)"), "{message}");
 }
 
 #[test]
@@ -362,19 +324,12 @@ fn every_check_is_told_by_name() {
         ("threshold", Passed),
     ];
     assert_eq!(names(&good), wanted);
-    assert!(
-        good.checks[7].detail.contains("1 log entries"),
-        "{:?}",
-        good.checks[7]
-    );
+    assert!(good.checks[7].detail.contains("1 log entries"), "{:?}", good.checks[7]);
     let bad = policy.check(&Digest::of(b"other"), SIGNATURE_PREDICATE, &[one]);
     wanted.truncate(5);
     wanted.extend([("subject", Failed), ("threshold", Failed)]);
     assert_eq!(names(&bad), wanted);
-    assert_eq!(
-        (bad.outcome, bad.signers.len()),
-        (VerificationOutcome::Rejected, 0)
-    );
+    assert_eq!((bad.outcome, bad.signers.len()), (VerificationOutcome::Rejected, 0));
     let json = serde_json::to_value(&good).unwrap();
     assert_eq!(json["outcome"], "Verified");
     assert_eq!(

@@ -44,11 +44,7 @@ pub(super) fn no_mutant_verifies(policy: &TrustPolicy, subject: &Digest, bundle:
     let mut all = Vec::new();
     pointers(bundle, String::new(), &mut all);
     assert!(all.len() > 8);
-    let verdict = |bundle: &Value| {
-        policy
-            .check(subject, SIGNATURE_PREDICATE, &[evidence(bundle)])
-            .outcome
-    };
+    let verdict = |bundle: &Value| policy.check(subject, SIGNATURE_PREDICATE, &[evidence(bundle)]).outcome;
     assert_eq!(verdict(bundle), VerificationOutcome::Verified);
     for pointer in all {
         let free = pointer.ends_with("/hint")
@@ -72,10 +68,7 @@ pub(super) fn no_mutant_verifies(policy: &TrustPolicy, subject: &Digest, bundle:
 
 #[test]
 fn no_bent_field_verifies() {
-    for scheme in [
-        SigningScheme::ECDSA_P256_SHA256_ASN1,
-        SigningScheme::ED25519,
-    ] {
+    for scheme in [SigningScheme::ECDSA_P256_SHA256_ASN1, SigningScheme::ED25519] {
         let hand = Hand::new(scheme);
         let bundle = hand.bundle(statement(&subject()).to_string().as_bytes());
         no_mutant_verifies(&policy(1, vec![hand.named("a")]), &subject(), &bundle);

@@ -40,7 +40,9 @@ fn folder(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(path).with_context(|| format!("cannot read folder {}", path.display()))?;
     let mut files = Vec::new();
     for entry in entries {
-        let file = entry.with_context(|| format!("cannot read folder {}", path.display()))?.path();
+        let file = entry
+            .with_context(|| format!("cannot read folder {}", path.display()))?
+            .path();
         let extension = file.extension().and_then(|extension| extension.to_str());
         if file.is_file() && matches!(extension, Some("yaml" | "yml" | "json")) {
             files.push(file);
@@ -72,20 +74,31 @@ fn parse(file: &str, text: &str, manifests: &mut Vec<Manifest>) -> anyhow::Resul
         serde_saphyr::from_multiple(text).with_context(|| format!("{file} is no YAML or JSON"))?;
     let mut number = 0;
     for document in documents {
-        let is_list = document.get("kind").and_then(Value::as_str).is_some_and(|kind| kind.ends_with("List"));
+        let is_list = document
+            .get("kind")
+            .and_then(Value::as_str)
+            .is_some_and(|kind| kind.ends_with("List"));
         match document {
             Value::Null => {}
             Value::Object(mut map) if is_list && map.get("items").is_some_and(Value::is_array) => {
                 if let Some(Value::Array(items)) = map.remove("items") {
                     for object in items {
                         number += 1;
-                        manifests.push(Manifest { file: file.to_owned(), number, object });
+                        manifests.push(Manifest {
+                            file: file.to_owned(),
+                            number,
+                            object,
+                        });
                     }
                 }
             }
             object => {
                 number += 1;
-                manifests.push(Manifest { file: file.to_owned(), number, object });
+                manifests.push(Manifest {
+                    file: file.to_owned(),
+                    number,
+                    object,
+                });
             }
         }
     }
@@ -95,11 +108,34 @@ fn parse(file: &str, text: &str, manifests: &mut Vec<Manifest>) -> anyhow::Resul
 /// The one GovernanceTrack of a file.
 pub(super) fn track(path: &Path) -> anyhow::Result<GovernanceTrack> {
     let manifests = read(&[path.to_path_buf()])?;
-    let mut tracks = manifests.into_iter().filter(|manifest| manifest.object.get("kind").and_then(Value::as_str) == Some("GovernanceTrack"));
+    let mut tracks = manifests
+        .into_iter()
+        .filter(|manifest| manifest.object.get("kind").and_then(Value::as_str) == Some("GovernanceTrack"));
     let (first, second) = (tracks.next(), tracks.next());
     match (first, second) {
-        (Some(only), None) => serde_json::from_value(only.object).with_context(|| format!("{} holds no valid GovernanceTrack", path.display())),
+        (Some(only), None) => {
+            if let Some(level) = unquoted_level(&only.object) {
+                bail!(
+                    "{}: a gate's level is {level}, as YAML reads Off without quotes: write \"Off\"",
+                    path.display()
+                );
+            }
+            serde_json::from_value(only.object)
+                .with_context(|| format!("{} holds no valid GovernanceTrack", path.display()))
+        }
         (None, _) => bail!("{} holds no GovernanceTrack", path.display()),
-        (Some(_), Some(_)) => bail!("{} holds several GovernanceTracks: give a file with one", path.display()),
+        (Some(_), Some(_)) => bail!(
+            "{} holds several GovernanceTracks: give a file with one",
+            path.display()
+        ),
     }
+}
+
+/// The level that YAML made a boolean of, as it does for kubectl too.
+fn unquoted_level(track: &Value) -> Option<bool> {
+    let gates = track.pointer("/spec/gates").and_then(Value::as_array);
+    gates
+        .into_iter()
+        .flatten()
+        .find_map(|gate| gate.get("level")?.as_bool())
 }

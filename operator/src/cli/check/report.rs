@@ -1,5 +1,7 @@
 //! What `check` prints.
 
+use std::fmt::Write as _;
+
 use interlock_crds::Verdict;
 use interlock_crds::release::GateResult;
 use serde::Serialize;
@@ -38,12 +40,22 @@ impl Judged {
     pub(super) fn new(file: &str, subject: SubjectFact, mut judgement: Judgement, needs_cluster: Vec<String>) -> Self {
         // A gate that is partly decided by the file has not passed.
         judgement.passed.retain(|gate| !needs_cluster.contains(gate));
-        Self { file: file.to_owned(), subject, judgement: Some(judgement), needs_cluster }
+        Self {
+            file: file.to_owned(),
+            subject,
+            judgement: Some(judgement),
+            needs_cluster,
+        }
     }
 
     /// A manifest that the track does not govern.
     pub(super) fn ungoverned(file: &str, subject: SubjectFact) -> Self {
-        Self { file: file.to_owned(), subject, judgement: None, needs_cluster: Vec::new() }
+        Self {
+            file: file.to_owned(),
+            subject,
+            judgement: None,
+            needs_cluster: Vec::new(),
+        }
     }
 
     fn entry(&self) -> Entry<'_> {
@@ -68,31 +80,43 @@ impl Judged {
         }
     }
 
+    /// Writing to a text cannot fail, so what `write!` answers is dropped.
     fn table(&self) -> String {
         let Some(judgement) = &self.judgement else {
             return format!("{}   {}   not governed by this track\n", self.name(), self.file);
         };
         let mut text = format!("{}   {}   {}\n", self.name(), self.file, judgement.verdict.as_str());
         for gate in &judgement.gates {
-            let term = if gate.term.is_empty() { String::new() } else { format!(" ({})", gate.term) };
+            let term = if gate.term.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", gate.term)
+            };
             let level = format!("{:?}", gate.level).to_lowercase();
             let result = format!("{:?}", gate.result).to_lowercase();
-            text.push_str(&format!("  {:<8} {result} [{level}]{term}: {}\n", gate.id, gate.message));
+            let _ = writeln!(text, "  {:<8} {result} [{level}]{term}: {}", gate.id, gate.message);
         }
-        let mut remedies: Vec<_> =
-            judgement.gates.iter().filter_map(|gate| Some((&gate.id, gate.remediation.as_ref()?))).collect();
+        let mut remedies: Vec<_> = judgement
+            .gates
+            .iter()
+            .filter_map(|gate| Some((&gate.id, gate.remediation.as_ref()?)))
+            .collect();
         remedies.dedup();
         for (id, remedy) in remedies {
-            text.push_str(&format!("  {id:<8} to mend it: {remedy}\n"));
+            let _ = writeln!(text, "  {id:<8} to mend it: {remedy}");
         }
         if judgement.omitted > 0 {
-            text.push_str(&format!("  … and {} more findings\n", judgement.omitted));
+            let _ = writeln!(text, "  … and {} more findings", judgement.omitted);
         }
         if !judgement.passed.is_empty() {
-            text.push_str(&format!("  passed   {}\n", judgement.passed.join(", ")));
+            let _ = writeln!(text, "  passed   {}", judgement.passed.join(", "));
+        }
+        let is_bare = judgement.gates.is_empty() && judgement.passed.is_empty() && self.needs_cluster.is_empty();
+        if is_bare {
+            let _ = writeln!(text, "  {}", judgement.message);
         }
         if !self.needs_cluster.is_empty() {
-            text.push_str(&format!("  needs the cluster: {}\n", self.needs_cluster.join(", ")));
+            let _ = writeln!(text, "  needs the cluster: {}", self.needs_cluster.join(", "));
         }
         text
     }

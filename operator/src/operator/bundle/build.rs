@@ -53,24 +53,46 @@ pub(super) enum Stage {
 
 impl Problem {
     fn stalled(stage: Stage, reason: &str, message: String) -> Self {
-        Self { stage, reason: reason.to_owned(), message, standing: Standing::Stalled, retry_after: None }
+        Self {
+            stage,
+            reason: reason.to_owned(),
+            message,
+            standing: Standing::Stalled,
+            retry_after: None,
+        }
     }
 
     fn transient(reason: &str, message: String) -> Self {
         let standing = Standing::Reconciling;
-        Self { stage: Stage::Asking, reason: reason.to_owned(), message, standing, retry_after: None }
+        Self {
+            stage: Stage::Asking,
+            reason: reason.to_owned(),
+            message,
+            standing,
+            retry_after: None,
+        }
     }
 }
 
 impl From<RegistryError> for Problem {
     fn from(error: RegistryError) -> Self {
-        let standing = if error.is_transient() { Standing::Reconciling } else { Standing::Stalled };
+        let standing = if error.is_transient() {
+            Standing::Reconciling
+        } else {
+            Standing::Stalled
+        };
         // How long a registry asks to wait changes from answer to answer; a condition should not.
         let message = match &error {
             RegistryError::Throttled { at, .. } => format!("{at}: the registry asks to slow down"),
             other => chain(other),
         };
-        Self { stage: Stage::Asking, reason: error.reason().to_owned(), message, standing, retry_after: error.retry_after() }
+        Self {
+            stage: Stage::Asking,
+            reason: error.reason().to_owned(),
+            message,
+            standing,
+            retry_after: error.retry_after(),
+        }
     }
 }
 
@@ -79,17 +101,30 @@ pub(super) async fn bring_up(context: &Context, bundle: &PolicyBundle) -> Outcom
     let name = bundle.name_any();
     let trust = match trust_policy(context, bundle) {
         Ok(trust) => trust,
-        Err(problem) => return Outcome { resolved: None, problem: Some(problem) },
+        Err(problem) => {
+            return Outcome {
+                resolved: None,
+                problem: Some(problem),
+            };
+        }
     };
     if context.policies.active(&name).is_none() {
         restore(context, bundle, &trust).await;
     }
     let pinned = match resolve(context, bundle).await {
         Ok(pinned) => pinned,
-        Err(problem) => return Outcome { resolved: None, problem: Some(problem) },
+        Err(problem) => {
+            return Outcome {
+                resolved: None,
+                problem: Some(problem),
+            };
+        }
     };
     let problem = activate(context, bundle, &trust, &pinned).await.err();
-    Outcome { resolved: Some(pinned.digest), problem }
+    Outcome {
+        resolved: Some(pinned.digest),
+        problem,
+    }
 }
 
 /// After a restart the last good bundle comes from the cache, so that a registry outage leaves no gap. It is
@@ -97,7 +132,9 @@ pub(super) async fn bring_up(context: &Context, bundle: &PolicyBundle) -> Outcom
 async fn restore(context: &Context, bundle: &PolicyBundle, trust: &TrustPolicy) {
     let name = bundle.name_any();
     let stored = bundle.status.as_ref().and_then(|status| status.active.as_ref());
-    let Some(digest) = stored.and_then(|active| active.digest.parse::<Digest>().ok()) else { return };
+    let Some(digest) = stored.and_then(|active| active.digest.parse::<Digest>().ok()) else {
+        return;
+    };
     let (pulled, evidence) = match context.cache.load(&digest) {
         Ok(Some(found)) => found,
         Ok(None) => return,
@@ -119,24 +156,39 @@ async fn restore(context: &Context, bundle: &PolicyBundle, trust: &TrustPolicy) 
 
 async fn resolve(context: &Context, bundle: &PolicyBundle) -> Result<Pinned, Problem> {
     let invalid = |message| Problem::stalled(Stage::Asking, "InvalidReference", message);
-    let repository: Repository =
-        bundle.spec.url.parse().map_err(|error| invalid(format!("spec.url: {}", chain(&error))))?;
+    let repository: Repository = bundle
+        .spec
+        .url
+        .parse()
+        .map_err(|error| invalid(format!("spec.url: {}", chain(&error))))?;
     let reference = &bundle.spec.reference;
     let wanted = match (&reference.digest, &reference.semver, &reference.tag) {
-        (Some(digest), None, None) => {
-            Wanted::Digest(digest.parse().map_err(|error| invalid(format!("spec.ref.digest: {}", chain(&error))))?)
-        }
+        (Some(digest), None, None) => Wanted::Digest(
+            digest
+                .parse()
+                .map_err(|error| invalid(format!("spec.ref.digest: {}", chain(&error))))?,
+        ),
         (None, Some(range), None) => Wanted::Semver(
-            range.parse().map_err(|error| invalid(format!("spec.ref.semver {range:?} is no range of versions: {error}")))?,
+            range
+                .parse()
+                .map_err(|error| invalid(format!("spec.ref.semver {range:?} is no range of versions: {error}")))?,
         ),
         (None, None, Some(tag)) => Wanted::Tag(tag.clone()),
-        _ => return Err(invalid("spec.ref needs exactly one of tag, semver and digest".to_owned())),
+        _ => {
+            return Err(invalid(
+                "spec.ref needs exactly one of tag, semver and digest".to_owned(),
+            ));
+        }
     };
     let credentials = credentials(context, bundle, &repository).await?;
     Ok(context.registry.resolve(&repository, &wanted, &credentials).await?)
 }
 
-async fn credentials(context: &Context, bundle: &PolicyBundle, repository: &Repository) -> Result<Credentials, Problem> {
+async fn credentials(
+    context: &Context,
+    bundle: &PolicyBundle,
+    repository: &Repository,
+) -> Result<Credentials, Problem> {
     match &bundle.spec.pull_secret {
         None => Ok(Credentials::Anonymous),
         Some(secret) => credentials::read(&context.client, &context.settings.namespace, &secret.name, repository).await,
@@ -144,11 +196,21 @@ async fn credentials(context: &Context, bundle: &PolicyBundle, repository: &Repo
 }
 
 /// Puts the pinned artifact to work unless it already is, under the same terms.
-async fn activate(context: &Context, bundle: &PolicyBundle, trust: &TrustPolicy, pinned: &Pinned) -> Result<(), Problem> {
+async fn activate(
+    context: &Context,
+    bundle: &PolicyBundle,
+    trust: &TrustPolicy,
+    pinned: &Pinned,
+) -> Result<(), Problem> {
     let name = bundle.name_any();
     let terms = Terms::of(bundle, trust, pinned)?;
     let settled = context.policies.settled(&name).is_some_and(|known| known == terms);
-    if settled && context.policies.active(&name).is_some_and(|active| active.policy.digest() == pinned.digest) {
+    if settled
+        && context
+            .policies
+            .active(&name)
+            .is_some_and(|active| active.policy.digest() == pinned.digest)
+    {
         return Ok(());
     }
     let (pulled, evidence) = fetch(context, bundle, trust, pinned).await?;
@@ -176,13 +238,15 @@ async fn fetch(
     }
     let credentials = credentials(context, bundle, &pinned.repository).await?;
     let evidence = context.registry.signatures(pinned, &credentials).await?;
-    trust.satisfied_by(&pinned.digest, &evidence).map_err(untrusted)?;
+    trust
+        .satisfied_by(&pinned.digest, &evidence)
+        .map_err(|error| untrusted(&error))?;
     let pulled = context.registry.pull(pinned, &credentials).await?;
     Ok((pulled, evidence))
 }
 
-fn untrusted(error: trust::Untrusted) -> Problem {
-    Problem::stalled(Stage::Verifying, error.reason(), chain(&error))
+fn untrusted(error: &trust::Untrusted) -> Problem {
+    Problem::stalled(Stage::Verifying, error.reason(), chain(error))
 }
 
 /// Verify, open, compare, compile, self-test: everything that needs no network. Takes some 100 ms of computing.
@@ -193,20 +257,31 @@ async fn build(
     pulled: Pulled,
     evidence: &[Evidence],
 ) -> Result<Active, Problem> {
-    let verified = trust.verify(pulled, evidence).map_err(untrusted)?;
+    let verified = trust.verify(pulled, evidence).map_err(|error| untrusted(&error))?;
     let limits = limits(bundle)?;
     let (engine, wanted) = (context.engine.clone(), Identity::of(bundle));
     let policy = tokio::task::spawn_blocking(move || compile(&engine, &verified, &wanted, limits))
         .await
-        .map_err(|error| Problem::stalled(Stage::Building, "CompileFailed", format!("compiling ended abnormally: {error}")))??;
-    Ok(Active { policy, shape: bundle.spec.input })
+        .map_err(|error| {
+            Problem::stalled(
+                Stage::Building,
+                "CompileFailed",
+                format!("compiling ended abnormally: {error}"),
+            )
+        })??;
+    Ok(Active {
+        policy,
+        shape: bundle.spec.input,
+    })
 }
 
 fn compile(engine: &Engine, verified: &Verified<Pulled>, wanted: &Identity, limits: Limits) -> Result<Policy, Problem> {
     let failed = |reason: &str, error: &dyn std::error::Error| Problem::stalled(Stage::Building, reason, chain(error));
     let opened = verified.open().map_err(|error| failed(error.reason(), &error))?;
     wanted.admits(&opened)?;
-    let policy = engine.compile(&opened, limits).map_err(|error| failed(error.reason(), &error))?;
+    let policy = engine
+        .compile(&opened, limits)
+        .map_err(|error| failed(error.reason(), &error))?;
     policy.self_test().map_err(|error| failed(error.reason(), &error))?;
     Ok(policy)
 }
@@ -234,11 +309,23 @@ impl Identity {
         match opened.name() {
             Some(name) if name == self.name => {}
             Some(name) => {
-                return refuse("NameMismatch", format!("the signed bundle calls itself {name:?}, not {:?}: correct spec.bundle or the reference", self.name));
+                return refuse(
+                    "NameMismatch",
+                    format!(
+                        "the signed bundle calls itself {name:?}, not {:?}: correct spec.bundle or the reference",
+                        self.name
+                    ),
+                );
             }
             None if self.is_pinned => {}
             None => {
-                return refuse("NameMissing", format!("the bundle's manifest has no metadata.name: set it to {:?}, or pin the digest in spec.ref", self.name));
+                return refuse(
+                    "NameMissing",
+                    format!(
+                        "the bundle's manifest has no metadata.name: set it to {:?}, or pin the digest in spec.ref",
+                        self.name
+                    ),
+                );
             }
         }
         if self.is_pinned {
@@ -247,16 +334,26 @@ impl Identity {
         let Some(new) = opened.revision() else {
             return refuse("RevisionMissing", "the bundle's manifest has no revision: build it with `opa build --revision`, or pin the digest in spec.ref".to_owned());
         };
-        let Some((digest, Some(old))) = &self.last_good else { return Ok(()) };
+        let Some((digest, Some(old))) = &self.last_good else {
+            return Ok(());
+        };
         if *digest == opened.digest().to_string() {
             return Ok(());
         }
         match revision::order(old, new) {
             Some(std::cmp::Ordering::Less | std::cmp::Ordering::Equal) => Ok(()),
-            Some(std::cmp::Ordering::Greater) => {
-                refuse("RollbackRefused", format!("revision {new} is older than {old}, the last good one: pin the digest in spec.ref to go back on purpose"))
-            }
-            None => refuse("RollbackRefused", format!("revisions {new} and {old}, the last good one, cannot be ordered: use semantic versions or whole numbers, or pin the digest in spec.ref")),
+            Some(std::cmp::Ordering::Greater) => refuse(
+                "RollbackRefused",
+                format!(
+                    "revision {new} is older than {old}, the last good one: pin the digest in spec.ref to go back on purpose"
+                ),
+            ),
+            None => refuse(
+                "RollbackRefused",
+                format!(
+                    "revisions {new} and {old}, the last good one, cannot be ordered: use semantic versions or whole numbers, or pin the digest in spec.ref"
+                ),
+            ),
         }
     }
 }
@@ -285,11 +382,16 @@ impl Terms {
 
 fn limits(bundle: &PolicyBundle) -> Result<Limits, Problem> {
     let given = &bundle.spec.limits;
-    let invalid = |message| Problem::stalled(Stage::Building, "InvalidLimits", message);
+    // Limits are read before anything is verified.
+    let invalid = |message| Problem::stalled(Stage::Asking, "InvalidLimits", message);
     let bytes = |field: &str, text: &str| {
-        quantity::bytes(text).ok_or_else(|| invalid(format!("spec.limits.{field} {text:?} is no size: write for example 256Mi")))
+        quantity::bytes(text).ok_or_else(|| {
+            invalid(format!(
+                "spec.limits.{field} {text:?} is no size: write for example 256Mi"
+            ))
+        })
     };
-    let deadline = Duration::try_from(given.deadline).map_err(|_| invalid("spec.limits.deadline is negative".to_owned()))?;
+    let deadline = given.deadline.into();
     Ok(Limits {
         memory_bytes: bytes("memory", &given.memory.0)?,
         result_bytes: bytes("resultSize", &given.result_size.0)?,
@@ -307,9 +409,20 @@ fn trust_policy(context: &Context, bundle: &PolicyBundle) -> Result<TrustPolicy,
             let message = format!("there is no Signer {name}: create it, or correct spec.signedBy");
             return Err(Problem::transient("SignerNotFound", message));
         };
-        let key = PublicKey::from_pem(&signer.spec.public_key.pem)
-            .map_err(|error| Problem::stalled(Stage::Asking, "SignerNotReady", format!("Signer {name}: {}", chain(&error))))?;
-        signers.push(trust::Signer { name: name.clone(), key });
+        let key = PublicKey::from_pem(&signer.spec.public_key.pem).map_err(|error| {
+            Problem::stalled(
+                Stage::Asking,
+                "SignerNotReady",
+                format!("Signer {name}: {}", chain(&error)),
+            )
+        })?;
+        signers.push(trust::Signer {
+            name: name.clone(),
+            key,
+        });
     }
-    Ok(TrustPolicy { signers, threshold: wanted.threshold })
+    Ok(TrustPolicy {
+        signers,
+        threshold: wanted.threshold,
+    })
 }

@@ -27,8 +27,7 @@ pub(super) async fn read(
         return Err(problem("PullSecretNotFound", Standing::Reconciling, message));
     };
     credentials(&secret, repository).map_err(|why| {
-        let message =
-            format!("Secret {namespace}/{name} {why}: make it with kubectl create secret docker-registry");
+        let message = format!("Secret {namespace}/{name} {why}: make it with kubectl create secret docker-registry");
         problem("PullSecretInvalid", Standing::Stalled, message)
     })
 }
@@ -36,9 +35,10 @@ pub(super) async fn read(
 fn credentials(secret: &Secret, repository: &Repository) -> Result<Credentials, String> {
     let file = secret.data.as_ref().and_then(|data| data.get(".dockerconfigjson"));
     let file = file.ok_or("has no key .dockerconfigjson")?;
-    let config: DockerConfig =
-        serde_json::from_slice(&file.0).map_err(|_| "does not hold a Docker configuration")?;
-    config.credentials(repository.registry()).map_err(|error| error.to_string())
+    let config: DockerConfig = serde_json::from_slice(&file.0).map_err(|_| "does not hold a Docker configuration")?;
+    config
+        .credentials(repository.registry())
+        .map_err(|error| error.to_string())
 }
 
 fn problem(reason: &str, standing: Standing, message: String) -> Problem {

@@ -1,0 +1,2 @@
+(func $s (loop $l br $l))
+(start $s)

@@ -1,0 +1,1 @@
+(global (export "opa_wasm_abi_version") f32 (f32.const 1))

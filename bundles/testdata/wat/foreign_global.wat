@@ -1,0 +1,1 @@
+(import "env" "opa_abort" (global i32))

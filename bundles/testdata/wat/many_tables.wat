@@ -1,0 +1,1 @@
+(table 200000 funcref)

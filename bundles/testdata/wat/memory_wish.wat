@@ -1,0 +1,1 @@
+(import "env" "memory" (memory 60000)) ;;@memory

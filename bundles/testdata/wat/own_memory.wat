@@ -1,0 +1,1 @@
+(memory 2) ;;@memory

@@ -1,0 +1,2 @@
+(func $s unreachable)
+(start $s)
