@@ -174,17 +174,13 @@ async fn refresh(context: &Arc<Context>, tasks: &mut JoinSet<()>) -> bool {
         }
     };
     for (key, references) in named {
-        let mut found = references.iter().map(|reference| find(&discovery, &key, reference));
-        let first = found.next();
-        let served = first
-            .iter()
-            .flatten()
-            .cloned()
-            .next()
-            .or_else(|| found.find_map(Result::ok));
-        if let Some(found) = served.map(Ok).or_else(|| first.and_then(Result::err).map(Err)) {
-            update(context, tasks, key, found);
-        }
+        let mut answers = references.iter().map(|reference| find(&discovery, &key, reference));
+        let answer = match answers.next() {
+            Some(Err(missing)) => answers.find_map(Result::ok).ok_or(missing),
+            Some(Ok(resource)) => Ok(resource),
+            None => continue,
+        };
+        update(context, tasks, key, answer);
     }
     true
 }

@@ -360,7 +360,7 @@ impl Sources {
             move |change: Change<'_, Release>| {
                 match change {
                     Change::Applied(release) | Change::Gone(release) => {
-                        queue.send(Trigger::Subject(SubjectKey::of(release)))
+                        queue.send(Trigger::Subject(SubjectKey::of(release)));
                     }
                     Change::All => queue.send(Trigger::All),
                 }
@@ -371,7 +371,7 @@ impl Sources {
             let queue = queue.clone();
             move |change: Change<'_, PartialObjectMeta<Namespace>>| match change {
                 Change::Applied(namespace) | Change::Gone(namespace) => {
-                    queue.send(Trigger::Namespace(namespace.name_any()))
+                    queue.send(Trigger::Namespace(namespace.name_any()));
                 }
                 Change::All => queue.send(Trigger::All),
             }
