@@ -146,7 +146,7 @@ async fn kinds_that_cannot_be_governed(platform: &Platform) -> Result<()> {
                 "old",
                 "default",
                 10,
-                "[{group: apps, version: v1beta1, kind: Deployment}]",
+                "[{group: apps, version: v1beta1, kind: StatefulSet}]",
                 "",
             ),
         )
@@ -156,6 +156,27 @@ async fn kinds_that_cannot_be_governed(platform: &Platform) -> Result<()> {
     })
     .await?;
     ensure!(ready_of(&missing).2.contains("v1beta1"), "{}", ready_of(&missing).2);
+    // Nor does it take the kind away from a track that names a served one, whatever their priorities.
+    platform
+        .apply(
+            "default",
+            &track(
+                "old",
+                "default",
+                99,
+                "[{group: apps, version: v1beta1, kind: Deployment}]",
+                "",
+            ),
+        )
+        .await?;
+    track_becomes(platform, "old", "VersionMismatch", |track| {
+        ready_of(track).0 == "VersionMismatch" && ready_of(track).2.contains("version v1, not v1beta1")
+    })
+    .await?;
+    track_becomes(platform, "kinds", "still governs", |track| {
+        ready_of(track).0 == "Governing"
+    })
+    .await?;
     let tracks: Api<GovernanceTrack> = Api::all(platform.client.clone());
     for name in ["cluster-wide", "old", "gadgets"] {
         tracks.delete(name, &DeleteParams::default()).await?;

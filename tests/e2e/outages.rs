@@ -194,9 +194,9 @@ async fn a_killed_operator_goes_on_from_its_cache() -> Result<()> {
     for entry in std::fs::read_dir(platform.cache())? {
         let path = entry?.path();
         if path.is_dir() {
-            std::fs::remove_dir_all(path)?
+            std::fs::remove_dir_all(path)?;
         } else {
-            std::fs::remove_file(path)?
+            std::fs::remove_file(path)?;
         }
     }
     platform.registry.stop().await?;

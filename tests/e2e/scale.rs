@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use futures::{StreamExt as _, TryStreamExt as _};
 use interlock_crds::{GovernanceTrack, Release, Verdict};
+use interlock_tests::Platform;
 use interlock_tests::eventually::eventually;
 use interlock_tests::platform::SOON;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -26,33 +27,9 @@ async fn hundreds_of_workloads_are_judged_soon_and_written_once() -> Result<()> 
         "{matchExpressions: [{key: scale, operator: Exists}]}",
     );
     platform.apply("default", &everywhere).await?;
-    let namespaces: Api<Namespace> = Api::all(platform.client.clone());
-    let create = |number: usize| {
-        let (api, params) = (namespaces.clone(), PostParams::default());
-        async move {
-            let mut namespace = Namespace::default();
-            namespace.metadata.name = Some(format!("scale-{number}"));
-            namespace.metadata.labels = Some([("scale".to_owned(), "yes".to_owned())].into());
-            api.create(&params, &namespace).await.map(drop)
-        }
-    };
-    futures::stream::iter((0..NAMESPACES).map(create))
-        .buffer_unordered(16)
-        .try_collect::<Vec<()>>()
-        .await?;
-
-    let deployment: Deployment = serde_saphyr::from_str(&idle("x"))?;
+    create_namespaces(&platform).await?;
     let started = Instant::now();
-    let create = |number: usize| {
-        let api: Api<Deployment> = Api::namespaced(platform.client.clone(), &format!("scale-{}", number % NAMESPACES));
-        let mut deployment = deployment.clone();
-        deployment.metadata.name = Some(format!("workload-{number}"));
-        async move { api.create(&PostParams::default(), &deployment).await.map(drop) }
-    };
-    futures::stream::iter((0..WORKLOADS).map(create))
-        .buffer_unordered(32)
-        .try_collect::<Vec<()>>()
-        .await?;
+    create_workloads(&platform).await?;
     let created = started.elapsed();
     let releases: Api<Release> = Api::all(platform.client.clone());
     let judged = async || {
@@ -110,7 +87,12 @@ async fn hundreds_of_workloads_are_judged_soon_and_written_once() -> Result<()> 
         "{looks} looks at {concerned} workloads"
     );
 
-    // A restart.
+    a_restart_writes_nothing(&mut platform).await
+}
+
+/// The operator looks at everything again, and finds everything said.
+async fn a_restart_writes_nothing(platform: &mut Platform) -> Result<()> {
+    let releases: Api<Release> = Api::all(platform.client.clone());
     let before = releases.list(&ListParams::default()).await?;
     let started = Instant::now();
     platform.operator.start_again()?;
@@ -131,6 +113,39 @@ async fn hundreds_of_workloads_are_judged_soon_and_written_once() -> Result<()> 
         |list: &kube::api::ObjectList<Release>| list.iter().map(ResourceExt::resource_version).collect::<Vec<_>>();
     ensure!(version(&before) == version(&after));
     ensure!(!platform.operator.log().contains("WARN"), "{}", platform.log_tail(40));
+    Ok(())
+}
+
+async fn create_namespaces(platform: &Platform) -> Result<()> {
+    let namespaces: Api<Namespace> = Api::all(platform.client.clone());
+    let create = |number: usize| {
+        let (api, params) = (namespaces.clone(), PostParams::default());
+        async move {
+            let mut namespace = Namespace::default();
+            namespace.metadata.name = Some(format!("scale-{number}"));
+            namespace.metadata.labels = Some([("scale".to_owned(), "yes".to_owned())].into());
+            api.create(&params, &namespace).await.map(drop)
+        }
+    };
+    futures::stream::iter((0..NAMESPACES).map(create))
+        .buffer_unordered(16)
+        .try_collect::<Vec<()>>()
+        .await?;
+    Ok(())
+}
+
+async fn create_workloads(platform: &Platform) -> Result<()> {
+    let deployment: Deployment = serde_saphyr::from_str(&idle("x"))?;
+    let create = |number: usize| {
+        let api: Api<Deployment> = Api::namespaced(platform.client.clone(), &format!("scale-{}", number % NAMESPACES));
+        let mut deployment = deployment.clone();
+        deployment.metadata.name = Some(format!("workload-{number}"));
+        async move { api.create(&PostParams::default(), &deployment).await.map(drop) }
+    };
+    futures::stream::iter((0..WORKLOADS).map(create))
+        .buffer_unordered(32)
+        .try_collect::<Vec<()>>()
+        .await?;
     Ok(())
 }
 

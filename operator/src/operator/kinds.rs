@@ -3,6 +3,7 @@
 //! A kind that the cluster does not serve is looked for again whenever a CustomResourceDefinition changes, and once
 //! a minute for aggregated APIs, whose coming nothing announces.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -144,15 +145,17 @@ pub async fn run(context: Arc<Context>) {
 /// One round. False if the API server could not be asked.
 async fn refresh(context: &Arc<Context>, tasks: &mut JoinSet<()>) -> bool {
     let kinds = &context.sources.kinds;
-    let mut named: BTreeMap<GroupKind, KindReference> = BTreeMap::new();
-    for track in context.sources.tracks.all() {
-        for kind in &track.spec.matching.kinds {
-            let key = GroupKind {
-                group: kind.group.clone(),
-                kind: kind.kind.clone(),
-            };
-            named.entry(key).or_insert_with(|| kind.clone());
-        }
+    // A kind is read in one version. Where tracks name several, the strictest track's is tried first, and one that is
+    // not served does not take the kind away from the others.
+    let mut tracks = context.sources.tracks.all();
+    tracks.sort_by_key(|track| (Reverse(track.spec.priority), track.name_any()));
+    let mut named: BTreeMap<GroupKind, Vec<KindReference>> = BTreeMap::new();
+    for kind in tracks.iter().flat_map(|track| &track.spec.matching.kinds) {
+        let key = GroupKind {
+            group: kind.group.clone(),
+            kind: kind.kind.clone(),
+        };
+        named.entry(key).or_default().push(kind.clone());
     }
     for (kind, _) in kinds.all() {
         if !named.contains_key(&kind) {
@@ -170,21 +173,20 @@ async fn refresh(context: &Arc<Context>, tasks: &mut JoinSet<()>) -> bool {
             return false;
         }
     };
-    for (key, reference) in named {
-        update(context, tasks, &discovery, key, &reference);
+    for (key, references) in named {
+        let mut answers = references.iter().map(|reference| find(&discovery, &key, reference));
+        let answer = match answers.next() {
+            Some(Err(missing)) => answers.find_map(Result::ok).ok_or(missing),
+            Some(Ok(resource)) => Ok(resource),
+            None => continue,
+        };
+        update(context, tasks, key, answer);
     }
     true
 }
 
-fn update(
-    context: &Arc<Context>,
-    tasks: &mut JoinSet<()>,
-    discovery: &Discovery,
-    key: GroupKind,
-    reference: &KindReference,
-) {
+fn update(context: &Arc<Context>, tasks: &mut JoinSet<()>, key: GroupKind, found: Result<ApiResource, Unavailable>) {
     let kinds = &context.sources.kinds;
-    let found = find(discovery, &key, reference);
     let known = kinds.get(&key);
     match (known.as_deref(), found) {
         (Some(Kind::Watched(watched)), Ok(resource)) if watched.resource == resource => {}

@@ -68,6 +68,8 @@ struct Seen {
     subjects: Vec<SubjectKey>,
     /// Kinds that cannot be watched, with reason and message.
     unavailable: BTreeMap<GroupKind, (String, String)>,
+    /// The version in which each kind is read.
+    versions: BTreeMap<GroupKind, String>,
     /// Bundles that cannot judge, with reason and message.
     idle_bundles: BTreeMap<String, (String, String)>,
 }
@@ -78,6 +80,13 @@ fn look(context: &Context) -> Seen {
     let unavailable = kinds
         .iter()
         .filter_map(|(key, kind)| kind.unavailable().map(|why| (key.clone(), (why.reason, why.message))))
+        .collect();
+    let versions = kinds
+        .iter()
+        .filter_map(|(key, kind)| match kind.as_ref() {
+            Kind::Watched(watched) => Some((key.clone(), watched.resource.version.clone())),
+            Kind::Missing(_) => None,
+        })
         .collect();
     let controlled: BTreeSet<_> = kinds
         .iter()
@@ -128,6 +137,7 @@ fn look(context: &Context) -> Seen {
         releases: sources.releases.all(),
         subjects,
         unavailable,
+        versions,
         idle_bundles,
     }
 }
@@ -163,7 +173,14 @@ fn obstacle(track: &GovernanceTrack, seen: &Seen) -> Option<(String, String)> {
             group: kind.group.clone(),
             kind: kind.kind.clone(),
         };
-        seen.unavailable.get(&key).cloned()
+        seen.unavailable.get(&key).cloned().or_else(|| {
+            let (wanted, read) = (kind.version.as_ref()?, seen.versions.get(&key)?);
+            let message = format!(
+                "{key} is read in version {read}, not {wanted}: the API server does not serve {wanted}, or a track of \
+                 higher priority names another; leave spec.match.kinds[].version out"
+            );
+            (wanted != read).then(|| ("VersionMismatch".to_owned(), message))
+        })
     });
     let bundles = track
         .spec
