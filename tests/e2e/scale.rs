@@ -91,6 +91,7 @@ async fn hundreds_of_workloads_are_judged_soon_and_written_once() -> Result<()> 
 }
 
 /// The operator looks at everything again, and finds everything said.
+#[expect(clippy::print_stdout, reason = "the time it took is what one wants to know")]
 async fn a_restart_writes_nothing(platform: &mut Platform) -> Result<()> {
     let releases: Api<Release> = Api::all(platform.client.clone());
     let before = releases.list(&ListParams::default()).await?;
