@@ -20,6 +20,7 @@ pub mod reconcile;
 pub mod server;
 pub mod signer;
 pub mod source;
+pub mod sources;
 pub mod track;
 
 use std::sync::Arc;
@@ -36,7 +37,7 @@ use tokio::task::JoinSet;
 use self::metrics::Metrics;
 use self::policies::Policies;
 use self::server::Health;
-use self::source::Sources;
+use self::sources::Sources;
 
 pub use crate::MANAGER;
 

@@ -25,7 +25,7 @@ pub enum Observation {
         /// Its track.
         track: Arc<interlock_crds::GovernanceTrack>,
         /// Everything known about it.
-        dossier: Box<Dossier>,
+        dossier: Arc<Dossier>,
     },
     /// Several tracks claim it.
     Conflict {
@@ -36,7 +36,7 @@ pub enum Observation {
     },
     /// No track claims it.
     Ungoverned,
-    /// Another workload controls it.
+    /// Another governed workload controls it.
     Controlled {
         /// The topmost one.
         by: SubjectKey,
@@ -67,20 +67,31 @@ pub async fn observe(context: &Context, key: &SubjectKey) -> Result<Observation,
     let Some(object) = watched.objects.get(&key.namespace, &key.name) else {
         return Ok(Observation::Absent);
     };
-    let top = topmost(context, key, &object).await?;
-    if top != *key {
-        return Ok(Observation::Controlled { by: top });
-    }
     let Some(namespace) = sources.namespaces.get("", &key.namespace) else {
         return Ok(Observation::NotYet);
     };
     let tracks = sources.tracks.all();
-    let labels = object.labels();
+    let assign = |key: &SubjectKey, object: &DynamicObject| {
+        assign::assign(
+            tracks.iter().map(AsRef::as_ref),
+            &key.kind,
+            namespace.labels(),
+            object.labels(),
+        )
+    };
+    let owners = owners(context, key, &object).await?;
+    let top = owners
+        .into_iter()
+        .rev()
+        .find(|(key, owner)| assign(key, owner) != Assignment::Ungoverned);
+    if let Some((by, _)) = top {
+        return Ok(Observation::Controlled { by });
+    }
     let owner = Owner {
         api_version: watched.resource.api_version.clone(),
         uid: object.uid().unwrap_or_default(),
     };
-    match assign::assign(tracks.iter().map(AsRef::as_ref), &key.kind, namespace.labels(), labels) {
+    match assign(key, &object) {
         Assignment::Ungoverned => Ok(Observation::Ungoverned),
         Assignment::Conflict(tracks) => Ok(Observation::Conflict { owner, tracks }),
         Assignment::Governed(track) => {
@@ -90,7 +101,7 @@ pub async fn observe(context: &Context, key: &SubjectKey) -> Result<Observation,
                 (Some(track), Some(dossier)) => Observation::Governed {
                     owner,
                     track,
-                    dossier: Box::new(dossier),
+                    dossier: Arc::new(dossier),
                 },
                 _ => Observation::NotYet,
             })
@@ -101,12 +112,16 @@ pub async fn observe(context: &Context, key: &SubjectKey) -> Result<Observation,
 /// Owners above this many are not followed; nothing real nests deeper.
 const LONGEST_CHAIN: usize = 10;
 
-/// The topmost owner reached through `controller: true` references of matching UID whose kinds tracks name.
-async fn topmost(context: &Context, key: &SubjectKey, object: &Arc<DynamicObject>) -> Result<SubjectKey, kube::Error> {
-    let mut top = (key.clone(), Arc::clone(object));
-    for _ in 0..LONGEST_CHAIN {
-        let Some(reference) = top
-            .1
+/// The owners reached through `controller: true` references of matching UID whose kinds tracks name, the nearest first.
+async fn owners(
+    context: &Context,
+    key: &SubjectKey,
+    object: &Arc<DynamicObject>,
+) -> Result<Vec<(SubjectKey, Arc<DynamicObject>)>, kube::Error> {
+    let mut owners = Vec::new();
+    let mut object = Arc::clone(object);
+    while owners.len() < LONGEST_CHAIN {
+        let Some(reference) = object
             .owner_references()
             .iter()
             .find(|owner| owner.controller == Some(true))
@@ -129,12 +144,11 @@ async fn topmost(context: &Context, key: &SubjectKey, object: &Arc<DynamicObject
             // Watches of two kinds are not in step: ask before believing that the reference is stale or forged.
             None => ask(context, watched, &owner).await?,
         };
-        match found.filter(is_meant) {
-            Some(found) => top = (owner, found),
-            None => break,
-        }
+        let Some(found) = found.filter(is_meant) else { break };
+        owners.push((owner, Arc::clone(&found)));
+        object = found;
     }
-    Ok(top.0)
+    Ok(owners)
 }
 
 async fn ask(

@@ -7,7 +7,7 @@ use kube::ResourceExt as _;
 use tokio::sync::watch;
 
 use super::bundle::Terms;
-use super::source::Sources;
+use super::sources::Sources;
 use crate::judge::Active;
 use crate::verdict::Failure;
 

@@ -17,17 +17,16 @@ use super::observe::{Observation, observe};
 use super::queue::Trigger;
 use super::{Context, apply};
 use crate::decide::{Found, Governed, Observed, Plan, decide};
+use crate::dossier::Dossier;
 use crate::judge::{self, Bench};
 use crate::subject::SubjectKey;
-use crate::verdict::weigh;
+use crate::verdict::{Failure, Opinion, weigh};
 
 /// Why a workload could not be brought to its verdict this time. It is tried again.
 #[derive(Debug, thiserror::Error)]
 enum Error {
     #[error("cannot read what the decision rests on")]
     Observe(#[source] kube::Error),
-    #[error("the evaluation ended abnormally")]
-    Judge(#[source] tokio::task::JoinError),
     #[error("cannot write the decision")]
     Apply(#[source] apply::Error),
 }
@@ -36,7 +35,6 @@ impl Error {
     fn step(&self) -> &'static str {
         match self {
             Self::Observe(_) => "observe",
-            Self::Judge(_) => "judge",
             Self::Apply(_) => "apply",
         }
     }
@@ -76,7 +74,7 @@ pub async fn reconcile(context: &Arc<Context>, key: &SubjectKey) {
 async fn steps(context: &Arc<Context>, key: &SubjectKey) -> Result<Option<Timestamp>, Error> {
     let now = Timestamp::now();
     let observation = observe(context, key).await.map_err(Error::Observe)?; // reads
-    let Some(found) = judge(context, observation, now).await.map_err(Error::Judge)? else {
+    let Some(found) = judge(context, observation, now).await else {
         return Ok(None);
     };
     let observed = Observed {
@@ -91,23 +89,19 @@ async fn steps(context: &Arc<Context>, key: &SubjectKey) -> Result<Option<Timest
 }
 
 /// Lets the track's bundles judge a governed workload; everything else is already decided.
-async fn judge(
-    context: &Arc<Context>,
-    observation: Observation,
-    now: Timestamp,
-) -> Result<Option<Found>, tokio::task::JoinError> {
+async fn judge(context: &Context, observation: Observation, now: Timestamp) -> Option<Found> {
     let (owner, track, dossier) = match observation {
         Observation::Governed { owner, track, dossier } => (owner, track, dossier),
-        Observation::NotYet => return Ok(None),
-        Observation::Conflict { owner, tracks } => return Ok(Some(Found::Conflict { owner, tracks })),
-        Observation::Ungoverned => return Ok(Some(Found::Ungoverned)),
-        Observation::Controlled { by } => return Ok(Some(Found::Controlled { by })),
-        Observation::Absent => return Ok(Some(Found::Absent)),
+        Observation::NotYet => return None,
+        Observation::Conflict { owner, tracks } => return Some(Found::Conflict { owner, tracks }),
+        Observation::Ungoverned => return Some(Found::Ungoverned),
+        Observation::Controlled { by } => return Some(Found::Controlled { by }),
+        Observation::Absent => return Some(Found::Absent),
         Observation::Unavailable(why) => {
-            return Ok(Some(Found::Unavailable {
+            return Some(Found::Unavailable {
                 reason: why.reason,
                 message: why.message,
-            }));
+            });
         }
     };
     let benches: Vec<Bench> = track
@@ -131,21 +125,44 @@ async fn judge(
             })
         })
         .collect();
-    let name = track.name_any();
-    let metrics = Arc::clone(&context.metrics);
-    let work = move || {
-        let started = Instant::now();
-        let opinions = judge::opinions(&benches, &dossier, &name, now);
-        metrics.evaluated(started.elapsed());
-        (opinions, dossier)
-    };
-    let (opinions, dossier) = tokio::task::spawn_blocking(work).await?;
-    Ok(Some(Found::Governed(Box::new(Governed {
+    let opinions = opinions(context, benches, &dossier, &track.name_any(), now).await;
+    Some(Found::Governed(Box::new(Governed {
         owner,
         track: track.name_any(),
         content_hash: dossier.content_hash().to_string(),
         dossier_digest: dossier.digest().to_string(),
         bundles,
         judgement: weigh(&track.spec.gates, &opinions, now),
-    }))))
+    })))
+}
+
+/// Runs the bundles on the blocking pool. An evaluation that ends abnormally is no reason to keep the old verdict.
+async fn opinions(
+    context: &Context,
+    benches: Vec<Bench>,
+    dossier: &Arc<Dossier>,
+    track: &str,
+    now: Timestamp,
+) -> Vec<Opinion> {
+    let names: Vec<_> = benches.iter().map(|bench| bench.bundle.clone()).collect();
+    let (metrics, dossier, track) = (Arc::clone(&context.metrics), Arc::clone(dossier), track.to_owned());
+    let work = move || {
+        let started = Instant::now();
+        let opinions = judge::opinions(&benches, &dossier, &track, now);
+        metrics.evaluated(started.elapsed());
+        opinions
+    };
+    let ended = tokio::task::spawn_blocking(work).await;
+    ended.unwrap_or_else(|error| {
+        tracing::error!(%error, "an evaluation ended abnormally");
+        let failed = |bundle: String| Opinion {
+            findings: Err(Failure {
+                reason: "EvaluationFailed".to_owned(),
+                message: format!("bundle {bundle} could not judge: the evaluation ended abnormally"),
+            }),
+            catalogue: None,
+            bundle,
+        };
+        names.into_iter().map(failed).collect()
+    })
 }

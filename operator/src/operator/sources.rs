@@ -1,0 +1,215 @@
+//! Everything the operator watches, and which workloads a change concerns.
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use interlock_crds::{GovernanceTrack, PolicyBundle, Release, Signer};
+use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::PartialObjectMeta;
+use kube::{Api, Client, Resource, ResourceExt as _};
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::kinds::Kinds;
+use super::queue::{Sender, Trigger};
+use super::source::{Change, Source, watch};
+use crate::subject::SubjectKey;
+
+/// Everything the operator watches.
+pub struct Sources {
+    /// Tracks.
+    pub tracks: Source<GovernanceTrack>,
+    /// Bundles.
+    pub bundles: Source<PolicyBundle>,
+    /// Signers.
+    pub signers: Source<Signer>,
+    /// Releases.
+    pub releases: Source<Release>,
+    /// Namespaces.
+    pub namespaces: Source<PartialObjectMeta<Namespace>>,
+    /// NetworkPolicies.
+    pub network_policies: Source<NetworkPolicy>,
+    /// ServiceAccounts.
+    pub service_accounts: Source<ServiceAccount>,
+    /// Roles.
+    pub roles: Source<Role>,
+    /// RoleBindings.
+    pub role_bindings: Source<RoleBinding>,
+    /// ClusterRoles.
+    pub cluster_roles: Source<ClusterRole>,
+    /// ClusterRoleBindings.
+    pub cluster_role_bindings: Source<ClusterRoleBinding>,
+    /// The kinds that tracks name.
+    pub kinds: Kinds,
+    /// Counts changes of anything that a track's or bundle's status may show.
+    pub changed: watch::Sender<u64>,
+    /// Counts changes of what the API server serves.
+    pub served: watch::Sender<u64>,
+}
+
+impl Sources {
+    /// Starts every watch whose kind is known beforehand.
+    pub fn start(client: &Client, queue: &Sender, tasks: &mut JoinSet<()>) -> Self {
+        let changed = watch::Sender::new(0);
+        let served = watch::Sender::new(0);
+        let bump = |sender: &watch::Sender<u64>| {
+            let sender = sender.clone();
+            move || sender.send_modify(|count| *count = count.wrapping_add(1))
+        };
+        let tracks = {
+            let (queue, bump, served) = (queue.clone(), bump(&changed), bump(&served));
+            let generations = Mutex::new(HashMap::new());
+            move |change: Change<'_, GovernanceTrack>| {
+                bump();
+                // A track's own counts change with every verdict: they are no reason to look at every workload again.
+                if let Change::Applied(track) = change {
+                    let seen = (
+                        track.uid(),
+                        track.metadata.generation,
+                        track.metadata.deletion_timestamp.is_some(),
+                    );
+                    let mut known = generations.lock().unwrap_or_else(PoisonError::into_inner);
+                    if known.insert(track.name_any(), seen.clone()) == Some(seen) {
+                        return;
+                    }
+                }
+                queue.send(Trigger::All);
+                served();
+            }
+        };
+        let bundles = {
+            let (queue, bump) = (queue.clone(), bump(&changed));
+            move |change: Change<'_, PolicyBundle>| {
+                // One that comes to work is told of when it does; one that goes leaves its workloads unjudged.
+                if matches!(change, Change::Gone(_)) {
+                    queue.send(Trigger::All);
+                }
+                bump();
+            }
+        };
+        let status = bump(&changed);
+        let releases = {
+            let (queue, bump) = (queue.clone(), bump(&changed));
+            move |change: Change<'_, Release>| {
+                match change {
+                    Change::Applied(release) | Change::Gone(release) => {
+                        queue.send(Trigger::Subject(SubjectKey::of(release)));
+                    }
+                    Change::All => queue.send(Trigger::All),
+                }
+                bump();
+            }
+        };
+        let namespaces = {
+            let queue = queue.clone();
+            move |change: Change<'_, PartialObjectMeta<Namespace>>| match change {
+                Change::Applied(namespace) | Change::Gone(namespace) => {
+                    queue.send(Trigger::Namespace(namespace.name_any()));
+                }
+                Change::All => queue.send(Trigger::All),
+            }
+        };
+        let crds = bump(&served);
+        // Nothing is read from this store; the watch only says that it is worth asking the API server again.
+        let crd_noun = noun::<CustomResourceDefinition>();
+        watch(
+            Api::<PartialObjectMeta<CustomResourceDefinition>>::all(client.clone()),
+            (),
+            crd_noun,
+            tasks,
+            move |_| crds(),
+        );
+        Self {
+            tracks: watch(Api::all(client.clone()), (), noun::<GovernanceTrack>(), tasks, tracks).0,
+            bundles: watch(Api::all(client.clone()), (), noun::<PolicyBundle>(), tasks, bundles).0,
+            signers: watch(Api::all(client.clone()), (), noun::<Signer>(), tasks, move |_| status()).0,
+            releases: watch(Api::all(client.clone()), (), noun::<Release>(), tasks, releases).0,
+            namespaces: watch(Api::all(client.clone()), (), noun::<Namespace>(), tasks, namespaces).0,
+            network_policies: related(client, queue, tasks),
+            service_accounts: related(client, queue, tasks),
+            roles: related(client, queue, tasks),
+            role_bindings: related(client, queue, tasks),
+            cluster_roles: related(client, queue, tasks),
+            cluster_role_bindings: related(client, queue, tasks),
+            kinds: Kinds::default(),
+            changed,
+            served,
+        }
+    }
+
+    /// Waits for the kinds of the operator's own group and for namespaces.
+    pub async fn wait_for_own(&self) {
+        tokio::join!(
+            self.tracks.settled(),
+            self.bundles.settled(),
+            self.signers.settled(),
+            self.releases.settled(),
+            self.namespaces.settled(),
+        );
+    }
+
+    /// Waits for everything else.
+    pub async fn wait_for_all(&self) {
+        tokio::join!(
+            self.network_policies.settled(),
+            self.service_accounts.settled(),
+            self.roles.settled(),
+            self.role_bindings.settled(),
+            self.cluster_roles.settled(),
+            self.cluster_role_bindings.settled(),
+            self.kinds.settled(),
+        );
+    }
+
+    /// Every Release that names the workload.
+    pub fn releases_of(&self, key: &SubjectKey) -> Vec<Arc<Release>> {
+        self.releases.filter(|release| {
+            release.metadata.namespace.as_deref() == Some(key.namespace.as_str()) && SubjectKey::of(release) == *key
+        })
+    }
+
+    /// Whether the plain name of the workload's discovered Release belongs to another workload.
+    pub fn release_name_taken(&self, key: &SubjectKey) -> bool {
+        self.releases
+            .get(&key.namespace, &key.release_name())
+            .is_some_and(|other| SubjectKey::of(&other) != *key)
+    }
+
+    /// Every workload that is known, or that a Release speaks of.
+    pub fn subjects(&self) -> Vec<SubjectKey> {
+        let mut all = self.kinds.subjects();
+        all.extend(self.releases.all().iter().map(|release| SubjectKey::of(release)));
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+}
+
+/// `PLURAL.GROUP`, as RBAC names a kind.
+fn noun<K: Resource<DynamicType = ()>>() -> String {
+    match K::group(&()).as_ref() {
+        "" => K::plural(&()).into_owned(),
+        group => format!("{}.{group}", K::plural(&())),
+    }
+}
+
+/// Watches a kind whose objects concern the workloads of their namespace, or of all namespaces.
+fn related<K>(client: &Client, queue: &Sender, tasks: &mut JoinSet<()>) -> Source<K>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+{
+    let queue = queue.clone();
+    let notify = move |change: Change<'_, K>| match change {
+        Change::Applied(object) | Change::Gone(object) => match object.meta().namespace.clone() {
+            Some(namespace) => queue.send(Trigger::Namespace(namespace)),
+            None => queue.send(Trigger::All),
+        },
+        Change::All => queue.send(Trigger::All),
+    };
+    watch(Api::all(client.clone()), (), noun::<K>(), tasks, notify).0
+}
