@@ -34,7 +34,11 @@ use crate::track::Level;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ReleaseSpec {
-    /// The workload, in the Release's own namespace.
+    /// The workload, in the Release's own namespace. It cannot be changed: another workload is another Release.
+    #[x_kube(
+        validation = Rule::new("self == oldSelf")
+            .message("the subject cannot be changed: delete this Release and declare another for the other workload")
+    )]
     pub subject: Subject,
 }
 

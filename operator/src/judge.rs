@@ -1,6 +1,6 @@
 //! Lets bundles judge a dossier: the same for the operator and the command line. Synchronous, no client, no clock.
 
-use interlock_bundles::engine::Policy;
+use interlock_bundles::engine::{Limits, Policy};
 use interlock_crds::bundle::InputShape;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -15,6 +15,8 @@ pub struct Active {
     pub policy: Policy,
     /// The shape of its input.
     pub shape: InputShape,
+    /// What one evaluation may use.
+    pub limits: Limits,
 }
 
 /// One bundle's part in a judgement.

@@ -87,8 +87,9 @@ pub async fn run(client: Client, settings: Settings, stop: impl Future<Output = 
     let metrics = Arc::new(Metrics::default());
     let health = Health::default();
     let server = server::serve(settings.listen, health.clone(), Arc::clone(&metrics));
+    let renewal = leader::Renewal::default();
     let work = async {
-        let mut lease = leader::acquire(&client, &settings, &health).await?;
+        let mut lease = leader::acquire(&client, &settings, &health, &renewal).await?;
         loop {
             lease.wait_for(true).await?;
             metrics.leader.set(1);
@@ -107,7 +108,10 @@ pub async fn run(client: Client, settings: Settings, stop: impl Future<Output = 
         }
     };
     tokio::select! {
-        () = stop => Ok(()),
+        () = stop => {
+            renewal.given_back().await;
+            Ok(())
+        }
         ended = server => ended,
         ended = work => ended,
     }

@@ -175,11 +175,11 @@ impl Weighed {
 fn level(levels: &[GateLevel], id: &str, catalogue: Option<Timestamp>, now: Timestamp) -> (Level, Option<Timestamp>) {
     let own = levels.iter().find(|level| level.id == id);
     let level = own.map_or(Level::Enforce, |own| own.level);
-    // A date in the track is the platform's own decision and stands before the bundle author's.
-    let from = own
-        .and_then(|own| own.effective_on.as_ref())
-        .map(|time| time.0)
-        .or(catalogue);
+    // What the track says of a gate is the platform's own decision and stands before the bundle author's date.
+    let from = match own {
+        Some(own) => own.effective_on.as_ref().map(|time| time.0),
+        None => catalogue,
+    };
     match from.filter(|from| *from > now && level == Level::Enforce) {
         Some(from) => (Level::Warn, Some(from)),
         None => (level, None),
@@ -334,6 +334,16 @@ mod tests {
         assert_eq!((got.verdict, got.recheck_at), (Verdict::Allow, Some(later)));
         let got = weigh(&levels, &[opinion(vec![finding("A", Outcome::Deny)])], later);
         assert_eq!((got.verdict, got.recheck_at), (Verdict::Deny, None));
+    }
+
+    #[test]
+    fn a_level_in_the_track_stands_before_the_date_of_the_catalogue() {
+        let later = Timestamp::from_second(2_000).unwrap();
+        assert_eq!(level(&[], "A", Some(later), now()), (Level::Warn, Some(later)));
+        assert_eq!(
+            level(&[set("A", Level::Enforce)], "A", Some(later), now()),
+            (Level::Enforce, None)
+        );
     }
 
     #[test]

@@ -48,8 +48,11 @@ unknown contains finding("images", msg) if {
 	msg := $"the dossier lists no image for {concat(", ", unlisted)}; gather it again"
 }
 
+unknown contains finding("images", workload.opaque)
+
 skip contains finding("", $"{workload.subject} runs no image") if {
 	readable
+	not workload.opaque
 	count(images) == 0
 	count(workload.containers) == 0
 }

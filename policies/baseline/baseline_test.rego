@@ -29,6 +29,18 @@ test_good_dossier_passes_every_gate if said(sample.dossier) == {gate: {"pass"} |
 
 test_object_without_pods_skips_every_gate if said(sample.route) == {gate: {"skip"} | some gate in gates}
 
+# A kind that holds its pods in a way of its own, and one that should hold some and does not, are no routes.
+test_object_whose_pods_were_not_found_is_unknown if {
+	every patches in [
+		[{"op": "replace", "path": "/object", "value": {"spec": {"steps": [{"image": "busybox"}]}}}],
+		[{"op": "replace", "path": "/object", "value": {"spec": {"job": {"container": {"image": "x"}}}}}],
+		[{"op": "replace", "path": "/subject/kind", "value": "Pod"}, {"op": "replace", "path": "/subject/apiVersion", "value": "v1"}],
+		[{"op": "replace", "path": "/subject/kind", "value": "Deployment"}, {"op": "replace", "path": "/subject/apiVersion", "value": "apps/v1"}],
+	] {
+		said(json.patch(sample.route, patches)) == {gate: {"unknown"} | some gate in gates}
+	}
+}
+
 test_wrong_parameters_do_not_concern_an_object_without_pods if {
 	wrong := {"podSecurity": 1, "resources": 1, "automountAllowed": 1, "requireEgress": 1, "allowedNames": 1}
 	said(sample.with_parameters(sample.route, wrong)) == {gate: {"skip"} | some gate in gates}

@@ -105,6 +105,7 @@ route := patched([
 	{"op": "replace", "path": "/pods", "value": []},
 	{"op": "replace", "path": "/images", "value": []},
 	{"op": "replace", "path": "/subject/kind", "value": "HTTPRoute"},
+	{"op": "replace", "path": "/object", "value": {"spec": {"rules": [{"backendRefs": [{"name": "cart"}]}]}}},
 ])
 
 unavailable := {"state": "unavailable", "reason": "Forbidden", "message": "may not list"}

@@ -51,6 +51,8 @@ unreadable := msg if {
 
 problems contains "the dossier holds no list of pod templates" if not listed
 
+problems contains workload.opaque
+
 # A rule of its own: "not is_array(input.pods)" is undefined, not true, where input has no pods.
 listed if is_array(input.pods)
 

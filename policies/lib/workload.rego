@@ -13,7 +13,55 @@ without_pods := $"{subject} has no pod template" if {
 	is_array(input.pods)
 	count(input.pods) == 0
 	not elsewhere
+	not opaque
 }
+
+# Why nothing can be said of an object in which no pod template was found: it runs something all the same. A kind that
+# holds its pods in a way of its own must not read as one that has none.
+opaque := $"no pod template was found in {subject}, which runs pods by its kind; correct its pod template" if {
+	without_template
+	input.subject.kind in running[group]
+} else := $"no pod template was found in {subject}, but {concat(", ", hints)}; this bundle cannot judge such a kind" if {
+	without_template
+	count(hints) > 0
+}
+
+without_template if {
+	is_array(input.pods)
+	count(input.pods) == 0
+	not elsewhere
+}
+
+group := split(input.subject.apiVersion, "/")[0] if {
+	contains(input.subject.apiVersion, "/")
+} else := ""
+
+# Kinds whose objects always run pods, by group.
+running := {
+	"": ["Pod", "ReplicationController"],
+	"apps": ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"],
+	"batch": ["Job", "CronJob"],
+	"argoproj.io": ["Rollout", "Workflow", "WorkflowTemplate", "CronWorkflow"],
+	"serving.kserve.io": ["InferenceService", "LLMInferenceService", "InferenceGraph"],
+	"serving.knative.dev": ["Service", "Configuration", "Revision"],
+	"sparkoperator.k8s.io": ["SparkApplication", "ScheduledSparkApplication"],
+}
+
+# Where the object names what only something that runs has.
+hints := sort({$"it has {concat(".", array.concat([part], path))}" |
+	some part, whole in input.object
+	part != "metadata"
+	walk(whole, [steps, value])
+	value != null
+	path := [$"{step}" | some step in steps]
+	count(path) > 0
+	path[count(path) - 1] in telling
+})
+
+telling := [
+	"image", "container", "containers", "initContainers", "ephemeralContainers", "podSpec", "podTemplate",
+	"podTemplateSpec", "podSpecTemplate",
+]
 
 # The object that holds the pod template instead, as a Rollout's workloadRef names it.
 elsewhere := concat(" ", [named_by(reference, "kind"), named_by(reference, "name")]) if {

@@ -16,6 +16,7 @@ mod command_line;
 mod governance;
 mod identity;
 mod kinds;
+mod lifecycle;
 mod main_job;
 mod outages;
 mod real_manifests;

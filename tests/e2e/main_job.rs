@@ -2,8 +2,11 @@
 
 use anyhow::Result;
 use interlock_crds::release::GateOutcome;
-use interlock_tests::Platform;
-use interlock_tests::platform::{baseline, bundle_conditions, condition_of, release_conditions};
+use interlock_tests::platform::{SOON, baseline, bundle_conditions, condition_of, release_conditions};
+use interlock_tests::{Platform, eventually};
+use k8s_openapi::api::events::v1::Event;
+use kube::Api;
+use kube::api::ListParams;
 
 /// A track for one namespace.
 pub(crate) fn track(name: &str, namespace: &str, bundle: &str) -> String {
@@ -128,10 +131,34 @@ async fn a_signed_bundle_judges_workloads_and_the_verdict_shows_as_conditions() 
     let owner = bad_release.metadata.owner_references.unwrap_or_default();
     assert_eq!(owner.first().map(|owner| owner.name.as_str()), Some("bad"));
 
+    // An Event tells of the denial, once; a verdict that is good from the beginning is no news.
+    events_become(&platform, &namespace, &["deployment-bad GateDenied"]).await?;
+
     // Mended, the verdict turns.
     platform.apply(&namespace, &good("bad")).await?;
     platform
         .release_says(&namespace, "deployment-bad", "Allow", "Allowed")
         .await?;
+    let both = ["deployment-bad Allowed", "deployment-bad GateDenied"];
+    events_become(&platform, &namespace, &both).await?;
     Ok(())
+}
+
+/// Waits until these are all the Events about Releases in a namespace, by name and reason.
+async fn events_become(platform: &Platform, namespace: &str, want: &[&str]) -> Result<()> {
+    let api: Api<Event> = Api::namespaced(platform.client.clone(), namespace);
+    eventually("the Events are told", SOON, async || {
+        let events = api.list(&ListParams::default()).await?;
+        let of_releases = events.items.iter().filter_map(|event| {
+            let about = event
+                .regarding
+                .as_ref()
+                .filter(|about| about.kind.as_deref() == Some("Release"))?;
+            Some(format!("{} {}", about.name.as_deref()?, event.reason.as_deref()?))
+        });
+        let mut found: Vec<_> = of_releases.collect();
+        found.sort();
+        Ok((found == want).then_some(()))
+    })
+    .await
 }

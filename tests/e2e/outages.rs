@@ -312,6 +312,11 @@ async fn of_two_operators_one_leads() -> Result<()> {
     ensure!(holder(&leases.get("interlock").await?).as_deref() == Some("second"));
     // Asked to end, the leader hands over at once: sooner than the Lease would run out.
     second.terminate().await?;
+    let left = holder(&leases.get("interlock").await?);
+    ensure!(
+        left.as_deref() != Some("second"),
+        "the Lease was not given back: {left:?}"
+    );
     object_becomes(&leases, "interlock", "held by the first", SOON, |lease| {
         holder(lease).as_deref() == Some("first")
     })

@@ -236,7 +236,10 @@ impl Finding {
             if !self.message.split("; ").any(|said| said == other.message) {
                 self.message = cut(&format!("{}; {}", self.message, other.message), MAX_MESSAGE);
             }
-            self.reason = self.reason.take().or(other.reason);
+            // Two reasons are no reason: a machine must not take one for the other.
+            if self.reason != other.reason {
+                self.reason = None;
+            }
             self.evidence.extend(other.evidence);
             self.evidence.sort_unstable();
             self.evidence.dedup();

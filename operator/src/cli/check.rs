@@ -115,6 +115,7 @@ async fn bundle(arguments: &Arguments) -> anyhow::Result<(String, Active)> {
         Active {
             policy,
             shape: arguments.input.into(),
+            limits: Limits::default(),
         },
     ))
 }

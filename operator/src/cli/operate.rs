@@ -62,9 +62,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Ending> {
     let client = client(arguments.kubeconfig.as_deref()).await?;
     let settings = Settings {
         namespace: arguments.namespace,
-        identity: arguments
-            .identity
-            .unwrap_or_else(|| format!("interlock-{}", std::process::id())),
+        identity: arguments.identity.unwrap_or_else(own_name),
         cache: arguments.cache_dir,
         listen: arguments.listen,
         registry: RegistrySettings {
@@ -77,6 +75,17 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Ending> {
     };
     operator::run(client, settings, stopped()).await?;
     Ok(Ending::Good)
+}
+
+/// A name that no other replica has: every container may be process 1, and hosts may share their name.
+fn own_name() -> String {
+    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "interlock".to_owned());
+    let started = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    format!(
+        "{host}-{}-{:x}",
+        std::process::id(),
+        started.unwrap_or_default().as_nanos()
+    )
 }
 
 /// A client for the cluster that a file, the environment or the pod's service account names.

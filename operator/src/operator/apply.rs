@@ -69,11 +69,17 @@ pub async fn plan(context: &Arc<Context>, key: &SubjectKey, plan: &Plan) -> Resu
         gone_is_fine(api.patch(&name, &params, &Patch::Apply(release)).await.map(drop))
             .map_err(failed("apply", &name))?;
     }
+    let mut written = Vec::new();
     for (name, status) in &plan.statuses {
-        gone_is_fine(write_status(context, &api, name, status).await).map_err(failed("write the status of", name))?;
+        let stored = write_status(context, &api, name, status)
+            .await
+            .map(|stored| written.push(stored));
+        gone_is_fine(stored).map_err(failed("write the status of", name))?;
     }
     for transition in &plan.events {
-        tell(context, key, transition).await;
+        if let Some(release) = written.iter().find(|release| release.name_any() == transition.release) {
+            tell(context, release, transition).await;
+        }
     }
     Ok(())
 }
@@ -84,7 +90,7 @@ where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Serialize,
     S: Serialize,
 {
-    gone_is_fine(write_status(context, api, name, status).await).map_err(|source| Error {
+    gone_is_fine(write_status(context, api, name, status).await.map(drop)).map_err(|source| Error {
         verb: "write the status of",
         kind: K::kind(&()).into_owned(),
         name: name.to_owned(),
@@ -92,7 +98,7 @@ where
     })
 }
 
-async fn write_status<K, S>(context: &Context, api: &Api<K>, name: &str, status: &S) -> Result<(), kube::Error>
+async fn write_status<K, S>(context: &Context, api: &Api<K>, name: &str, status: &S) -> Result<K, kube::Error>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Serialize,
     S: Serialize,
@@ -107,9 +113,9 @@ where
         context.metrics.wrote(&kind);
         api.patch_status(name, &PatchParams::default(), &Patch::Merge(json!({"status": null})))
             .await?;
-        api.patch_status(name, &apply_params(), &Patch::Apply(&patch)).await?;
+        return api.patch_status(name, &apply_params(), &Patch::Apply(&patch)).await;
     }
-    Ok(())
+    Ok(stored)
 }
 
 /// Whether the status holds a field that was not applied. Conditions of other writers may stand.
@@ -138,11 +144,7 @@ fn gone_is_fine(result: Result<(), kube::Error>) -> Result<(), kube::Error> {
 }
 
 /// Tells people of a verdict that turned. An Event that is lost loses nothing: the status holds the verdict.
-async fn tell(context: &Context, key: &SubjectKey, transition: &Transition) {
-    let Some(release) = context.sources.releases.get(&key.namespace, &transition.release) else {
-        // A Release that was just made: its status says the same, and its Event would point to nothing yet.
-        return;
-    };
+async fn tell(context: &Context, release: &Release, transition: &Transition) {
     let type_ = if transition.verdict == Verdict::Allow {
         EventType::Normal
     } else {

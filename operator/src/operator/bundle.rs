@@ -6,7 +6,7 @@
 //!
 //! Flow: the new bundle is built aside; only one that passed every step takes the place of the old one, in a single
 //! write. Guarantees: a step that fails leaves the last good bundle at work and says why in `Ready`; a bundle that
-//! works is never taken away, not even when its signer is. Assumption: the status of a PolicyBundle is written by
+//! works is not taken away while the operator runs, not even when its signer is. Assumption: the status of a PolicyBundle is written by
 //! the operator alone; its `active.revision` is what rollbacks are measured by.
 
 mod build;
@@ -68,12 +68,12 @@ const RETRY: Duration = Duration::from_secs(30);
 
 async fn reconcile(bundle: Arc<PolicyBundle>, context: Arc<Context>) -> Result<Action, apply::Error> {
     let name = bundle.name_any();
-    context.policies.begin(&name, bundle.uid());
     let before = context.policies.active(&name);
+    context.policies.begin(&name, bundle.uid());
     let outcome = build::bring_up(&context, &bundle).await;
     let active = context.policies.active(&name);
-    let swapped = before.as_ref().map(|one| (one.policy.digest(), one.shape))
-        != active.as_ref().map(|one| (one.policy.digest(), one.shape));
+    let terms = |one: &Active| (one.policy.digest(), one.shape, one.limits);
+    let swapped = before.as_ref().map(terms) != active.as_ref().map(terms);
     if swapped {
         if let Some(active) = &active {
             tracing::info!(bundle = %name, digest = %active.policy.digest(), revision = active.policy.revision(), "judging with");

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use interlock_crds::track::KindReference;
 use kube::api::DynamicObject;
-use kube::discovery::{ApiResource, Discovery, Scope};
+use kube::discovery::{ApiResource, Discovery, Scope, verbs};
 use kube::{Api, ResourceExt as _};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
@@ -145,6 +145,9 @@ pub async fn run(context: Arc<Context>) {
 /// One round. False if the API server could not be asked.
 async fn refresh(context: &Arc<Context>, tasks: &mut JoinSet<()>) -> bool {
     let kinds = &context.sources.kinds;
+    if context.sources.tracks.unavailable().is_some() {
+        return false;
+    }
     // A kind is read in one version. Where tracks name several, the strictest track's is tried first, and one that is
     // not served does not take the kind away from the others.
     let mut tracks = context.sources.tracks.all();
@@ -159,8 +162,9 @@ async fn refresh(context: &Arc<Context>, tasks: &mut JoinSet<()>) -> bool {
     }
     for (kind, _) in kinds.all() {
         if !named.contains_key(&kind) {
-            kinds.replace(kind.clone(), None);
-            context.queue.send(Trigger::Kind(kind));
+            kinds.replace(kind, None);
+            // Also what its objects controlled is looked at again.
+            context.queue.send(Trigger::All);
         }
     }
     if named.is_empty() {
@@ -191,6 +195,9 @@ fn update(context: &Arc<Context>, tasks: &mut JoinSet<()>, key: GroupKind, found
     match (known.as_deref(), found) {
         (Some(Kind::Watched(watched)), Ok(resource)) if watched.resource == resource => {}
         (Some(Kind::Missing(before)), Err(now)) if *before == now => {}
+        // After a restart the API server discovers its kinds one after the other. A watch that works knows better.
+        (Some(Kind::Watched(watched)), Err(now))
+            if now.reason == "KindNotFound" && watched.objects.unavailable().is_none() => {}
         (_, Ok(resource)) => {
             tracing::info!(kind = %key, api_version = %resource.api_version, "watching");
             kinds.replace(
@@ -200,8 +207,8 @@ fn update(context: &Arc<Context>, tasks: &mut JoinSet<()>, key: GroupKind, found
         }
         (_, Err(missing)) => {
             tracing::warn!(kind = %key, reason = %missing.reason, "cannot watch");
-            kinds.replace(key.clone(), Some(Kind::Missing(missing)));
-            context.queue.send(Trigger::Kind(key));
+            kinds.replace(key, Some(Kind::Missing(missing)));
+            context.queue.send(Trigger::All);
             context
                 .sources
                 .changed
@@ -236,6 +243,12 @@ fn find(discovery: &Discovery, key: &GroupKind, reference: &KindReference) -> Re
             ),
         ));
     };
+    if !(capabilities.supports_operation(verbs::LIST) && capabilities.supports_operation(verbs::WATCH)) {
+        return Err(missing(
+            "KindNotListable",
+            format!("{key} cannot be listed and watched: a track governs kinds whose objects are kept"),
+        ));
+    }
     if capabilities.scope == Scope::Cluster {
         return Err(missing(
             "KindNotNamespaced",
@@ -253,7 +266,7 @@ fn start(context: &Arc<Context>, tasks: &mut JoinSet<()>, key: &GroupKind, resou
         format!("{}.{}", resource.plural, resource.group)
     };
     let (queue, kind) = (context.queue.clone(), key.clone());
-    let changed = context.sources.changed.clone();
+    let (changed, served) = (context.sources.changed.clone(), context.sources.served.clone());
     let notify = move |change: Change<'_, DynamicObject>| {
         match change {
             Change::Applied(object) | Change::Gone(object) => queue.send(Trigger::Subject(SubjectKey {
@@ -263,6 +276,8 @@ fn start(context: &Arc<Context>, tasks: &mut JoinSet<()>, key: &GroupKind, resou
             })),
             Change::All => {
                 queue.send(Trigger::All);
+                // A watch that ended because its kind did is noticed by asking for the kind.
+                served.send_modify(|count| *count = count.wrapping_add(1));
             }
         }
         changed.send_modify(|count| *count = count.wrapping_add(1));

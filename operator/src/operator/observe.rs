@@ -52,6 +52,9 @@ pub enum Observation {
 /// Looks at one workload.
 pub async fn observe(context: &Context, key: &SubjectKey) -> Result<Observation, kube::Error> {
     let sources = &context.sources;
+    if let Some(why) = sources.blind() {
+        return Ok(Observation::Unavailable(why));
+    }
     let Some(kind) = sources.kinds.get(&key.kind) else {
         return Ok(Observation::Ungoverned);
     };
@@ -79,7 +82,10 @@ pub async fn observe(context: &Context, key: &SubjectKey) -> Result<Observation,
             object.labels(),
         )
     };
-    let owners = owners(context, key, &object).await?;
+    let owners = match owners(context, key, &object).await? {
+        Ok(owners) => owners,
+        Err(why) => return Ok(Observation::Unavailable(why)),
+    };
     let top = owners
         .into_iter()
         .rev()
@@ -109,6 +115,9 @@ pub async fn observe(context: &Context, key: &SubjectKey) -> Result<Observation,
     }
 }
 
+/// Owners by name, the nearest first.
+type Owners = Vec<(SubjectKey, Arc<DynamicObject>)>;
+
 /// Owners above this many are not followed; nothing real nests deeper.
 const LONGEST_CHAIN: usize = 10;
 
@@ -117,7 +126,7 @@ async fn owners(
     context: &Context,
     key: &SubjectKey,
     object: &Arc<DynamicObject>,
-) -> Result<Vec<(SubjectKey, Arc<DynamicObject>)>, kube::Error> {
+) -> Result<Result<Owners, Unavailable>, kube::Error> {
     let mut owners = Vec::new();
     let mut object = Arc::clone(object);
     while owners.len() < LONGEST_CHAIN {
@@ -137,18 +146,34 @@ async fn owners(
         let Some(kind) = context.sources.kinds.get(&owner.kind) else {
             break;
         };
+        if let Some(why) = kind.unavailable() {
+            return Ok(Err(why));
+        }
         let Kind::Watched(watched) = kind.as_ref() else { break };
         let is_meant = |found: &Arc<DynamicObject>| found.metadata.uid.as_ref() == Some(&reference.uid);
         let found = match watched.objects.get(&owner.namespace, &owner.name).filter(is_meant) {
             Some(found) => Some(found),
             // Watches of two kinds are not in step: ask before believing that the reference is stale or forged.
-            None => ask(context, watched, &owner).await?,
+            None => match ask(context, watched, &owner).await {
+                Err(kube::Error::Api(status)) if status.code == 403 => return Ok(Err(may_not_get(watched))),
+                answer => answer?,
+            },
         };
         let Some(found) = found.filter(is_meant) else { break };
         owners.push((owner, Arc::clone(&found)));
         object = found;
     }
-    Ok(owners)
+    Ok(Ok(owners))
+}
+
+fn may_not_get(watched: &Watched) -> Unavailable {
+    Unavailable {
+        reason: "Forbidden".to_owned(),
+        message: format!(
+            "the operator may not get {}: grant its service account this verb",
+            watched.resource.plural
+        ),
+    }
 }
 
 async fn ask(

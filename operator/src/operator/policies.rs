@@ -35,13 +35,15 @@ impl Policies {
             reason: reason.to_owned(),
             message,
         };
-        if sources.bundles.get("", name).is_none() {
+        let Some(object) = sources.bundles.get("", name) else {
             return Err(failure(
                 "BundleNotFound",
                 format!("there is no PolicyBundle {name}: create it, or correct spec.bundles of the track"),
             ));
-        }
-        self.active(name).ok_or_else(|| {
+        };
+        let entry = self.entry(name);
+        let active = entry.active.filter(|_| entry.uid == object.uid());
+        active.ok_or_else(|| {
             failure(
                 "BundleNotReady",
                 format!("PolicyBundle {name} has no bundle that works yet: its Ready condition says why"),

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::Context;
 use super::reconcile::reconcile;
-use crate::subject::{GroupKind, SubjectKey};
+use crate::subject::SubjectKey;
 
 /// A reason to look.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -21,8 +21,6 @@ pub enum Trigger {
     Subject(SubjectKey),
     /// At every workload of a namespace.
     Namespace(String),
-    /// At every workload of a kind.
-    Kind(GroupKind),
     /// At every workload.
     All,
 }
@@ -107,7 +105,6 @@ fn expand(context: &Context, trigger: &Trigger) {
     let concerned = |subject: &SubjectKey| match trigger {
         Trigger::All => true,
         Trigger::Namespace(namespace) => subject.namespace == *namespace,
-        Trigger::Kind(kind) => subject.kind == *kind,
         Trigger::Subject(one) => subject == one,
     };
     for subject in context.sources.subjects().into_iter().filter(concerned) {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use interlock_crds::release::JudgedBy;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt as _;
 use tokio::time::Instant;
 use tracing::Instrument as _;
@@ -85,8 +85,18 @@ async fn steps(context: &Arc<Context>, key: &SubjectKey) -> Result<Option<Timest
     };
     let plan: Plan = decide(&observed, now); // pure
     apply::plan(context, key, &plan).await.map_err(Error::Apply)?; // writes
-    Ok(plan.recheck_at)
+    let again = may_pass(&observed.finding).then(|| now + AGAIN);
+    Ok([plan.recheck_at, again].into_iter().flatten().min())
 }
+
+/// Whether the verdict is Unknown for something that the next attempt may not meet: a busy machine.
+fn may_pass(found: &Found) -> bool {
+    matches!(found, Found::Governed(governed)
+        if matches!(governed.judgement.reason.as_str(), "DeadlineExceeded" | "EvaluationFailed"))
+}
+
+/// How long after such an attempt the workload is judged again.
+const AGAIN: SignedDuration = SignedDuration::from_secs(30);
 
 /// Lets the track's bundles judge a governed workload; everything else is already decided.
 async fn judge(context: &Context, observation: Observation, now: Timestamp) -> Option<Found> {

@@ -79,6 +79,19 @@ where
         self.state.borrow().clone()
     }
 
+    /// Waits until it holds everything.
+    pub async fn complete(&self) {
+        let _ = self.state.clone().wait_for(|state| *state == State::Complete).await;
+    }
+
+    /// Why it cannot be believed now, if it cannot.
+    pub fn unavailable(&self) -> Option<Unavailable> {
+        match self.state() {
+            State::Unavailable(why) => Some(why),
+            State::Syncing | State::Complete => None,
+        }
+    }
+
     /// Waits until it has answered or refused.
     pub async fn settled(&self) {
         // The sender lives as long as its task; if that ended, so does the operator.
@@ -184,6 +197,9 @@ impl Backoff for Patience {
 /// How long after a refusal the API server is asked again.
 const REFUSED: Duration = Duration::from_secs(5);
 
+/// For how long a first list may fail before the kind counts as unavailable.
+const LIST_PATIENCE: Duration = Duration::from_secs(45);
+
 /// Keeps `writer` equal to what the API server says, until it refuses.
 async fn follow<K>(
     events: impl Stream<Item = watcher::Result<watcher::Event<K>>>,
@@ -197,9 +213,11 @@ where
     K::DynamicType: Hash + Eq + Clone,
 {
     let mut events = std::pin::pin!(events);
+    let mut failing_since: Option<Instant> = None;
     loop {
         match events.next().await {
             Some(Ok(event)) => {
+                failing_since = None;
                 writer.apply_watcher_event(&event);
                 match &event {
                     watcher::Event::Apply(object) => notify(Change::Applied(object)),
@@ -216,6 +234,14 @@ where
                     return why;
                 }
                 tracing::warn!(%noun, %error, "watch failed, will be tried again");
+                // An API server that answers, but never with the list, must not keep everything else waiting.
+                let since = *failing_since.get_or_insert_with(Instant::now);
+                if status_of(&error).is_some() && *state.borrow() == State::Syncing && since.elapsed() > LIST_PATIENCE {
+                    return Unavailable {
+                        reason: "ListFailed".to_owned(),
+                        message: format!("the API server fails to list {noun}: see the operator's log"),
+                    };
+                }
             }
             // A watcher never ends; should it, it is started again.
             None => {

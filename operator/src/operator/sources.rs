@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use super::kinds::Kinds;
 use super::queue::{Sender, Trigger};
 use super::source::{Change, Source, watch};
+use crate::dossier::Unavailable;
 use crate::subject::SubjectKey;
 
 /// Everything the operator watches.
@@ -86,7 +87,7 @@ impl Sources {
             let (queue, bump) = (queue.clone(), bump(&changed));
             move |change: Change<'_, PolicyBundle>| {
                 // One that comes to work is told of when it does; one that goes leaves its workloads unjudged.
-                if matches!(change, Change::Gone(_)) {
+                if !matches!(change, Change::Applied(_)) {
                     queue.send(Trigger::All);
                 }
                 bump();
@@ -142,15 +143,26 @@ impl Sources {
         }
     }
 
-    /// Waits for the kinds of the operator's own group and for namespaces.
+    /// Waits until the kinds of the operator's own group and namespaces are known completely: what rests on half of them
+    /// would be taken for absent.
     pub async fn wait_for_own(&self) {
         tokio::join!(
-            self.tracks.settled(),
-            self.bundles.settled(),
-            self.signers.settled(),
-            self.releases.settled(),
-            self.namespaces.settled(),
+            self.tracks.complete(),
+            self.bundles.complete(),
+            self.signers.complete(),
+            self.releases.complete(),
+            self.namespaces.complete(),
         );
+    }
+
+    /// Why nothing can be said of any workload now, if so: tracks, Releases or namespaces cannot be listed any more.
+    pub fn blind(&self) -> Option<Unavailable> {
+        let own = [
+            self.tracks.unavailable(),
+            self.releases.unavailable(),
+            self.namespaces.unavailable(),
+        ];
+        own.into_iter().flatten().next()
     }
 
     /// Waits for everything else.

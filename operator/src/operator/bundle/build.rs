@@ -259,7 +259,8 @@ async fn build(
 ) -> Result<Active, Problem> {
     let verified = trust.verify(pulled, evidence).map_err(|error| untrusted(&error))?;
     let limits = limits(bundle)?;
-    let (engine, wanted) = (context.engine.clone(), Identity::of(bundle));
+    let at_work = context.policies.active(&bundle.name_any());
+    let (engine, wanted) = (context.engine.clone(), Identity::of(bundle, at_work.as_ref()));
     let policy = tokio::task::spawn_blocking(move || compile(&engine, &verified, &wanted, limits))
         .await
         .map_err(|error| {
@@ -272,6 +273,7 @@ async fn build(
     Ok(Active {
         policy,
         shape: bundle.spec.input,
+        limits,
     })
 }
 
@@ -294,12 +296,20 @@ struct Identity {
 }
 
 impl Identity {
-    fn of(bundle: &PolicyBundle) -> Self {
-        let active = bundle.status.as_ref().and_then(|status| status.active.as_ref());
+    fn of(bundle: &PolicyBundle, at_work: Option<&Active>) -> Self {
+        let name = bundle.spec.bundle.clone().unwrap_or_else(|| bundle.name_any());
+        let stored = bundle.status.as_ref().and_then(|status| status.active.as_ref());
+        let stored = || stored.map(|active| (active.digest.clone(), active.revision.clone()));
+        // What is at work is newer than what the status says of it. Revisions of another bundle say nothing.
+        let last_good = match at_work.map(|active| &active.policy) {
+            Some(policy) if policy.name().is_some_and(|other| other != name) => None,
+            Some(policy) => Some((policy.digest().to_string(), policy.revision().map(str::to_owned))),
+            None => stored(),
+        };
         Self {
-            name: bundle.spec.bundle.clone().unwrap_or_else(|| bundle.name_any()),
+            name,
             is_pinned: bundle.spec.reference.digest.is_some(),
-            last_good: active.map(|active| (active.digest.clone(), active.revision.clone())),
+            last_good,
         }
     }
 
