@@ -93,6 +93,72 @@ fn a_track_brings_levels_parameters_and_kinds() {
     assert!(text(&output.stdout).contains("not governed by this track"));
 }
 
+/// A track over Deployments that judges with these bundles.
+fn track_with(bundles: &str) -> (tempfile::TempDir, String) {
+    let spec = format!("match: {{kinds: [{{group: apps, kind: Deployment}}]}}, bundles: [{bundles}]");
+    let head = "apiVersion: interlock.dev/v1alpha1\nkind: GovernanceTrack\nmetadata: {name: t}";
+    file("track.yaml", &format!("{head}\nspec: {{{spec}}}\n"))
+}
+
+#[test]
+fn no_bundle_of_a_track_is_left_out_unsaid() {
+    let (_good_folder, good) = file("good.yaml", GOOD);
+    let (_bad_folder, bad) = file("bad.yaml", BAD);
+    let careful = repository("bundles/testdata/policies/careful.tar.gz")
+        .display()
+        .to_string();
+    let plain = repository("bundles/testdata/policies/plain.tar.gz")
+        .display()
+        .to_string();
+    let (both, own, foreign) = (
+        "{name: baseline}, {name: careful}",
+        "{name: baseline}",
+        "{name: acme}, {name: corp}",
+    );
+    let none: &[&str] = &[];
+    let table: [(&str, &str, &[&str], i32, &str); 9] = [
+        (&good, own, none, 0, ""),
+        (&good, both, none, 3, "needs its bundle: bundle/careful"),
+        (&bad, both, none, 1, "needs its bundle: bundle/careful"),
+        (&good, "{name: acme}", none, 2, "\"acme\", of which none is at hand"),
+        (&good, foreign, none, 2, "\"acme\", \"corp\", of which none is at hand"),
+        (
+            &good,
+            "{name: careful}, {name: acme}",
+            &["--bundle", &careful],
+            3,
+            "needs its bundle: bundle/acme",
+        ),
+        (&good, both, &["--bundle", &plain], 2, "a bundle without a name"),
+        (&good, foreign, &["--bundle", &careful], 2, "and not \"careful\""),
+        (
+            &good,
+            "{name: acme}",
+            &["--bundle", &plain, "--input", "object"],
+            0,
+            "Allow",
+        ),
+    ];
+    for (manifest, bundles, more, code, says) in table {
+        let (_track_folder, track) = track_with(bundles);
+        let mut arguments = vec!["check", "-f", manifest, "--track", &track];
+        arguments.extend(more);
+        let output = interlock(&arguments);
+        let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{bundles} {more:?}: {said}");
+        assert!(
+            said.contains(says),
+            "{bundles} {more:?} should say {says:?}, said: {said}"
+        );
+    }
+    let (_track_folder, track) = track_with(both);
+    let output = interlock(&["check", "-f", &good, "--track", &track, "-o", "json"]);
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let result = &value["results"][0];
+    assert_eq!(result["needsBundle"], serde_json::json!(["bundle/careful"]));
+    assert_eq!(result["verdict"], "Unknown");
+}
+
 #[test]
 fn wrong_input_is_told_by_value_and_rule_on_standard_error() {
     let (_f1, not_yaml) = file("a.yaml", "a: [1");

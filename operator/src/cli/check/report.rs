@@ -18,6 +18,8 @@ pub(super) struct Judged {
     pub(super) judgement: Option<Judgement>,
     /// Gates that only the cluster can decide.
     pub(super) needs_cluster: Vec<String>,
+    /// The track's bundles that are not at hand, as `bundle/NAME`.
+    needs_bundle: Vec<String>,
 }
 
 /// One manifest, as JSON.
@@ -33,11 +35,18 @@ struct Entry<'a> {
     gates: &'a [GateResult],
     passed: &'a [String],
     needs_cluster: &'a [String],
+    needs_bundle: &'a [String],
 }
 
 impl Judged {
     /// A manifest that was judged.
-    pub(super) fn new(file: &str, subject: SubjectFact, mut judgement: Judgement, needs_cluster: Vec<String>) -> Self {
+    pub(super) fn new(
+        file: &str,
+        subject: SubjectFact,
+        mut judgement: Judgement,
+        needs_cluster: Vec<String>,
+        needs_bundle: Vec<String>,
+    ) -> Self {
         // A gate that is partly decided by the file has not passed.
         judgement.passed.retain(|gate| !needs_cluster.contains(gate));
         Self {
@@ -45,6 +54,7 @@ impl Judged {
             subject,
             judgement: Some(judgement),
             needs_cluster,
+            needs_bundle,
         }
     }
 
@@ -55,6 +65,7 @@ impl Judged {
             subject,
             judgement: None,
             needs_cluster: Vec::new(),
+            needs_bundle: Vec::new(),
         }
     }
 
@@ -70,6 +81,7 @@ impl Judged {
             gates: judgement.map(|one| one.gates.as_slice()).unwrap_or_default(),
             passed: judgement.map(|one| one.passed.as_slice()).unwrap_or_default(),
             needs_cluster: &self.needs_cluster,
+            needs_bundle: &self.needs_bundle,
         }
     }
 
@@ -117,6 +129,9 @@ impl Judged {
         }
         if !self.needs_cluster.is_empty() {
             let _ = writeln!(text, "  needs the cluster: {}", self.needs_cluster.join(", "));
+        }
+        if !self.needs_bundle.is_empty() {
+            let _ = writeln!(text, "  needs its bundle: {}", self.needs_bundle.join(", "));
         }
         text
     }
