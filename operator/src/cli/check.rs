@@ -24,14 +24,20 @@ use self::manifests::Manifest;
 use self::report::Judged;
 use super::Ending;
 use super::bundles::{self, Access, Keys};
-use super::output::Format;
+use super::output::{self, Format};
 use crate::assign;
 use crate::dossier::{Dossier, NEEDS_CLUSTER, Related, Source, Unavailable};
 use crate::judge::{self, Bench};
 use crate::subject::GroupKind;
 use crate::verdict::{Opinion, weigh};
 
+// How a bundle is verified and fetched means nothing without --bundle.
 #[derive(clap::Args)]
+#[command(
+    mut_arg("threshold", |argument| argument.requires("bundle")),
+    mut_arg("plain_http", |argument| argument.requires("bundle")),
+    mut_arg("timeout", |argument| argument.requires("bundle"))
+)]
 pub(super) struct Arguments {
     /// Manifests: YAML or JSON files, folders, or - for standard input. Repeatable.
     #[arg(short = 'f', long = "filename", value_name = "FILE", required = true, num_args = 1..)]
@@ -50,7 +56,8 @@ pub(super) struct Arguments {
     keys: Keys,
     #[command(flatten)]
     access: Access,
-    /// Exit with 3 if any enforced gate is left open, also those that need the cluster.
+    /// Exit with 3 if any enforced gate is left open, also those that need the cluster, and if the track governs
+    /// nothing.
     #[arg(long)]
     require_all: bool,
     /// The time that the policies see, RFC 3339; the present by default.
@@ -93,6 +100,9 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Ending> {
         .map(|manifest| judge(manifest, track.as_ref(), &bench, now))
         .collect::<anyhow::Result<Vec<_>>>()?;
     report::print(&judged, arguments.format)?;
+    if governs_none(&judged) {
+        output::error("interlock: the track governs none of the objects in these files: nothing was judged");
+    }
     Ok(ending(&judged, arguments.require_all))
 }
 
@@ -177,6 +187,11 @@ fn set_aside(opinions: &mut [Opinion], levels: &[GateLevel]) -> Vec<String> {
     open
 }
 
+/// Whether nothing at all was judged.
+fn governs_none(judged: &[Judged]) -> bool {
+    judged.iter().all(|one| one.judgement.is_none())
+}
+
 /// The worst of all verdicts.
 fn ending(judged: &[Judged], require_all: bool) -> Ending {
     let verdicts = || judged.iter().filter_map(|one| one.judgement.as_ref());
@@ -191,7 +206,7 @@ fn ending(judged: &[Judged], require_all: bool) -> Ending {
             .iter()
             .any(|gate| matches!(gate.result, GateOutcome::Pending | GateOutcome::Unknown))
     });
-    if is_open || (require_all && (needs_cluster || not_passed)) {
+    if is_open || (require_all && (needs_cluster || not_passed || governs_none(judged))) {
         Ending::Open
     } else {
         Ending::Good

@@ -33,6 +33,8 @@ struct Entry<'a> {
     reason: Option<&'a str>,
     message: Option<&'a str>,
     gates: &'a [GateResult],
+    /// How many entries were left out of `gates`.
+    omitted: u32,
     passed: &'a [String],
     needs_cluster: &'a [String],
     needs_bundle: &'a [String],
@@ -79,6 +81,7 @@ impl Judged {
             reason: judgement.map(|one| one.reason.as_str()),
             message: judgement.map(|one| one.message.as_str()),
             gates: judgement.map(|one| one.gates.as_slice()).unwrap_or_default(),
+            omitted: judgement.map_or(0, |one| one.omitted),
             passed: judgement.map(|one| one.passed.as_slice()).unwrap_or_default(),
             needs_cluster: &self.needs_cluster,
             needs_bundle: &self.needs_bundle,
