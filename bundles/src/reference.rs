@@ -99,7 +99,7 @@ pub enum ReferenceError {
         given: String,
     },
     /// What follows `@` is not a digest.
-    #[error("the part after @ is not usable")]
+    #[error(transparent)]
     Digest(#[from] DigestError),
 }
 

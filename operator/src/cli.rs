@@ -7,6 +7,7 @@ mod bundles;
 mod check;
 mod crds;
 mod eval;
+mod files;
 mod operate;
 mod output;
 mod verify;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use interlock_bundles::registry::RegistryError;
+use interlock_bundles::trust::Untrusted;
 
 /// Judges applications, models, data pipelines and routes on Kubernetes by signed policy bundles.
 #[derive(Parser)]
@@ -82,20 +84,42 @@ pub fn main() -> ExitCode {
 }
 
 /// The error and its causes on one line, on standard error. A registry that does not answer leaves the question open;
+/// what is not trusted is judged bad;
 /// everything else is for the user to mend.
 fn failed(error: &anyhow::Error) -> ExitCode {
     output::error(&format!("interlock: {error:#}"));
+    ExitCode::from(code(error))
+}
+
+fn code(error: &anyhow::Error) -> u8 {
+    if error.chain().any(|cause| cause.is::<Untrusted>()) {
+        return Ending::Bad as u8;
+    }
     let registry = error.chain().find_map(|cause| cause.downcast_ref::<RegistryError>());
-    let is_open = registry.is_some_and(RegistryError::is_transient);
-    ExitCode::from(if is_open { Ending::Open as u8 } else { USAGE })
+    if registry.is_some_and(RegistryError::is_transient) {
+        Ending::Open as u8
+    } else {
+        USAGE
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
+    use interlock_bundles::digest::Digest;
+    use interlock_bundles::trust::Untrusted;
 
     #[test]
     fn arguments_are_consistent() {
         super::Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_not_trusted_is_judged_bad_and_no_wrong_usage() {
+        let unsigned = Untrusted::Unsigned {
+            subject: Digest::of(b"bundle"),
+        };
+        assert_eq!(super::code(&anyhow::Error::new(unsigned).context("bundle x")), 1);
+        assert_eq!(super::code(&anyhow::anyhow!("no such file")), 2);
     }
 }

@@ -73,6 +73,7 @@ fn json_holds_the_same_in_a_stable_shape() {
     assert_eq!(verdicts, ["Allow", "Deny"]);
     assert_eq!(results[0]["needsCluster"], serde_json::json!(["C-05", "C-06"]));
     assert_eq!(results[1]["subject"]["kind"], "Deployment");
+    assert_eq!(results[0]["omitted"], 0);
     assert_eq!(output.status.code(), Some(1));
 }
 
@@ -91,6 +92,223 @@ fn a_track_brings_levels_parameters_and_kinds() {
     );
     let output = interlock(&["check", "-f", &other, "--track", &track]);
     assert!(text(&output.stdout).contains("not governed by this track"));
+}
+
+/// A track over Deployments that judges with these bundles.
+fn track_with(bundles: &str) -> (tempfile::TempDir, String) {
+    let spec = format!("match: {{kinds: [{{group: apps, kind: Deployment}}]}}, bundles: [{bundles}]");
+    let head = "apiVersion: interlock.dev/v1alpha1\nkind: GovernanceTrack\nmetadata: {name: t}";
+    file("track.yaml", &format!("{head}\nspec: {{{spec}}}\n"))
+}
+
+#[test]
+fn no_bundle_of_a_track_is_left_out_unsaid() {
+    let (_good_folder, good) = file("good.yaml", GOOD);
+    let (_bad_folder, bad) = file("bad.yaml", BAD);
+    let careful = repository("bundles/testdata/policies/careful.tar.gz")
+        .display()
+        .to_string();
+    let plain = repository("bundles/testdata/policies/plain.tar.gz")
+        .display()
+        .to_string();
+    let (both, own, foreign) = (
+        "{name: baseline}, {name: careful}",
+        "{name: baseline}",
+        "{name: acme}, {name: corp}",
+    );
+    let none: &[&str] = &[];
+    let table: [(&str, &str, &[&str], i32, &str); 9] = [
+        (&good, own, none, 0, ""),
+        (&good, both, none, 3, "needs its bundle: bundle/careful"),
+        (&bad, both, none, 1, "needs its bundle: bundle/careful"),
+        (&good, "{name: acme}", none, 2, "\"acme\", of which none is at hand"),
+        (&good, foreign, none, 2, "\"acme\", \"corp\", of which none is at hand"),
+        (
+            &good,
+            "{name: careful}, {name: acme}",
+            &["--bundle", &careful],
+            3,
+            "needs its bundle: bundle/acme",
+        ),
+        (&good, both, &["--bundle", &plain], 2, "a bundle without a name"),
+        (&good, foreign, &["--bundle", &careful], 2, "and not \"careful\""),
+        (
+            &good,
+            "{name: acme}",
+            &["--bundle", &plain, "--input", "object"],
+            0,
+            "Allow",
+        ),
+    ];
+    for (manifest, bundles, more, code, says) in table {
+        let (_track_folder, track) = track_with(bundles);
+        let mut arguments = vec!["check", "-f", manifest, "--track", &track];
+        arguments.extend(more);
+        let output = interlock(&arguments);
+        let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{bundles} {more:?}: {said}");
+        assert!(
+            said.contains(says),
+            "{bundles} {more:?} should say {says:?}, said: {said}"
+        );
+    }
+    let (_track_folder, track) = track_with(both);
+    let output = interlock(&["check", "-f", &good, "--track", &track, "-o", "json"]);
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let result = &value["results"][0];
+    assert_eq!(result["needsBundle"], serde_json::json!(["bundle/careful"]));
+    assert_eq!(result["verdict"], "Unknown");
+}
+
+#[test]
+fn a_track_that_governs_none_of_the_files_is_told() {
+    let (_folder, pod) = file(
+        "pod.yaml",
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: []}\n",
+    );
+    let (_track_folder, track) = track_with("{name: baseline}");
+    let table: [(&[&str], i32); 2] = [(&[], 0), (&["--require-all"], 3)];
+    for (more, code) in table {
+        let mut arguments = vec!["check", "-f", &pod, "--track", &track];
+        arguments.extend(more);
+        let output = interlock(&arguments);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{more:?}: {said}");
+        assert!(said.contains("the track governs none of the objects"), "{said}");
+    }
+}
+
+/// Runs a table of wrong input: exit 2, nothing on standard output, and what standard error must say.
+fn refused(table: &[(&[&str], &str)]) {
+    for (arguments, want) in table {
+        let output = interlock(arguments);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert!(said.contains(want), "{arguments:?} should say {want:?}, said: {said}");
+        assert!(output.stdout.is_empty(), "{arguments:?}: {}", text(&output.stdout));
+    }
+}
+
+#[test]
+fn a_track_file_is_taken_as_the_api_server_would_take_it() {
+    let (_folder, good) = file("good.yaml", GOOD);
+    let with = |version: &str, more: &str| {
+        let spec = format!("match: {{kinds: [{{kind: Pod, {more}}}]}}, bundles: [{{name: baseline}}], {more}");
+        let head = format!("apiVersion: {version}\nkind: GovernanceTrack\nmetadata: {{name: t}}");
+        file("track.yaml", &format!("{head}\nspec: {{{spec}}}\n"))
+    };
+    let (_f1, old) = with("interlock.dev/v1", "");
+    let (_f2, unknown) = with("interlock.dev/v1alpha1", "gatez: []");
+    let (_f3, selector) = with("interlock.dev/v1alpha1", "objectSelector: {matchLabel: {a: b}}");
+    refused(&[
+        (
+            &["check", "-f", &good, "--track", &old],
+            "its apiVersion is \"interlock.dev/v1\": write interlock.dev/v1alpha1",
+        ),
+        (
+            &["check", "-f", &good, "--track", &unknown],
+            "there is no field spec.gatez, spec.match.kinds.0.gatez",
+        ),
+        (&["check", "-f", &good, "--track", &selector], "spec.objectSelector"),
+    ]);
+    let (_f4, nested) = file(
+        "track.yaml",
+        "apiVersion: interlock.dev/v1alpha1\nkind: GovernanceTrack\nmetadata: {name: t, creationTimestamp: null, managedFields: [{manager: m, fieldsV1: {\"f:spec\": {}}}]}\nspec: {gates: [], match: {kinds: [{group: apps, kind: Deployment}], objectSelector: {matchLabel: {a: b}}}, bundles: [{name: baseline, parameters: {any: {thing: 1}}}]}\n",
+    );
+    let output = interlock(&["check", "-f", &good, "--track", &nested]);
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("there is no field spec.match.objectSelector.matchLabel: remove"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_is_no_regular_file_or_too_large_is_refused_and_not_waited_for() {
+    let (folder, good) = file("good.yaml", GOOD);
+    let pipe = folder.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs");
+    assert!(made.success());
+    let pipe = pipe.display().to_string();
+    let sparse = |name: &str, size: u64| {
+        let path = folder.path().join(name);
+        let file = std::fs::File::create(&path).expect("a file");
+        file.set_len(size).expect("a sparse file");
+        path.display().to_string()
+    };
+    let (huge, key) = (sparse("huge", (1 << 30) + 1), sparse("key", (64 << 10) + 1));
+    let trust = repository("bundles/testdata/trust");
+    let of_trust = |name: &str| trust.join(name).display().to_string();
+    let (public, signed) = (of_trust("release.pub"), of_trust("blob-by-release.json"));
+    refused(&[
+        (&["check", "-f", &pipe], "is no regular file"),
+        (&["check", "-f", "/dev/zero"], "/dev/zero is no regular file"),
+        (&["check", "-f", &good, "--track", &pipe], "is no regular file"),
+        (
+            &["verify", "blob", "--key", &public, "--bundle", &pipe, &good],
+            "is no regular file",
+        ),
+        (
+            &["verify", "blob", "--key", &public, "--bundle", &signed, &pipe],
+            "is no regular file",
+        ),
+        (
+            &["verify", "blob", "--key", &public, "--bundle", &signed, &huge],
+            "is larger than 1073741824 bytes",
+        ),
+        (
+            &["verify", "blob", "--key", &pipe, "--bundle", &signed, &good],
+            "is no regular file",
+        ),
+        (
+            &["verify", "blob", "--key", &key, "--bundle", &signed, &good],
+            "is larger than 65536 bytes",
+        ),
+    ]);
+}
+
+#[test]
+fn options_that_would_mean_nothing_are_refused() {
+    let (_folder, good) = file("good.yaml", GOOD);
+    let needs_bundle = "--bundle <FILE|REF>";
+    refused(&[
+        (&["check", "-f", &good, "--threshold", "1"], needs_bundle),
+        (&["check", "-f", &good, "--plain-http"], needs_bundle),
+        (&["check", "-f", &good, "--timeout", "30"], needs_bundle),
+        (&["crds", "--kubeconfig", "/no/such"], "--apply"),
+    ]);
+    let baseline = repository("bundles/dist/baseline.tar.gz").display().to_string();
+    let output = interlock(&["check", "-f", &good, "--bundle", &baseline, "--timeout", "30"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_reference_that_is_incomplete_is_told_with_the_cause() {
+    let (_folder, good) = file("good.yaml", GOOD);
+    let baseline = repository("bundles/dist/baseline.tar.gz").display().to_string();
+    refused(&[
+        (
+            &["check", "-f", &good, "--bundle", "ghcr.io/foo/bar"],
+            "\"ghcr.io/foo/bar\" has neither tag nor digest: add :tag or @sha256:",
+        ),
+        (
+            &["bundle", "push", &baseline, "ghcr.io/foo/bar@sha256:aa"],
+            "\"sha256:aa\" is not a digest: write sha256: and 64",
+        ),
+    ]);
+}
+
+#[test]
+fn a_fault_in_yaml_is_told_on_one_line() {
+    for (content, want) in [
+        ("a: [1", "is no YAML or JSON: unclosed bracket '[' at line 1, column 4"),
+        ("a: 1\na: 2\n", "duplicate mapping key"),
+    ] {
+        let (_folder, path) = file("a.yaml", content);
+        let said = text(&interlock(&["check", "-f", &path]).stderr);
+        assert!(said.contains(want), "{said}");
+        assert!(said.lines().count() == 1 && !said.contains("Options"), "{said}");
+    }
 }
 
 #[test]

@@ -6,14 +6,18 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use interlock_bundles::archive::Bundle;
 use interlock_bundles::digest::Digest;
-use interlock_bundles::reference::{Pinned, Reference};
+use interlock_bundles::reference::{Pinned, Reference, Repository};
 use interlock_bundles::registry::{Credentials, Evidence, Registry, RegistrySettings};
 use interlock_bundles::trust::{BuiltIn, LocalFile, PublicKey, Signer, TrustPolicy};
 
+use super::files;
 use crate::docker_config::DockerConfig;
 
 /// The bundle that is part of this program.
 static BASELINE: &[u8] = include_bytes!("../../../bundles/dist/baseline.tar.gz");
+
+/// Largest key file that is read.
+const LARGEST_KEY: u64 = 64 * 1024;
 
 /// Who must have signed what comes from a registry.
 #[derive(clap::Args, Clone, Debug)]
@@ -61,7 +65,7 @@ impl Keys {
 }
 
 fn signer(file: &Path) -> anyhow::Result<Signer> {
-    let pem = std::fs::read_to_string(file).with_context(|| format!("cannot read key {}", file.display()))?;
+    let pem = files::read_text(file, LARGEST_KEY).context("no key to check with")?;
     let key = PublicKey::from_pem(&pem).with_context(|| format!("key {} cannot be used", file.display()))?;
     Ok(Signer {
         name: file.display().to_string(),
@@ -80,10 +84,10 @@ impl Access {
                 Vec::new()
             },
             timeout: Duration::from_secs(self.timeout),
-            allowed: vec![host.clone()],
+            allowed: vec![host],
             ..RegistrySettings::default()
         };
-        Ok((Registry::new(settings)?, credentials(&host)?))
+        Ok((Registry::new(settings)?, credentials(&reference.repository)?))
     }
 
     /// What a reference points to, with the signatures of it.
@@ -115,7 +119,7 @@ pub(super) struct Found {
 }
 
 /// What `docker login` left behind; nothing if there is no such file.
-fn credentials(host: &str) -> anyhow::Result<Credentials> {
+fn credentials(repository: &Repository) -> anyhow::Result<Credentials> {
     let folder = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from);
     let folder = folder.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".docker")));
     let Some(file) = folder.map(|folder| folder.join("config.json")) else {
@@ -129,7 +133,9 @@ fn credentials(host: &str) -> anyhow::Result<Credentials> {
     let config: DockerConfig =
         serde_json::from_slice(&bytes).with_context(|| format!("{} is no Docker configuration", file.display()))?;
     // A registry without an entry may well be public.
-    Ok(config.credentials(host).unwrap_or(Credentials::Anonymous))
+    Ok(config
+        .credentials(&repository.to_string())
+        .unwrap_or(Credentials::Anonymous))
 }
 
 /// The built-in bundles.
@@ -167,7 +173,10 @@ pub(super) async fn open(name: &str, keys: &Keys, access: &Access) -> anyhow::Re
 
 /// A file that does not exist should be told as that.
 fn looks_like_reference(name: &str) -> bool {
-    name.starts_with("oci://") || name.contains("@sha256:") || (name.contains('/') && name.contains(':'))
+    name.starts_with("oci://")
+        || name.contains("@sha256:")
+        || (name.contains('/') && name.contains(':'))
+        || name.parse::<Repository>().is_ok()
 }
 
 /// `sha256:0123456789ab`.

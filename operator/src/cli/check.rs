@@ -4,32 +4,40 @@
 //! a file can decide are judged, the others are listed as needing the cluster. A dossier document that was gathered
 //! elsewhere is judged as it is.
 
+mod bench;
 mod manifests;
 mod report;
 
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
-use interlock_bundles::engine::{Engine, Limits};
+use interlock_bundles::outcome::Outcome;
 use interlock_crds::bundle::InputShape;
 use interlock_crds::release::GateOutcome;
 use interlock_crds::track::GateLevel;
 use interlock_crds::{GovernanceTrack, Level, Verdict};
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
+use self::bench::Given;
 use self::manifests::Manifest;
 use self::report::Judged;
 use super::Ending;
 use super::bundles::{self, Access, Keys};
-use super::output::Format;
+use super::output::{self, Format};
 use crate::assign;
 use crate::dossier::{Dossier, NEEDS_CLUSTER, Related, Source, Unavailable};
-use crate::judge::{self, Active, Bench};
+use crate::judge::{self, Bench};
 use crate::subject::GroupKind;
 use crate::verdict::{Opinion, weigh};
 
+// How a bundle is verified and fetched means nothing without --bundle.
 #[derive(clap::Args)]
+#[command(
+    mut_arg("threshold", |argument| argument.requires("bundle")),
+    mut_arg("plain_http", |argument| argument.requires("bundle")),
+    mut_arg("timeout", |argument| argument.requires("bundle"))
+)]
 pub(super) struct Arguments {
     /// Manifests: YAML or JSON files, folders, or - for standard input. Repeatable.
     #[arg(short = 'f', long = "filename", value_name = "FILE", required = true, num_args = 1..)]
@@ -48,7 +56,8 @@ pub(super) struct Arguments {
     keys: Keys,
     #[command(flatten)]
     access: Access,
-    /// Exit with 3 if any enforced gate is left open, also those that need the cluster.
+    /// Exit with 3 if any enforced gate is left open, also those that need the cluster, and if the track governs
+    /// nothing.
     #[arg(long)]
     require_all: bool,
     /// The time that the policies see, RFC 3339; the present by default.
@@ -84,58 +93,31 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Ending> {
         bail!("the files hold no object: give at least one manifest");
     }
     let now = arguments.now.unwrap_or_else(Timestamp::now);
-    let (name, active) = bundle(&arguments).await?;
-    let parameters = parameters(track.as_ref(), &name)?;
-    let bench = [Bench {
-        bundle: name,
-        active: Ok(active),
-        parameters,
-    }];
+    let given = given(&arguments).await?;
+    let bench = bench::assemble(track.as_ref(), given)?;
     let judged = manifests
         .iter()
         .map(|manifest| judge(manifest, track.as_ref(), &bench, now))
         .collect::<anyhow::Result<Vec<_>>>()?;
     report::print(&judged, arguments.format)?;
+    if governs_none(&judged) {
+        output::error("interlock: the track governs none of the objects in these files: nothing was judged");
+    }
     Ok(ending(&judged, arguments.require_all))
 }
 
-/// The bundle to judge with, and its name.
-async fn bundle(arguments: &Arguments) -> anyhow::Result<(String, Active)> {
-    let opened = match &arguments.bundle {
-        Some(name) => bundles::open(name, &arguments.keys, &arguments.access).await?,
-        None if arguments.keys.given() => bail!("--key says who signed --bundle REF: the built-in bundle needs no key"),
-        None => bundles::built_in()?.swap_remove(0),
+/// The bundle of --bundle.
+async fn given(arguments: &Arguments) -> anyhow::Result<Option<Given>> {
+    let Some(name) = &arguments.bundle else {
+        if arguments.keys.given() {
+            bail!("--key says who signed --bundle REF: the built-in bundle needs no key");
+        }
+        return Ok(None);
     };
-    let name = opened.name().unwrap_or("bundle").to_owned();
-    let policy = Engine::new()?
-        .compile(&opened, Limits::default())
-        .with_context(|| format!("bundle {name} cannot run"))?;
-    Ok((
-        name,
-        Active {
-            policy,
-            shape: arguments.input.into(),
-            limits: Limits::default(),
-        },
-    ))
-}
-
-/// The track's parameters for the bundle; a track with a single bundle means that one whatever it is called.
-fn parameters(track: Option<&GovernanceTrack>, bundle: &str) -> anyhow::Result<Map<String, Value>> {
-    let Some(track) = track else { return Ok(Map::new()) };
-    let used = &track.spec.bundles;
-    let found = used
-        .iter()
-        .find(|one| one.name == bundle)
-        .or(if used.len() == 1 { used.first() } else { None });
-    let Some(found) = found else {
-        let names: Vec<_> = used.iter().map(|one| one.name.as_str()).collect();
-        bail!(
-            "the track uses the bundles {} and not {bundle:?}: give one of them with --bundle",
-            names.join(", ")
-        );
-    };
-    Ok(found.parameters.clone().unwrap_or_default())
+    Ok(Some(Given {
+        bundle: bundles::open(name, &arguments.keys, &arguments.access).await?,
+        shape: arguments.input.into(),
+    }))
 }
 
 fn judge(
@@ -155,7 +137,13 @@ fn judge(
     let mut opinions = judge::opinions(bench, &dossier, &name, now);
     let open = set_aside(&mut opinions, levels);
     let judgement = weigh(levels, &opinions, now);
-    Ok(Judged::new(&manifest.file, subject, judgement, open))
+    Ok(Judged::new(
+        &manifest.file,
+        subject,
+        judgement,
+        open,
+        bench::missing(bench),
+    ))
 }
 
 /// A dossier document as it is; anything else becomes one.
@@ -185,7 +173,7 @@ fn set_aside(opinions: &mut [Opinion], levels: &[GateLevel]) -> Vec<String> {
     let mut open = Vec::new();
     for findings in opinions.iter_mut().filter_map(|opinion| opinion.findings.as_mut().ok()) {
         findings.retain(|finding| {
-            let needs_cluster = finding.reason.as_deref() == Some(NEEDS_CLUSTER);
+            let needs_cluster = finding.outcome == Outcome::Unknown && finding.reason.as_deref() == Some(NEEDS_CLUSTER);
             let is_off = levels
                 .iter()
                 .any(|level| level.id == finding.gate && level.level == Level::Off);
@@ -197,6 +185,11 @@ fn set_aside(opinions: &mut [Opinion], levels: &[GateLevel]) -> Vec<String> {
     }
     open.sort();
     open
+}
+
+/// Whether nothing at all was judged.
+fn governs_none(judged: &[Judged]) -> bool {
+    judged.iter().all(|one| one.judgement.is_none())
 }
 
 /// The worst of all verdicts.
@@ -213,9 +206,45 @@ fn ending(judged: &[Judged], require_all: bool) -> Ending {
             .iter()
             .any(|gate| matches!(gate.result, GateOutcome::Pending | GateOutcome::Unknown))
     });
-    if is_open || (require_all && (needs_cluster || not_passed)) {
+    if is_open || (require_all && (needs_cluster || not_passed || governs_none(judged))) {
         Ending::Open
     } else {
         Ending::Good
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use interlock_bundles::outcome::Finding;
+
+    use super::*;
+
+    #[test]
+    fn only_what_is_unknown_for_want_of_a_cluster_is_set_aside() {
+        let finding = |gate: &str, outcome, reason: Option<&str>| Finding {
+            gate: gate.to_owned(),
+            term: String::new(),
+            outcome,
+            message: String::new(),
+            reason: reason.map(str::to_owned),
+            evidence: Vec::new(),
+        };
+        let findings = vec![
+            finding("A", Outcome::Deny, Some(NEEDS_CLUSTER)),
+            finding("B", Outcome::Unknown, Some(NEEDS_CLUSTER)),
+            finding("C", Outcome::Unknown, Some("NoDecision")),
+            finding("D", Outcome::Pass, Some(NEEDS_CLUSTER)),
+        ];
+        let mut opinions = [Opinion {
+            bundle: "b".to_owned(),
+            findings: Ok(findings),
+            catalogue: None,
+        }];
+        assert_eq!(set_aside(&mut opinions, &[]), ["B"]);
+        let left = opinions.iter().flat_map(|opinion| opinion.findings.iter().flatten());
+        assert_eq!(
+            left.map(|finding| finding.gate.as_str()).collect::<Vec<_>>(),
+            ["A", "C", "D"]
+        );
     }
 }

@@ -16,7 +16,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     apply: bool,
     /// The cluster to apply them to; the current context by default.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "apply")]
     kubeconfig: Option<PathBuf>,
 }
 

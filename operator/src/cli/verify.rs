@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::Subcommand;
 use interlock_bundles::digest::Digest;
 use interlock_bundles::reference::Reference;
@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::Ending;
 use super::bundles::{Access, Keys, short};
+use super::files;
 use super::output::{self, Format};
 
 #[derive(Subcommand)]
@@ -66,20 +67,12 @@ pub(super) async fn bundle(arguments: &BundleArguments) -> anyhow::Result<Ending
 
 /// Largest Sigstore bundle that is read.
 const LARGEST: u64 = 32 * 1024 * 1024;
+/// Largest signed file that is read: it is held in memory.
+const LARGEST_BLOB: u64 = 1024 * 1024 * 1024;
 
 fn blob(arguments: &BlobArguments) -> anyhow::Result<Ending> {
     let trust = arguments.keys.policy()?;
-    let size = std::fs::metadata(&arguments.bundle)
-        .with_context(|| format!("cannot read {}", arguments.bundle.display()))?
-        .len();
-    if size > LARGEST {
-        bail!(
-            "{} has {size} bytes: a Sigstore bundle has at most {LARGEST}",
-            arguments.bundle.display()
-        );
-    }
-    let bytes =
-        std::fs::read(&arguments.bundle).with_context(|| format!("cannot read {}", arguments.bundle.display()))?;
+    let bytes = files::read(&arguments.bundle, LARGEST)?;
     let evidence = Evidence {
         media_type: String::new(),
         digest: Digest::of(&bytes),
@@ -90,8 +83,8 @@ fn blob(arguments: &BlobArguments) -> anyhow::Result<Ending> {
         Ok(digest) => (digest.to_string(), Blob::Digest(digest)),
         Err(error) if arguments.blob.starts_with("sha256:") => return Err(error.into()),
         Err(_) => {
-            let file = Path::new(&arguments.blob);
-            content = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+            content = files::read(Path::new(&arguments.blob), LARGEST_BLOB)
+                .context("a larger file can be named by its digest if it was attested")?;
             (arguments.blob.clone(), Blob::Content(&content))
         }
     };

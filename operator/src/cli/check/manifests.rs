@@ -3,9 +3,12 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
-use interlock_crds::GovernanceTrack;
+use anyhow::{Context as _, anyhow, bail};
+use interlock_crds::{API_VERSION, GovernanceTrack};
 use serde_json::Value;
+use serde_saphyr::UserMessageFormatter;
+
+use crate::cli::files;
 
 /// One object and where it came from.
 pub(super) struct Manifest {
@@ -56,22 +59,29 @@ fn folder(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 fn text(path: &Path) -> anyhow::Result<String> {
+    if path != Path::new("-") {
+        return files::read_text(path, LARGEST);
+    }
     let mut text = String::new();
-    let read = if path == Path::new("-") {
-        std::io::stdin().take(LARGEST + 1).read_to_string(&mut text)
-    } else {
-        std::fs::File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_string(&mut text))
-    };
-    let size = read.with_context(|| format!("cannot read {}", path.display()))?;
+    let size = std::io::stdin()
+        .take(LARGEST + 1)
+        .read_to_string(&mut text)
+        .context("cannot read standard input")?;
     if size as u64 > LARGEST {
-        bail!("{} is larger than {LARGEST} bytes", path.display());
+        bail!("standard input is larger than {LARGEST} bytes");
     }
     Ok(text)
 }
 
+/// What is wrong with a YAML text, on one line and without what the parser advises programmers.
+fn fault(error: &serde_saphyr::Error) -> String {
+    let text = error.without_snippet().render_with_formatter(&UserMessageFormatter);
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
 fn parse(file: &str, text: &str, manifests: &mut Vec<Manifest>) -> anyhow::Result<()> {
     let documents: Vec<Value> =
-        serde_saphyr::from_multiple(text).with_context(|| format!("{file} is no YAML or JSON"))?;
+        serde_saphyr::from_multiple(text).map_err(|error| anyhow!("{file} is no YAML or JSON: {}", fault(&error)))?;
     let mut number = 0;
     for document in documents {
         let is_list = document
@@ -114,14 +124,7 @@ pub(super) fn track(path: &Path) -> anyhow::Result<GovernanceTrack> {
     let (first, second) = (tracks.next(), tracks.next());
     match (first, second) {
         (Some(only), None) => {
-            if let Some(level) = unquoted_level(&only.object) {
-                bail!(
-                    "{}: a gate's level is {level}, as YAML reads Off without quotes: write \"Off\"",
-                    path.display()
-                );
-            }
-            serde_json::from_value(only.object)
-                .with_context(|| format!("{} holds no valid GovernanceTrack", path.display()))
+            valid_track(only.object).with_context(|| format!("{} holds no valid GovernanceTrack", path.display()))
         }
         (None, _) => bail!("{} holds no GovernanceTrack", path.display()),
         (Some(_), Some(_)) => bail!(
@@ -129,6 +132,29 @@ pub(super) fn track(path: &Path) -> anyhow::Result<GovernanceTrack> {
             path.display()
         ),
     }
+}
+
+/// A track as the API server would take it: of this version, and without fields that would mean nothing.
+fn valid_track(document: Value) -> anyhow::Result<GovernanceTrack> {
+    let version = document.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
+    if version != API_VERSION {
+        bail!("its apiVersion is {version:?}: write {API_VERSION}");
+    }
+    if let Some(level) = unquoted_level(&document) {
+        bail!("a gate's level is {level}, as YAML reads Off without quotes: write \"Off\"");
+    }
+    let mut unknown = Vec::new();
+    // An optional part is a step of its own in the path, written `?`.
+    let track = serde_ignored::deserialize(document, |path| unknown.push(path.to_string().replace(".?", "")))?;
+    // What kind it is has been looked at; the type has no place for it.
+    unknown.retain(|field| !matches!(field.as_str(), "apiVersion" | "kind"));
+    if !unknown.is_empty() {
+        bail!(
+            "there is no field {}: remove it or correct its name",
+            unknown.join(", ")
+        );
+    }
+    Ok(track)
 }
 
 /// The level that YAML made a boolean of, as it does for kubectl too.

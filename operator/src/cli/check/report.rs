@@ -18,6 +18,8 @@ pub(super) struct Judged {
     pub(super) judgement: Option<Judgement>,
     /// Gates that only the cluster can decide.
     pub(super) needs_cluster: Vec<String>,
+    /// The track's bundles that are not at hand, as `bundle/NAME`.
+    needs_bundle: Vec<String>,
 }
 
 /// One manifest, as JSON.
@@ -31,13 +33,22 @@ struct Entry<'a> {
     reason: Option<&'a str>,
     message: Option<&'a str>,
     gates: &'a [GateResult],
+    /// How many entries were left out of `gates`.
+    omitted: u32,
     passed: &'a [String],
     needs_cluster: &'a [String],
+    needs_bundle: &'a [String],
 }
 
 impl Judged {
     /// A manifest that was judged.
-    pub(super) fn new(file: &str, subject: SubjectFact, mut judgement: Judgement, needs_cluster: Vec<String>) -> Self {
+    pub(super) fn new(
+        file: &str,
+        subject: SubjectFact,
+        mut judgement: Judgement,
+        needs_cluster: Vec<String>,
+        needs_bundle: Vec<String>,
+    ) -> Self {
         // A gate that is partly decided by the file has not passed.
         judgement.passed.retain(|gate| !needs_cluster.contains(gate));
         Self {
@@ -45,6 +56,7 @@ impl Judged {
             subject,
             judgement: Some(judgement),
             needs_cluster,
+            needs_bundle,
         }
     }
 
@@ -55,6 +67,7 @@ impl Judged {
             subject,
             judgement: None,
             needs_cluster: Vec::new(),
+            needs_bundle: Vec::new(),
         }
     }
 
@@ -68,8 +81,10 @@ impl Judged {
             reason: judgement.map(|one| one.reason.as_str()),
             message: judgement.map(|one| one.message.as_str()),
             gates: judgement.map(|one| one.gates.as_slice()).unwrap_or_default(),
+            omitted: judgement.map_or(0, |one| one.omitted),
             passed: judgement.map(|one| one.passed.as_slice()).unwrap_or_default(),
             needs_cluster: &self.needs_cluster,
+            needs_bundle: &self.needs_bundle,
         }
     }
 
@@ -117,6 +132,9 @@ impl Judged {
         }
         if !self.needs_cluster.is_empty() {
             let _ = writeln!(text, "  needs the cluster: {}", self.needs_cluster.join(", "));
+        }
+        if !self.needs_bundle.is_empty() {
+            let _ = writeln!(text, "  needs its bundle: {}", self.needs_bundle.join(", "));
         }
         text
     }
