@@ -92,7 +92,7 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 }
 
 fn code(error: &anyhow::Error) -> u8 {
-    if error.chain().any(|cause| cause.is::<Untrusted>()) {
+    if error.chain().any(<dyn std::error::Error>::is::<Untrusted>) {
         return Ending::Bad as u8;
     }
     let registry = error.chain().find_map(|cause| cause.downcast_ref::<RegistryError>());
