@@ -37,7 +37,7 @@ fn credentials(secret: &Secret, repository: &Repository) -> Result<Credentials, 
     let file = file.ok_or("has no key .dockerconfigjson")?;
     let config: DockerConfig = serde_json::from_slice(&file.0).map_err(|_| "does not hold a Docker configuration")?;
     config
-        .credentials(repository.registry())
+        .credentials(&repository.to_string())
         .map_err(|error| error.to_string())
 }
 
