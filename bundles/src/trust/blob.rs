@@ -3,7 +3,6 @@
 
 use super::envelope::SigstoreBundle;
 use super::policy::{Examination, Steps, TrustPolicy, names};
-use super::statement::Statement;
 use super::verification::{Check, CheckOutcome, Refusal, RefusalReason as Why, Verification, VerificationOutcome};
 use crate::digest::Digest;
 use crate::registry::Evidence;
@@ -16,6 +15,15 @@ pub enum Blob<'a> {
     Content(&'a [u8]),
     /// Its digest: enough for an envelope, not for a signature over the bytes themselves.
     Digest(Digest),
+}
+
+impl Blob<'_> {
+    fn digest(&self) -> Digest {
+        match self {
+            Self::Content(bytes) => Digest::of(bytes),
+            Self::Digest(digest) => *digest,
+        }
+    }
 }
 
 /// The signature is over the bytes themselves, and only their digest was given.
@@ -45,11 +53,7 @@ impl TrustPolicy {
             Ok(vouching) => examination.vouching.extend(vouching),
             Err(refusal) => examination.refusals.push(refusal),
         }
-        let subject = match blob {
-            Blob::Content(bytes) => Digest::of(bytes),
-            Blob::Digest(digest) => *digest,
-        };
-        let verdict = self.judge(&examination, subject);
+        let verdict = self.judge(&examination, blob.digest());
         let (outcome, shown, detail) = match verdict {
             Ok(signers) => (
                 VerificationOutcome::Verified,
@@ -94,35 +98,10 @@ impl Steps<'_> {
         })?;
         let vouching = match (message, blob) {
             (Some(signature), Blob::Content(content)) => self.made_by(hint, &signature, content, signers)?,
-            _ => self.envelope(&bundle, hint, blob, signers)?,
+            _ => self.stated(&bundle, hint, &blob.digest(), signers)?.0,
         };
         self.pass_over("transparency-log", bundle.log_entries(), "log entries");
         self.pass_over("timestamp", bundle.timestamps(), "timestamps");
-        Ok(vouching)
-    }
-
-    fn envelope(
-        &mut self,
-        bundle: &SigstoreBundle,
-        hint: &str,
-        blob: &Blob<'_>,
-        signers: &[Signer],
-    ) -> Result<Vec<Signer>, Refusal> {
-        let signed = self.step("envelope", Why::MalformedSignature, bundle.signed(), |_| {
-            "DSSE with one signature over an in-toto statement".to_owned()
-        })?;
-        let vouching = self.made_by(hint, &signed.signature, &signed.message(), signers)?;
-        let statement = Statement::read(&signed.payload);
-        let statement = self.step("statement", Why::MalformedSignature, statement, |_| {
-            "in-toto statement".to_owned()
-        })?;
-        let subject = match blob {
-            Blob::Content(content) => Digest::of(content),
-            Blob::Digest(digest) => *digest,
-        };
-        self.step("subject", Why::SubjectMismatch, statement.is_about(&subject), |()| {
-            format!("about {subject}")
-        })?;
         Ok(vouching)
     }
 }

@@ -184,21 +184,7 @@ impl Steps<'_> {
         let hint = self.step("key-material", Why::UntrustedKey, bundle.key_hint(), |_| {
             "signed with a key".to_owned()
         })?;
-        let signed = self.step("envelope", Why::MalformedSignature, bundle.signed(), |_| {
-            "DSSE with one signature over an in-toto statement".to_owned()
-        })?;
-
-        let vouching = self.made_by(hint, &signed.signature, &signed.message(), signers)?;
-
-        let statement = self.step(
-            "statement",
-            Why::MalformedSignature,
-            Statement::read(&signed.payload),
-            |_| "in-toto statement".to_owned(),
-        )?;
-        self.step("subject", Why::SubjectMismatch, statement.is_about(subject), |()| {
-            format!("about {subject}")
-        })?;
+        let (vouching, statement) = self.stated(&bundle, hint, subject, signers)?;
         self.step(
             "predicate-type",
             Why::WrongPredicateType,
@@ -209,6 +195,31 @@ impl Steps<'_> {
         self.pass_over("transparency-log", bundle.log_entries(), "log entries");
         self.pass_over("timestamp", bundle.timestamps(), "timestamps");
         Ok(vouching)
+    }
+
+    /// Who signed the envelope, and the statement in it, which is about `subject`.
+    pub(super) fn stated(
+        &mut self,
+        bundle: &SigstoreBundle,
+        hint: &str,
+        subject: &Digest,
+        signers: &[Signer],
+    ) -> Result<(Vec<Signer>, Statement), Refusal> {
+        use RefusalReason as Why;
+        let signed = self.step("envelope", Why::MalformedSignature, bundle.signed(), |_| {
+            "DSSE with one signature over an in-toto statement".to_owned()
+        })?;
+        let vouching = self.made_by(hint, &signed.signature, &signed.message(), signers)?;
+        let statement = self.step(
+            "statement",
+            Why::MalformedSignature,
+            Statement::read(&signed.payload),
+            |_| "in-toto statement".to_owned(),
+        )?;
+        self.step("subject", Why::SubjectMismatch, statement.is_about(subject), |()| {
+            format!("about {subject}")
+        })?;
+        Ok((vouching, statement))
     }
 
     /// Finds the signers whose key made the signature over `message`.
