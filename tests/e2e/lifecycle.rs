@@ -3,24 +3,20 @@
 use anyhow::{Result, ensure};
 use interlock_crds::PolicyBundle;
 use interlock_tests::cosign::KeyPair;
-use interlock_tests::platform::{baseline, condition_of, release_conditions};
+use interlock_tests::platform::{condition_of, release_conditions};
 use interlock_tests::{Platform, opa};
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::json;
 
 use crate::main_job::{bad, good, track};
+use crate::scene::judging;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bundles_go_come_back_and_speak_other_shapes() -> Result<()> {
-    let platform = Platform::start().await?;
+    let platform = judging().await?;
     let namespace = platform.namespace("lifecycle").await?;
-    platform.publish("policies/baseline", "stable", &baseline()?).await?;
     let host = platform.registry.host().to_owned();
-    platform
-        .bundle("baseline", &host, "policies/baseline", "stable", "baseline")
-        .await?;
-    platform.bundle_says("baseline", "Judging").await?;
     platform
         .apply(&namespace, &track("lifecycle", &namespace, "baseline"))
         .await?;

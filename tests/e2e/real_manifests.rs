@@ -11,9 +11,11 @@ use interlock_tests::Platform;
 use interlock_tests::env::install;
 use interlock_tests::eventually;
 use interlock_tests::examples::{Example, Project};
-use interlock_tests::platform::{baseline, release_conditions};
+use interlock_tests::platform::release_conditions;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams};
 use kube::{Api, Client};
+
+use crate::scene::bring_baseline;
 
 /// Group, kind, plural and the release that has its CRD and examples.
 const KINDS: [(&str, &str, &str, Project); 5] = [
@@ -73,17 +75,7 @@ async fn manifests_that_nobody_here_wrote_get_releases_and_verdicts() -> Result<
         let crd = serde_json::from_value(project.crd(&format!("{plural}.{group}"))?)?;
         install(&platform.client, vec![crd]).await?;
     }
-    platform.publish("policies/baseline", "stable", &baseline()?).await?;
-    platform
-        .bundle(
-            "baseline",
-            platform.registry.host(),
-            "policies/baseline",
-            "stable",
-            "baseline",
-        )
-        .await?;
-    platform.bundle_says("baseline", "Judging").await?;
+    bring_baseline(&platform).await?;
     platform.apply("default", &track()).await?;
 
     let mut folders = Folders {

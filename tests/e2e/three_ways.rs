@@ -7,7 +7,7 @@ use interlock_tests::env::install;
 use interlock_tests::examples::Project;
 use interlock_tests::gather::dossier;
 use interlock_tests::operator::interlock;
-use interlock_tests::platform::{SOON, baseline};
+use interlock_tests::platform::SOON;
 use interlock_tests::said::Said;
 use interlock_tests::scratch::{scratch, write};
 use interlock_tests::tools::repository_root;
@@ -18,6 +18,7 @@ use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 
 use crate::main_job::{bad, good};
+use crate::scene::bring_baseline;
 
 const WORKLOADS: &str = include_str!("testdata/three_ways.yaml");
 
@@ -52,17 +53,7 @@ async fn operator_command_line_and_opa_say_the_same_of_live_workloads() -> Resul
     for yaml in [&good("good"), &bad("bad"), &WORKLOADS.replace("NAMESPACE", &namespace)] {
         platform.apply(&namespace, yaml).await?;
     }
-    platform.publish("policies/baseline", "stable", &baseline()?).await?;
-    platform
-        .bundle(
-            "baseline",
-            platform.registry.host(),
-            "policies/baseline",
-            "stable",
-            "baseline",
-        )
-        .await?;
-    platform.bundle_says("baseline", "Judging").await?;
+    bring_baseline(&platform).await?;
     let kinds: Vec<Value> = KINDS
         .iter()
         .map(|(group, kind)| json!({"group": group, "kind": kind}))
