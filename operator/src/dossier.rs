@@ -10,10 +10,13 @@
 //! answered completely; one that could not be asked is [`Source::Unavailable`], which no gate may read as absence.
 
 pub mod canonical;
+mod drift;
 mod images;
 mod kserve;
+mod models;
 mod pods;
 pub mod related;
+mod signature;
 
 use std::collections::BTreeMap;
 
@@ -23,9 +26,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use drift::{DriftMonitor, Holds, Link};
 pub use images::Image;
+pub use models::{Location, Model};
 pub use pods::Pod;
 pub use related::{NetworkPolicyFact, PermissionFact, Related, ServiceAccountFact};
+pub use signature::Signature;
 
 /// Value of `schema` in every dossier.
 pub const SCHEMA: &str = "interlock.dev/dossier/v1alpha1";
@@ -110,6 +116,12 @@ pub struct Dossier {
     pub pods: Vec<Pod>,
     /// Every image that those pods would run.
     pub images: Vec<Image>,
+    /// Every model that the object names; absent if it names none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<Model>,
+    /// The monitor that should see the workload drift; absent if the track asks for none.
+    #[serde(default, skip_serializing_if = "DriftMonitor::is_not_required")]
+    pub drift_monitor: DriftMonitor,
     /// Objects that concern the workload.
     pub related: Related,
 }
@@ -147,6 +159,8 @@ impl Dossier {
             namespace,
             pods,
             images,
+            models: Vec::new(),
+            drift_monitor: DriftMonitor::NotRequired,
             related,
         })
     }

@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::kserve;
 use super::pods::Found;
+use super::{Signature, kserve};
 
 /// One image reference.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -23,6 +23,9 @@ pub struct Image {
     /// What chooses the image when the object does not, for example `ServingRuntime`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chosen_by: Option<String>,
+    /// What is known of its signatures; absent if the track names nobody who would have to sign it.
+    #[serde(default, skip_serializing_if = "Signature::is_not_required")]
+    pub signature: Signature,
 }
 
 /// Lists of containers in a PodSpec.
@@ -108,6 +111,7 @@ fn image(path: String, container: &str, reference: Option<&str>, chosen_by: Opti
         reference: reference.map(str::to_owned),
         digest: digest.map(|digest| digest.to_string()),
         chosen_by: chosen_by.filter(|_| reference.is_none()).map(str::to_owned),
+        signature: Signature::NotRequired,
     }
 }
 
