@@ -12,9 +12,11 @@
 mod api;
 mod archives;
 mod bundles;
+mod chart;
 mod command_line;
 mod governance;
 mod identity;
+mod installation;
 mod kinds;
 mod lifecycle;
 mod main_job;
