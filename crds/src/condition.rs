@@ -24,9 +24,23 @@ pub enum Type {
     TrackAssigned,
     /// Release: the gates that judge the specification let it through.
     Admissible,
+    /// Release: the gates that can be decided only while the workload runs let it be.
+    Operational,
 }
 
 impl Type {
+    /// Every type, in the order of their declaration.
+    pub const ALL: [Self; 8] = [
+        Self::Ready,
+        Self::Reconciling,
+        Self::Stalled,
+        Self::Verified,
+        Self::Compiled,
+        Self::TrackAssigned,
+        Self::Admissible,
+        Self::Operational,
+    ];
+
     /// The text in `type`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -37,6 +51,7 @@ impl Type {
             Self::Compiled => "Compiled",
             Self::TrackAssigned => "TrackAssigned",
             Self::Admissible => "Admissible",
+            Self::Operational => "Operational",
         }
     }
 }
