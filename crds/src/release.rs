@@ -183,10 +183,6 @@ pub enum GatePhase {
 
 impl GatePhase {
     /// Whether it is the phase that need not be said.
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "serde's skip_serializing_if hands out a reference"
-    )]
     pub fn is_admission(&self) -> bool {
         *self == Self::Admission
     }

@@ -150,7 +150,7 @@ mod tests {
             ("models/iris".into(), Unsupported),
             ("git://example.com/models.git".into(), Unsupported),
             ("model-registry://iris/v1".into(), Unsupported),
-            ("".into(), Unsupported),
+            (String::new(), Unsupported),
         ];
         for (uri, want) in table {
             assert_eq!(of_uri(&uri).location, want, "{uri}");

@@ -16,12 +16,14 @@ const VARIABLE: &str = "STORAGE_URI";
 pub(super) fn find(object: &Value, pods: &[Found], models: &mut Vec<Model>) {
     if is_inference_service(object) {
         storage_specs(object, models);
-        pods.iter().for_each(|found| variables(found, models));
-    }
-    if is_serving(object, "LLMInferenceService") {
-        if let Some(base) = object.pointer("/spec/model") {
-            language_model(base, "spec.model", DEPTH, models);
+        for found in pods {
+            variables(found, models);
         }
+    }
+    if is_serving(object, "LLMInferenceService")
+        && let Some(base) = object.pointer("/spec/model")
+    {
+        language_model(base, "spec.model", DEPTH, models);
     }
 }
 
