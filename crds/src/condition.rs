@@ -24,6 +24,10 @@ pub enum Type {
     TrackAssigned,
     /// Release: the gates that judge the specification let it through.
     Admissible,
+    /// Release: every image is signed as the track demands.
+    ArtifactsVerified,
+    /// Release: every model that is an OCI artifact is signed as the track demands.
+    ModelVerified,
 }
 
 impl Type {
@@ -37,6 +41,8 @@ impl Type {
             Self::Compiled => "Compiled",
             Self::TrackAssigned => "TrackAssigned",
             Self::Admissible => "Admissible",
+            Self::ArtifactsVerified => "ArtifactsVerified",
+            Self::ModelVerified => "ModelVerified",
         }
     }
 }
