@@ -113,7 +113,8 @@ pub struct ReleaseStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recheck_at: Option<Time>,
     /// `Ready`, `TrackAssigned`, `Admissible`; `Reconciling` or `Stalled` while not ready; `ArtifactsVerified` and
-    /// `ModelVerified` where the track demands signatures.
+    /// `ModelVerified` where the track demands signatures; `Operational` where a gate can be decided only while the
+    /// workload runs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -206,6 +207,10 @@ pub struct GateResult {
     pub result: GateOutcome,
     /// How strictly it counts here.
     pub level: Level,
+    /// When it can be decided. Left out: `Admission`. A gate of the phase `Operation` decides the condition
+    /// `Operational` and neither the verdict nor `Ready`.
+    #[serde(default, skip_serializing_if = "GatePhase::is_admission")]
+    pub phase: GatePhase,
     /// What it complains about, for example a container's name. Empty: the workload as a whole.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub term: String,
@@ -215,6 +220,25 @@ pub struct GateResult {
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remediation: Option<String>,
+}
+
+/// When a gate can be decided, and with it what it decides.
+#[derive(
+    schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord,
+)]
+pub enum GatePhase {
+    /// Before the workload runs: it decides the verdict, `Admissible` and `Ready`.
+    #[default]
+    Admission,
+    /// Only once the workload runs: it decides `Operational`.
+    Operation,
+}
+
+impl GatePhase {
+    /// Whether it is the phase that need not be said.
+    pub fn is_admission(&self) -> bool {
+        *self == Self::Admission
+    }
 }
 
 /// What a gate says of a workload.
