@@ -10,7 +10,6 @@
 //! the operator alone; its `active.revision` is what rollbacks are measured by.
 
 mod build;
-mod credentials;
 mod quantity;
 
 use std::collections::BTreeSet;
