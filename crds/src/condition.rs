@@ -24,9 +24,29 @@ pub enum Type {
     TrackAssigned,
     /// Release: the gates that judge the specification let it through.
     Admissible,
+    /// Release: every image is signed as the track demands.
+    ArtifactsVerified,
+    /// Release: every model that is an OCI artifact is signed as the track demands.
+    ModelVerified,
+    /// Release: the gates that can be decided only while the workload runs let it be.
+    Operational,
 }
 
 impl Type {
+    /// Every type, in the order of their declaration.
+    pub const ALL: [Self; 10] = [
+        Self::Ready,
+        Self::Reconciling,
+        Self::Stalled,
+        Self::Verified,
+        Self::Compiled,
+        Self::TrackAssigned,
+        Self::Admissible,
+        Self::ArtifactsVerified,
+        Self::ModelVerified,
+        Self::Operational,
+    ];
+
     /// The text in `type`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -37,6 +57,9 @@ impl Type {
             Self::Compiled => "Compiled",
             Self::TrackAssigned => "TrackAssigned",
             Self::Admissible => "Admissible",
+            Self::ArtifactsVerified => "ArtifactsVerified",
+            Self::ModelVerified => "ModelVerified",
+            Self::Operational => "Operational",
         }
     }
 }
