@@ -21,6 +21,7 @@ mod kinds;
 mod lifecycle;
 mod main_job;
 mod outages;
+mod rbac;
 mod real_manifests;
 mod registries;
 mod sandbox;

@@ -19,7 +19,15 @@ pub(super) async fn read(
 ) -> Result<Credentials, Problem> {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
     let secret = secrets.get_opt(name).await.map_err(|error| {
-        let message = format!("cannot read Secret {namespace}/{name}: {}", chain(&error));
+        let why = match &error {
+            kube::Error::Api(status) if status.code == 403 => {
+                format!("{}; name it in the chart's value secretNames", status.message)
+            }
+            // Without the debugging text that kube adds to it.
+            kube::Error::Api(status) => status.message.clone(),
+            _ => chain(&error),
+        };
+        let message = format!("cannot read Secret {namespace}/{name}: {why}");
         problem("PullSecretUnreadable", Standing::Reconciling, message)
     })?;
     let Some(secret) = secret else {
