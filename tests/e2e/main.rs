@@ -16,6 +16,7 @@ mod chart;
 mod command_line;
 mod governance;
 mod identity;
+mod image;
 mod installation;
 mod kinds;
 mod lifecycle;
