@@ -79,7 +79,7 @@ const WRONG: [&str; 2] = ["dossier-wrong.json", "types-wrong.json"];
 /// Every file of the bundles' goldens and cases.
 fn examples() -> Vec<(PathBuf, Value)> {
     let mut found = Vec::new();
-    let bundles = ["policies/baseline"];
+    let bundles = ["policies/baseline", "policies/model"];
     for folder in bundles
         .iter()
         .flat_map(|bundle| ["golden", "cases"].map(|kind| format!("{bundle}/{kind}")))

@@ -12,9 +12,12 @@
 mod api;
 mod archives;
 mod bundles;
+mod chart;
 mod command_line;
+mod gitops;
 mod governance;
 mod identity;
+mod installation;
 mod kinds;
 mod lifecycle;
 mod main_job;
