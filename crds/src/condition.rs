@@ -24,6 +24,10 @@ pub enum Type {
     TrackAssigned,
     /// Release: the gates that judge the specification let it through.
     Admissible,
+    /// Release: every link from the scrape target to the alert holds for the workload.
+    DriftMonitorWired,
+    /// Release: the drift alert fires for the workload.
+    DriftDetected,
 }
 
 impl Type {
@@ -37,6 +41,8 @@ impl Type {
             Self::Compiled => "Compiled",
             Self::TrackAssigned => "TrackAssigned",
             Self::Admissible => "Admissible",
+            Self::DriftMonitorWired => "DriftMonitorWired",
+            Self::DriftDetected => "DriftDetected",
         }
     }
 }

@@ -5,6 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
+use crate::drift::DriftMonitorStatus;
 use crate::track::Level;
 
 /// A Release is one governed workload. Teams declare it beside the workload in Git; for workloads nobody declared
@@ -23,6 +24,11 @@ use crate::track::Level;
     doc = "A Release is one governed workload; its status is the verdict.",
     printcolumn(name = "Track", type_ = "string", json_path = ".status.track"),
     printcolumn(name = "Verdict", type_ = "string", json_path = ".status.verdict"),
+    printcolumn(
+        name = "Drift",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"DriftDetected\")].status"
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Gate", type_ = "string", json_path = ".status.gates[0].id", priority = 1),
     printcolumn(
@@ -99,7 +105,11 @@ pub struct ReleaseStatus {
     /// When time alone can change the verdict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recheck_at: Option<Time>,
-    /// `Ready`, `TrackAssigned`, `Admissible`; `Reconciling` or `Stalled` while not ready.
+    /// What was found of the drift monitor that the track asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift_monitor: Option<DriftMonitorStatus>,
+    /// `Ready`, `TrackAssigned`, `Admissible`; `DriftMonitorWired` and `DriftDetected` where the track asks for a drift
+    /// monitor; `Reconciling` or `Stalled` while not ready.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

@@ -8,6 +8,7 @@ use schemars::JsonSchema as _;
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
+use crate::drift::DriftMonitor;
 
 /// A GovernanceTrack assigns workloads to policy bundles. Every object of its kinds, in the namespaces it selects,
 /// gets a Release whose status is the verdict. Where several tracks match, the one with the highest priority
@@ -66,6 +67,11 @@ pub struct GovernanceTrackSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["id"]))]
     pub gates: Vec<GateLevel>,
+
+    /// The monitor that must see a workload drift. It is looked at from the target to the alert; the Release's condition
+    /// `DriftMonitorWired` names the first broken link. Left out: no monitor is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift_monitor: Option<DriftMonitor>,
 }
 
 /// Which workloads a track governs: all three parts must hold.

@@ -75,7 +75,7 @@ pub fn same(stored: &[Condition], ours: &[Condition]) -> bool {
 }
 
 /// Types that the operator writes.
-const OWN: [&str; 7] = [
+const OWN: [&str; 9] = [
     "Ready",
     "Reconciling",
     "Stalled",
@@ -83,6 +83,8 @@ const OWN: [&str; 7] = [
     "Compiled",
     "TrackAssigned",
     "Admissible",
+    "DriftMonitorWired",
+    "DriftDetected",
 ];
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use kube::api::ObjectMeta;
 
 use crate::MANAGER;
 use crate::conditions::{self, Standing};
+use crate::drift::{self, Report};
 use crate::subject::SubjectKey;
 use crate::verdict::Judgement;
 
@@ -72,6 +73,8 @@ pub struct Governed {
     pub bundles: Vec<JudgedBy>,
     /// What they say together.
     pub judgement: Judgement,
+    /// What was found of its drift monitor, if the track asks for one.
+    pub drift: Option<Report>,
 }
 
 /// What a discovered Release needs to know of its workload.
@@ -333,6 +336,9 @@ fn judged(governed: &Governed, release: &Release, now: Timestamp) -> ReleaseStat
         &judgement.reason,
         &judgement.message,
     ));
+    if let Some(report) = &governed.drift {
+        statements.extend(monitored(report));
+    }
     ReleaseStatus {
         track: Some(governed.track.clone()),
         verdict: Some(judgement.verdict),
@@ -343,8 +349,24 @@ fn judged(governed: &Governed, release: &Release, now: Timestamp) -> ReleaseStat
         gates_omitted: Some(judgement.omitted).filter(|count| *count > 0),
         passed: judgement.passed.clone(),
         recheck_at: judgement.recheck_at.map(Time),
+        drift_monitor: governed.drift.as_ref().map(Report::status),
         ..with_conditions(release, &statements, now)
     }
+}
+
+/// What stands beside the verdict of a workload with a drift monitor.
+fn monitored(report: &Report) -> [Statement; 2] {
+    let (holds, reason, message) = drift::statement(&report.monitor);
+    let detected = &report.detected;
+    [
+        Statement::new(Type::DriftMonitorWired, drift::as_status(holds), reason, message),
+        Statement::new(
+            Type::DriftDetected,
+            drift::as_status(detected.holds),
+            &detected.reason,
+            &detected.message,
+        ),
+    ]
 }
 
 /// No track judges: the verdict is Unknown, never silently absent.
@@ -454,6 +476,7 @@ mod tests {
                 passed: vec!["C-01".into()],
                 recheck_at: None,
             },
+            drift: None,
         }))
     }
 

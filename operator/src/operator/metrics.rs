@@ -24,6 +24,7 @@ pub struct Metrics {
     releases: Family<VerdictLabel, Gauge>,
     ungoverned: Family<TrackLabel, Gauge>,
     bundles: Family<BundleLabel, Gauge<f64, AtomicU64>>,
+    drift_questions: Family<QuestionLabel, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -52,6 +53,12 @@ struct BundleLabel {
     bundle: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct QuestionLabel {
+    endpoint: &'static str,
+    outcome: &'static str,
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("interlock");
@@ -64,6 +71,7 @@ impl Default for Metrics {
             releases: Family::default(),
             ungoverned: Family::default(),
             bundles: Family::default(),
+            drift_questions: Family::default(),
             registry: Registry::default(),
         };
         registry.register("leader", "1 while this replica leads", metrics.leader.clone());
@@ -104,6 +112,11 @@ impl Default for Metrics {
             "1 while the bundle that a PolicyBundle asks for judges",
             metrics.bundles.clone(),
         );
+        registry.register(
+            "drift_questions",
+            "Questions to Prometheus about drift monitors, by endpoint and outcome: ok, or the reason of the failure",
+            metrics.drift_questions.clone(),
+        );
         Self { registry, ..metrics }
     }
 }
@@ -123,6 +136,11 @@ impl Metrics {
     /// One write was sent.
     pub fn wrote(&self, kind: &str) {
         self.writes.get_or_create(&KindLabel { kind: kind.to_owned() }).inc();
+    }
+
+    /// One question was asked about a drift monitor.
+    pub fn asked_prometheus(&self, endpoint: &'static str, outcome: &'static str) {
+        self.drift_questions.get_or_create(&QuestionLabel { endpoint, outcome }).inc();
     }
 
     /// What a track governs now.

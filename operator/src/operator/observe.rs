@@ -12,6 +12,7 @@ use super::kinds::{Kind, Watched};
 use super::source::{Source as Watch, State};
 use crate::assign::{self, Assignment, Labels};
 use crate::decide::Owner;
+use crate::drift::{self, Report};
 use crate::dossier::related::{self, Binding};
 use crate::dossier::{Dossier, Items, NamespaceFact, Pod, Related, Source, SubjectFact, Unavailable};
 use crate::subject::{GroupKind, SubjectKey};
@@ -26,6 +27,8 @@ pub enum Observation {
         track: Arc<interlock_crds::GovernanceTrack>,
         /// Everything known about it.
         dossier: Arc<Dossier>,
+        /// What was found of its drift monitor, if the track asks for one.
+        drift: Option<Report>,
     },
     /// Several tracks claim it.
     Conflict {
@@ -51,6 +54,18 @@ pub enum Observation {
 
 /// Looks at one workload.
 pub async fn observe(context: &Context, key: &SubjectKey) -> Result<Observation, kube::Error> {
+    let observation = look(context, key).await?;
+    let may_be_monitored = matches!(
+        observation,
+        Observation::Governed { drift: Some(_), .. } | Observation::NotYet | Observation::Unavailable(_)
+    );
+    if !may_be_monitored {
+        context.monitors.forget(key);
+    }
+    Ok(observation)
+}
+
+async fn look(context: &Context, key: &SubjectKey) -> Result<Observation, kube::Error> {
     let sources = &context.sources;
     if let Some(why) = sources.blind() {
         return Ok(Observation::Unavailable(why));
@@ -103,16 +118,34 @@ pub async fn observe(context: &Context, key: &SubjectKey) -> Result<Observation,
         Assignment::Governed(track) => {
             let track = tracks.iter().find(|one| one.name_any() == track.name_any()).cloned();
             let dossier = dossier(context, watched, &object, namespace.labels());
-            Ok(match (track, dossier) {
-                (Some(track), Some(dossier)) => Observation::Governed {
-                    owner,
-                    track,
-                    dossier: Arc::new(dossier),
+            let (Some(track), Some(mut dossier)) = (track, dossier) else {
+                return Ok(Observation::NotYet);
+            };
+            let drift = match drift::required(&track, &key.kind) {
+                None => None,
+                Some(monitor) => match context.monitors.known(key, &track, monitor, || told(context, key)) {
+                    None => return Ok(Observation::NotYet),
+                    known => known,
                 },
-                _ => Observation::NotYet,
+            };
+            if let Some(report) = &drift {
+                dossier.drift_monitor = report.monitor.clone();
+            }
+            Ok(Observation::Governed {
+                owner,
+                track,
+                dossier: Arc::new(dossier),
+                drift,
             })
         }
     }
+}
+
+/// What the workload's Release says of its drift monitor: where the operator goes on after a restart.
+fn told(context: &Context, key: &SubjectKey) -> Option<Report> {
+    let releases = context.sources.releases_of(key);
+    let mut statuses = releases.iter().filter_map(|release| release.status.as_ref());
+    statuses.find_map(Report::stored)
 }
 
 /// Owners by name, the nearest first.
