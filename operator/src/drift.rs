@@ -15,6 +15,7 @@ pub mod expression;
 pub mod near;
 pub mod question;
 pub mod reason;
+pub mod rules;
 pub mod selector;
 pub mod settle;
 
@@ -79,17 +80,17 @@ const DETECTED: &str = "DriftDetected";
 
 impl Report {
     /// From a chain that could be followed, and the alert's state as far as the answers tell.
-    pub fn of(links: Vec<Link>, alert: &chain::AlertState, rule: &str) -> Self {
+    pub fn of(links: Vec<Link>, alert: &rules::AlertState, rule: &str) -> Self {
         let monitor = DriftMonitor::Complete { links };
         let wired = statement(&monitor).0 == Holds::True;
         let (holds, reason, message) = match alert {
-            chain::AlertState::Firing => (
+            rules::AlertState::Firing => (
                 Holds::True,
                 Reason::AlertFiring,
                 format!("alert {rule} fires for this workload"),
             ),
             _ if !wired => not_wired(),
-            chain::AlertState::Unattributed { label } => (
+            rules::AlertState::Unattributed { label } => (
                 Holds::Unknown,
                 Reason::AlertUnattributed,
                 format!(
@@ -97,7 +98,7 @@ impl Report {
                      the label in the rule's expression"
                 ),
             ),
-            chain::AlertState::Quiet => (
+            rules::AlertState::Quiet => (
                 Holds::False,
                 Reason::NoAlert,
                 format!("alert {rule} does not fire for this workload"),

@@ -13,6 +13,7 @@ mod api;
 mod archives;
 mod bundles;
 mod command_line;
+mod drift;
 mod governance;
 mod identity;
 mod kinds;

@@ -358,10 +358,21 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_says_so() {
-        for text in ["", "drift >", "no_such_function(drift)", "{a=\"b\" or c=\"d\"}", "\"\\é\""] {
+        for text in [
+            "",
+            "drift >",
+            "no_such_function(drift)",
+            "{a=\"b\" or c=\"d\"}",
+            "\"\\é\"",
+        ] {
             assert!(matches!(Expression::read(text), Err(Unreadable::Syntax(_))), "{text}");
         }
-        for text in ["(".repeat(5000), "-".repeat(5000), format!("1{}", "+1".repeat(3000)), "a".repeat(9000)] {
+        for text in [
+            "(".repeat(5000),
+            "-".repeat(5000),
+            format!("1{}", "+1".repeat(3000)),
+            "a".repeat(9000),
+        ] {
             assert_eq!(Expression::read(&text).unwrap_err(), Unreadable::TooLarge);
         }
         let large = format!("drift{}", " + drift".repeat(200));

@@ -70,21 +70,45 @@ mod tests {
     };
 
     fn labels(pairs: &[(&str, &str)]) -> Labels {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
     }
 
     #[test]
     fn the_nearest_miss_is_named() {
-        let model = labels(&[("__name__", "m"), ("instance", "i"), ("model", "churn"), ("namespace", "credit")]);
+        let model = labels(&[
+            ("__name__", "m"),
+            ("instance", "i"),
+            ("model", "churn"),
+            ("namespace", "credit"),
+        ]);
         let other = labels(&[("modelId", "fraud"), ("namespace", "credit")]);
         let names = |all: &[&str]| all.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let table: [(&[Labels], Vec<String>, Option<&str>); 6] = [
             (&[], names(&[]), None),
-            (&[other.clone(), model], names(&["trustyai_kstest"]), Some("trustyai_meanshift{model=\"churn\",namespace=\"credit\",instance=\"i\"}")),
-            (&[], names(&["trustyai_comparemeans", "up"]), Some("trustyai_comparemeans with the workload's labels")),
+            (
+                &[other.clone(), model],
+                names(&["trustyai_kstest"]),
+                Some("trustyai_meanshift{model=\"churn\",namespace=\"credit\",instance=\"i\"}"),
+            ),
+            (
+                &[],
+                names(&["trustyai_comparemeans", "up"]),
+                Some("trustyai_comparemeans with the workload's labels"),
+            ),
             (&[], names(&["up"]), None),
-            (&[], names(&["trustyai_zeta", "trustyai_alpha"]), Some("trustyai_alpha with the workload's labels")),
-            (&[other], names(&[]), Some("trustyai_meanshift{namespace=\"credit\",modelId=\"fraud\"}")),
+            (
+                &[],
+                names(&["trustyai_zeta", "trustyai_alpha"]),
+                Some("trustyai_alpha with the workload's labels"),
+            ),
+            (
+                &[other],
+                names(&[]),
+                Some("trustyai_meanshift{namespace=\"credit\",modelId=\"fraud\"}"),
+            ),
         ];
         for (series, metrics, want) in table {
             assert_eq!(miss("trustyai_meanshift", CHURN, series, &metrics).as_deref(), want);

@@ -15,7 +15,8 @@ pub type Facts = BTreeMap<String, f64>;
 
 /// Joins questions into one: each becomes a series of its own, named by the label `fact`.
 fn joined(facts: impl IntoIterator<Item = (String, String)>) -> String {
-    let named = |(name, query): (String, String)| format!("label_replace({query},\"fact\",{},\"\",\"\")", quoted(&name));
+    let named =
+        |(name, query): (String, String)| format!("label_replace({query},\"fact\",{},\"\",\"\")", quoted(&name));
     let all: Vec<String> = facts.into_iter().map(named).collect();
     all.join(" or ")
 }
@@ -52,7 +53,10 @@ pub fn series(monitor: &DriftMonitor, workload: Workload<'_>) -> String {
     let mut all = Vec::new();
     for (index, series) in monitor.series.iter().enumerate() {
         let s = Selector::of_series(series).about(labels_of(monitor, series), workload);
-        let fresh = format!("(time()-timestamp({s}))<={}", Duration::from(series.max_age).as_secs_f64());
+        let fresh = format!(
+            "(time()-timestamp({s}))<={}",
+            Duration::from(series.max_age).as_secs_f64()
+        );
         let mut ask = |name: &str, query: String| all.push((format!("{index}.{name}"), query));
         ask("present", format!("count({s})"));
         ask("fresh", format!("count({fresh})"));
@@ -86,13 +90,21 @@ pub fn own(wanted: &[Wanted], labels: &WorkloadLabels, workload: Workload<'_>) -
 /// Which of the selectors that have none (by number) have series at all (`0.any`), and series of any workload
 /// (`0.named`).
 pub fn others(wanted: &[Wanted], lacking: &[usize], labels: &WorkloadLabels) -> String {
-    joined(lacking.iter().filter_map(|index| Some((index, wanted.get(*index)?))).flat_map(|(index, one)| {
-        let named = one.selector.clone().carrying(&labels.name_label);
-        [
-            (format!("{index}.any"), format!("count({})", one.selector.within(one.range))),
-            (format!("{index}.named"), format!("count({})", named.within(one.range))),
-        ]
-    }))
+    joined(
+        lacking
+            .iter()
+            .filter_map(|index| Some((index, wanted.get(*index)?)))
+            .flat_map(|(index, one)| {
+                let named = one.selector.clone().carrying(&labels.name_label);
+                [
+                    (
+                        format!("{index}.any"),
+                        format!("count({})", one.selector.within(one.range)),
+                    ),
+                    (format!("{index}.named"), format!("count({})", named.within(one.range))),
+                ]
+            }),
+    )
 }
 
 /// Selectors of which nothing was found for the workload.
@@ -125,7 +137,10 @@ pub fn of_metric(metric: &str) -> String {
 
 /// Names of metrics that have series of the workload.
 pub fn of_workload(labels: &WorkloadLabels, workload: Workload<'_>) -> String {
-    format!("topk({MOST},count by (__name__) ({}))", Selector::of_workload(labels, workload))
+    format!(
+        "topk({MOST},count by (__name__) ({}))",
+        Selector::of_workload(labels, workload)
+    )
 }
 
 #[cfg(test)]
@@ -157,7 +172,9 @@ mod tests {
     #[test]
     fn every_question_parses_whatever_the_workload_is_called() {
         let monitor = monitor();
-        let wanted = Expression::read("drift{x=\"y\"} > 3 and rate(count[5m]) > 0").unwrap().wanted;
+        let wanted = Expression::read("drift{x=\"y\"} > 3 and rate(count[5m]) > 0")
+            .unwrap()
+            .wanted;
         for query in [
             series(&monitor, HOSTILE),
             own(&wanted, &monitor.workload, HOSTILE),
@@ -168,7 +185,10 @@ mod tests {
             parse(&query).unwrap_or_else(|error| panic!("{error}: {query}"));
         }
         let query = series(&monitor, HOSTILE);
-        assert!(query.contains("offset 21600000ms") && query.contains("\"1.finite\""), "{query}");
+        assert!(
+            query.contains("offset 21600000ms") && query.contains("\"1.finite\""),
+            "{query}"
+        );
         assert!(query.contains("dataset_name=\"b\\\\\\u000a\\ufffd\""), "{query}");
     }
 

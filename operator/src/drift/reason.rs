@@ -103,7 +103,10 @@ mod tests {
     fn every_reason_has_a_sentence() {
         for reason in Reason::ALL {
             let meaning = reason.meaning();
-            assert!(meaning.ends_with('.') && !meaning.starts_with(' '), "{reason:?}: {meaning}");
+            assert!(
+                meaning.ends_with('.') && !meaning.starts_with(' '),
+                "{reason:?}: {meaning}"
+            );
         }
     }
 }

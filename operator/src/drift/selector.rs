@@ -50,10 +50,10 @@ impl Selector {
         if !selector.matchers.or_matchers.is_empty() {
             return None;
         }
-        let metric = selector.name.as_deref().map_or(
-            Self { matchers: Vec::new() },
-            Self::metric,
-        );
+        let metric = selector
+            .name
+            .as_deref()
+            .map_or(Self { matchers: Vec::new() }, Self::metric);
         let matchers = selector.matchers.matchers.iter();
         Some(matchers.fold(metric, |all, one: &label::Matcher| {
             let operator = match one.op {
@@ -131,7 +131,10 @@ impl fmt::Display for Selector {
 
 impl fmt::Display for Matcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plain = self.name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        let plain = self
+            .name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
             && !self.name.starts_with(|first: char| first.is_ascii_digit())
             && !self.name.is_empty();
         if plain {

@@ -124,13 +124,19 @@ mod tests {
         assert!(settled.take(chain(None, quiet)));
         assert!(!settled.take(chain(Some((Reason::TargetDown, "a")), quiet)));
         assert_eq!(told(&settled), (Holds::True, "Wired".into(), Holds::False));
-        assert!(!settled.take(chain(None, quiet)), "and one in between starts the count again");
+        assert!(
+            !settled.take(chain(None, quiet)),
+            "and one in between starts the count again"
+        );
         assert!(!settled.take(Report::unavailable(Reason::PrometheusTimeout, "t")));
         assert!(settled.take(chain(Some((Reason::TargetDown, "a")), quiet)));
         assert_eq!(told(&settled), (Holds::False, "TargetDown".into(), Holds::Unknown));
         assert!(!settled.take(Report::unavailable(Reason::PrometheusTimeout, "t")));
         assert!(settled.take(Report::unavailable(Reason::PrometheusTimeout, "t")));
-        assert_eq!(told(&settled), (Holds::Unknown, "PrometheusTimeout".into(), Holds::Unknown));
+        assert_eq!(
+            told(&settled),
+            (Holds::Unknown, "PrometheusTimeout".into(), Holds::Unknown)
+        );
         assert!(settled.take(chain(None, quiet)));
         assert_eq!(told(&settled), (Holds::True, "Wired".into(), Holds::False));
     }
@@ -143,7 +149,10 @@ mod tests {
         let mut again = Settled::begin(first.told().cloned());
         assert!(!again.take(broken()));
         let mut good = Settled::begin(Some(chain(None, &AlertState::Quiet)));
-        assert!(!good.take(broken()), "a restart does not make one failure count for two");
+        assert!(
+            !good.take(broken()),
+            "a restart does not make one failure count for two"
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //!
 //! Flow: a workload enters the store when `observe` first asks for it, and leaves it when it is not governed any more.
 //! Tracks with the same monitor are still probed each on its own: their rounds begin at times of their own. In a round
-//! the shared questions are asked once, then each workload's, spread over the first quarter of the interval.
+//! the shared questions are asked once, then each workload's, spread over the first quarter of the interval at most.
 //! Guarantees: `observe` never waits for Prometheus; a workload that was never probed under this monitor is not yet
 //! known; after a restart what is told begins with what the Release says.
 
@@ -32,9 +32,9 @@ use tokio::time::Instant;
 use self::prometheus::{Problem, Prometheus};
 use super::Context;
 use super::queue::Trigger;
+use crate::drift::Report;
 use crate::drift::chain::Shared;
 use crate::drift::settle::Settled;
-use crate::drift::Report;
 use crate::judge::chain;
 use crate::subject::SubjectKey;
 
@@ -71,13 +71,16 @@ impl Monitors {
         stored: impl FnOnce() -> Option<Report>,
     ) -> Option<Report> {
         let mut entries = self.entries();
-        let is_same = |beat: &Beat| {
-            beat.track == track.name_any() && beat.uid == track.uid() && beat.monitor == *monitor
-        };
+        let is_same =
+            |beat: &Beat| beat.track == track.name_any() && beat.uid == track.uid() && beat.monitor == *monitor;
         if let Some(entry) = entries.get(key).filter(|entry| is_same(&entry.beat)) {
             return entry.settled.told().filter(|_| entry.probed).cloned();
         }
-        let shared = entries.values().map(|entry| &entry.beat).find(|beat| is_same(beat)).cloned();
+        let shared = entries
+            .values()
+            .map(|entry| &entry.beat)
+            .find(|beat| is_same(beat))
+            .cloned();
         let beat = shared.unwrap_or_else(|| {
             Arc::new(Beat {
                 track: track.name_any(),
@@ -115,7 +118,11 @@ impl Monitors {
     fn of(&self, beat: &Arc<Beat>, only_new: bool) -> Vec<SubjectKey> {
         let entries = self.entries();
         let meant = |entry: &Entry| Arc::ptr_eq(&entry.beat, beat) && !(only_new && entry.probed);
-        entries.iter().filter(|(_, entry)| meant(entry)).map(|(key, _)| key.clone()).collect()
+        entries
+            .iter()
+            .filter(|(_, entry)| meant(entry))
+            .map(|(key, _)| key.clone())
+            .collect()
     }
 
     fn beats(&self) -> Vec<Arc<Beat>> {
@@ -200,6 +207,9 @@ fn spread(of: &impl std::hash::Hash) -> u64 {
     hasher.finish()
 }
 
+/// Time between two workloads, unless they are so many that they need a quarter of the interval.
+const BETWEEN: Duration = Duration::from_millis(20);
+
 /// Workloads probed at the same time.
 const AT_ONCE: usize = 8;
 
@@ -221,14 +231,17 @@ async fn round(context: &Arc<Context>, beat: &Arc<Beat>, keys: &[SubjectKey]) {
         }
     };
     let failures: Mutex<(u32, Option<Report>)> = Mutex::default();
-    let quarter = Duration::from(beat.monitor.interval) / 4;
+    let count = u32::try_from(keys.len()).unwrap_or(u32::MAX);
+    let span = BETWEEN.saturating_mul(count).min(Duration::from(beat.monitor.interval) / 4);
     let one = |key: &SubjectKey| {
         let (key, failures) = (key.clone(), &failures);
         async move {
             let share = f64::from(u32::try_from(spread(&key) % 1000).unwrap_or_default()) / 1000.0;
-            tokio::time::sleep_until(started + quarter.mul_f64(share)).await;
+            tokio::time::sleep_until(started + span.mul_f64(share)).await;
             let lock = || failures.lock().unwrap_or_else(PoisonError::into_inner);
-            let given_up = Some(lock()).filter(|failed| failed.0 >= ENOUGH).and_then(|failed| failed.1.clone());
+            let given_up = Some(lock())
+                .filter(|failed| failed.0 >= ENOUGH)
+                .and_then(|failed| failed.1.clone());
             let report = match given_up {
                 Some(report) => report,
                 None => match probe_one(prometheus, beat, shared, &key).await {
@@ -249,7 +262,10 @@ async fn round(context: &Arc<Context>, beat: &Arc<Beat>, keys: &[SubjectKey]) {
     };
     let mut keys: Vec<&SubjectKey> = keys.iter().collect();
     keys.sort_by_key(|key| spread(key) % 1000);
-    futures::stream::iter(keys.into_iter().map(one)).buffer_unordered(AT_ONCE).collect::<()>().await;
+    futures::stream::iter(keys.into_iter().map(one))
+        .buffer_unordered(AT_ONCE)
+        .collect::<()>()
+        .await;
 }
 
 async fn source<'a>(
@@ -289,17 +305,22 @@ async fn token(context: &Context, spec: &Spec) -> Result<Option<String>, Problem
     };
     let (namespace, name, key) = (&context.settings.namespace, &named.name, &named.key);
     let secrets: Api<Secret> = Api::namespaced(context.client.clone(), namespace);
-    let secret = secrets.get_opt(name).await.map_err(|error| {
-        Problem::Token(format!("cannot read Secret {namespace}/{name}: {}", chain(&error)))
-    })?;
+    let secret = secrets
+        .get_opt(name)
+        .await
+        .map_err(|error| Problem::Token(format!("cannot read Secret {namespace}/{name}: {}", chain(&error))))?;
     let Some(secret) = secret else {
         let message = format!("there is no Secret {namespace}/{name}: create it in the operator's namespace");
         return Err(Problem::Token(message));
     };
     let value = secret.data.as_ref().and_then(|data| data.get(key));
-    let value = value.and_then(|value| std::str::from_utf8(&value.0).ok()).map(str::trim);
+    let value = value
+        .and_then(|value| std::str::from_utf8(&value.0).ok())
+        .map(str::trim);
     let is_token = |text: &&str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
     value.filter(is_token).map(|text| Some(text.to_owned())).ok_or_else(|| {
-        Problem::Token(format!("Secret {namespace}/{name} has no token under the key {key}: correct the key or the Secret"))
+        Problem::Token(format!(
+            "Secret {namespace}/{name} has no token under the key {key}: correct the key or the Secret"
+        ))
     })
 }

@@ -140,7 +140,9 @@ impl Metrics {
 
     /// One question was asked about a drift monitor.
     pub fn asked_prometheus(&self, endpoint: &'static str, outcome: &'static str) {
-        self.drift_questions.get_or_create(&QuestionLabel { endpoint, outcome }).inc();
+        self.drift_questions
+            .get_or_create(&QuestionLabel { endpoint, outcome })
+            .inc();
     }
 
     /// What a track governs now.

@@ -12,9 +12,9 @@ use super::kinds::{Kind, Watched};
 use super::source::{Source as Watch, State};
 use crate::assign::{self, Assignment, Labels};
 use crate::decide::Owner;
-use crate::drift::{self, Report};
 use crate::dossier::related::{self, Binding};
 use crate::dossier::{Dossier, Items, NamespaceFact, Pod, Related, Source, SubjectFact, Unavailable};
+use crate::drift::{self, Report};
 use crate::subject::{GroupKind, SubjectKey};
 
 /// What was found under a workload's name, before anything judged it.

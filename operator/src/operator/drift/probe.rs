@@ -9,9 +9,10 @@ use interlock_crds::drift::{DriftMonitor, WorkloadLabels};
 
 use super::prometheus::{Problem, Prometheus};
 use crate::dossier::{Holds, Link};
-use crate::drift::chain::{self, Loaded, MOST_SELECTORS, Shared, good};
+use crate::drift::chain::{self, Shared, good};
 use crate::drift::expression::{Seen, Wanted};
 use crate::drift::reason::Reason;
+use crate::drift::rules::{self, Loaded, MOST_SELECTORS};
 use crate::drift::selector::Selector;
 use crate::drift::{Report, Workload, link, near, question};
 use crate::subject::SubjectKey;
@@ -42,9 +43,9 @@ pub(super) async fn shared(
         }
     }
     let (groups, now) = prometheus.rules("alert", &[&monitor.alert.name]).await?;
-    shared.alerts = chain::loaded(groups, now, |rule| chain::is_meant(monitor, rule));
+    shared.alerts = rules::loaded(groups, now, |rule| rules::is_meant(monitor, rule));
     let mut names: BTreeSet<String> = monitor.series.iter().map(|series| series.metric.clone()).collect();
-    names.extend(shared.alerts.iter().flat_map(chain::inputs).map(str::to_owned));
+    names.extend(shared.alerts.iter().flat_map(rules::inputs).map(str::to_owned));
     let mut asked = BTreeSet::new();
     for _ in 0..DEEP {
         let new: Vec<String> = names.difference(&asked).take(MOST_RECORDED).cloned().collect();
@@ -53,9 +54,9 @@ pub(super) async fn shared(
         }
         let words: Vec<&str> = new.iter().map(String::as_str).collect();
         let (groups, now) = prometheus.rules("record", &words).await?;
-        let found = chain::loaded(groups, now, |rule| rule.kind == "recording" && new.contains(&rule.name));
+        let found = rules::loaded(groups, now, |rule| rule.kind == "recording" && new.contains(&rule.name));
         asked.extend(new);
-        names.extend(found.iter().flat_map(chain::inputs).map(str::to_owned));
+        names.extend(found.iter().flat_map(rules::inputs).map(str::to_owned));
         for one in found {
             shared.recorded.entry(one.rule.name.clone()).or_default().push(one);
         }
@@ -77,7 +78,7 @@ pub(super) async fn workload(
         workload,
     };
     let links = probe.links().await?;
-    let alert = chain::alert(shared, question::labels_of_alert(monitor), workload);
+    let alert = rules::alert(shared, question::labels_of_alert(monitor), workload);
     Ok(Report::of(links, &alert, &monitor.alert.name))
 }
 
@@ -92,7 +93,9 @@ impl Probe<'_> {
     /// Every link, as far as the first broken one.
     async fn links(&self) -> Result<Vec<Link>, Problem> {
         let is_broken = |links: &[Link]| links.last().is_some_and(|link| link.holds == Holds::False);
-        let mut links: Vec<Link> = chain::target(self.monitor, self.shared, self.workload).into_iter().collect();
+        let mut links: Vec<Link> = chain::target(self.monitor, self.shared, self.workload)
+            .into_iter()
+            .collect();
         if is_broken(&links) {
             return Ok(links);
         }
@@ -100,7 +103,7 @@ impl Probe<'_> {
         if is_broken(&links) {
             return Ok(links);
         }
-        let candidates = chain::candidates(self.monitor, self.shared, self.workload);
+        let candidates = rules::candidates(self.monitor, self.shared, self.workload);
         links.extend(candidates.links);
         if !candidates.rules.is_empty() {
             links.push(self.rules(&candidates.rules).await?);
@@ -110,12 +113,20 @@ impl Probe<'_> {
 
     async fn series(&self) -> Result<Vec<Link>, Problem> {
         const NAME: &str = "SeriesPresent";
-        let metrics: Vec<&str> = self.monitor.series.iter().map(|series| series.metric.as_str()).collect();
+        let metrics: Vec<&str> = self
+            .monitor
+            .series
+            .iter()
+            .map(|series| series.metric.as_str())
+            .collect();
         if let Some(failing) = self.failing(NAME, &metrics) {
             return Ok(vec![failing]);
         }
         let query = question::series(self.monitor, self.workload);
-        let answer = self.prometheus.query(query, Some(question::lookback(self.monitor))).await?;
+        let answer = self
+            .prometheus
+            .query(query, Some(question::lookback(self.monitor)))
+            .await?;
         let (mut links, missing) = chain::series(self.monitor, &question::facts(&answer), self.workload);
         if let Some(series) = missing.and_then(|index| self.monitor.series.get(index)) {
             let labels = question::labels_of(self.monitor, series);
@@ -127,8 +138,11 @@ impl Probe<'_> {
 
     /// A recording rule that fails, among those that these metrics rest on.
     fn failing(&self, name: &str, metrics: &[&str]) -> Option<Link> {
-        let (metric, error) = chain::failing_record(self.shared, metrics)?;
-        let message = format!("recording rule {metric} cannot be evaluated: {}", chain::one_line(error));
+        let (metric, error) = rules::failing_record(self.shared, metrics)?;
+        let message = format!(
+            "recording rule {metric} cannot be evaluated: {}",
+            chain::one_line(error)
+        );
         Some(chain::broken_record(name, &message))
     }
 
@@ -151,10 +165,11 @@ impl Probe<'_> {
         };
         let name = &rule.rule.name;
         if expression.wanted.len() > MOST_SELECTORS {
-            let message = format!("rule {name} has more than {MOST_SELECTORS} selectors, which is more than is looked at");
+            let message =
+                format!("rule {name} has more than {MOST_SELECTORS} selectors, which is more than is looked at");
             return Ok(link(SEES, Holds::Unknown, Reason::RuleUnreadable, &message));
         }
-        let metrics: Vec<&str> = chain::inputs(rule).collect();
+        let metrics: Vec<&str> = rules::inputs(rule).collect();
         if let Some(failing) = self.failing(SEES, &metrics) {
             return Ok(failing);
         }
@@ -186,13 +201,21 @@ impl Probe<'_> {
         if wanted.is_empty() {
             return Ok(Vec::new());
         }
-        let own = self.prometheus.query(question::own(wanted, labels, self.workload), None).await?;
+        let own = self
+            .prometheus
+            .query(question::own(wanted, labels, self.workload), None)
+            .await?;
         let own = question::facts(&own);
         let lacking = question::lacking(wanted, &own);
         let others = if lacking.is_empty() {
             question::Facts::new()
         } else {
-            question::facts(&self.prometheus.query(question::others(wanted, &lacking, labels), None).await?)
+            question::facts(
+                &self
+                    .prometheus
+                    .query(question::others(wanted, &lacking, labels), None)
+                    .await?,
+            )
         };
         Ok(question::sights(wanted, &own, &others))
     }
@@ -236,7 +259,11 @@ impl Probe<'_> {
     }
 
     /// The first selector of the rules that record `metric` which finds nothing for the workload.
-    async fn lacking_input(&self, metric: &str, labels: &WorkloadLabels) -> Result<Option<(String, Selector)>, Problem> {
+    async fn lacking_input(
+        &self,
+        metric: &str,
+        labels: &WorkloadLabels,
+    ) -> Result<Option<(String, Selector)>, Problem> {
         for one in self.shared.recorded.get(metric).into_iter().flatten() {
             let Ok(expression) = &one.expression else { continue };
             if expression.wanted.len() > MOST_SELECTORS {
@@ -257,7 +284,10 @@ impl Probe<'_> {
         };
         let series = self.prometheus.query(question::of_metric(metric), None).await?;
         let series: Vec<_> = series.result.into_iter().map(|one| one.metric).collect();
-        let metrics = self.prometheus.query(question::of_workload(labels, self.workload), None).await?;
+        let metrics = self
+            .prometheus
+            .query(question::of_workload(labels, self.workload), None)
+            .await?;
         let metrics: Vec<String> = metrics
             .result
             .into_iter()

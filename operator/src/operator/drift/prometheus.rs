@@ -38,7 +38,9 @@ pub(super) enum Problem {
         source: reqwest::Error,
     },
     /// Not complete in time.
-    #[error("{url} did not answer completely within {after:?}: see how busy it is, or raise spec.driftMonitor.prometheus.timeout")]
+    #[error(
+        "{url} did not answer completely within {after:?}: see how busy it is, or raise spec.driftMonitor.prometheus.timeout"
+    )]
     Timeout {
         /// The base URL.
         url: String,
@@ -46,7 +48,9 @@ pub(super) enum Problem {
         after: Duration,
     },
     /// 401 or 403.
-    #[error("{url} answers {status} to {endpoint}: give a token that may ask it in spec.driftMonitor.prometheus.bearerToken")]
+    #[error(
+        "{url} answers {status} to {endpoint}: give a token that may ask it in spec.driftMonitor.prometheus.bearerToken"
+    )]
     Unauthorized {
         /// The base URL.
         url: String,
@@ -78,7 +82,9 @@ pub(super) enum Problem {
         error: String,
     },
     /// Something else answers there.
-    #[error("{url} answers {endpoint} with {status}, and not as Prometheus does: correct spec.driftMonitor.prometheus.url")]
+    #[error(
+        "{url} answers {endpoint} with {status}, and not as Prometheus does: correct spec.driftMonitor.prometheus.url"
+    )]
     Malformed {
         /// The base URL.
         url: String,
@@ -177,7 +183,9 @@ impl<'a> Prometheus<'a> {
     ) -> Result<(T, Timestamp), Problem> {
         let asked = tokio::time::timeout(self.timeout, self.answer(endpoint, parameters)).await;
         let answer = asked.unwrap_or_else(|_| Err(self.late()));
-        let outcome = answer.as_ref().map_or_else(|problem| problem.reason().as_str(), |_| "ok");
+        let outcome = answer
+            .as_ref()
+            .map_or_else(|problem| problem.reason().as_str(), |_| "ok");
         self.metrics.asked_prometheus(endpoint, outcome);
         answer
     }
@@ -219,7 +227,10 @@ impl<'a> Prometheus<'a> {
             });
         };
         if !status.is_success() || answer.status != "success" {
-            let words = [answer.error_type, answer.error].into_iter().flatten().collect::<Vec<_>>();
+            let words = [answer.error_type, answer.error]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>();
             return Err(self.refused(endpoint, status, &words.join(": ")));
         }
         if let Some(warning) = answer.warnings.first() {
