@@ -12,10 +12,13 @@
 mod api;
 mod archives;
 mod bundles;
+mod chart;
 mod command_line;
+mod gitops;
 mod drift;
 mod governance;
 mod identity;
+mod installation;
 mod kinds;
 mod lifecycle;
 mod main_job;
