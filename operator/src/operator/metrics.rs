@@ -26,6 +26,7 @@ pub struct Metrics {
     bundles: Family<BundleLabel, Gauge<f64, AtomicU64>>,
     questions: Family<QuestionLabel, Counter>,
     signatures: Family<ResultLabel, Counter>,
+    drift_questions: Family<EndpointLabel, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -60,6 +61,12 @@ struct BundleLabel {
     bundle: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EndpointLabel {
+    endpoint: &'static str,
+    outcome: &'static str,
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("interlock");
@@ -74,6 +81,7 @@ impl Default for Metrics {
             bundles: Family::default(),
             questions: Family::default(),
             signatures: Family::default(),
+            drift_questions: Family::default(),
             registry: Registry::default(),
         };
         registry.register("leader", "1 while this replica leads", metrics.leader.clone());
@@ -124,6 +132,11 @@ impl Default for Metrics {
             "Artifacts whose signatures were checked, by result: verified or rejected; known results are not counted",
             metrics.signatures.clone(),
         );
+        registry.register(
+            "drift_questions",
+            "Questions to Prometheus about drift monitors, by endpoint and outcome: ok, or the reason of the failure",
+            metrics.drift_questions.clone(),
+        );
         Self { registry, ..metrics }
     }
 }
@@ -143,6 +156,13 @@ impl Metrics {
     /// One write was sent.
     pub fn wrote(&self, kind: &str) {
         self.writes.get_or_create(&KindLabel { kind: kind.to_owned() }).inc();
+    }
+
+    /// One question was asked about a drift monitor.
+    pub fn asked_prometheus(&self, endpoint: &'static str, outcome: &'static str) {
+        self.drift_questions
+            .get_or_create(&EndpointLabel { endpoint, outcome })
+            .inc();
     }
 
     /// What a track governs now.
