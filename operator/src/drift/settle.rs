@@ -100,8 +100,8 @@ fn same(reason: &str, old: &str, new: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::drift::chain::AlertState;
     use crate::drift::link;
+    use crate::drift::rules::AlertState;
 
     fn chain(broken: Option<(Reason, &str)>, alert: &AlertState) -> Report {
         let links = match broken {

@@ -232,7 +232,9 @@ async fn round(context: &Arc<Context>, beat: &Arc<Beat>, keys: &[SubjectKey]) {
     };
     let failures: Mutex<(u32, Option<Report>)> = Mutex::default();
     let count = u32::try_from(keys.len()).unwrap_or(u32::MAX);
-    let span = BETWEEN.saturating_mul(count).min(Duration::from(beat.monitor.interval) / 4);
+    let span = BETWEEN
+        .saturating_mul(count)
+        .min(Duration::from(beat.monitor.interval) / 4);
     let one = |key: &SubjectKey| {
         let (key, failures) = (key.clone(), &failures);
         async move {
