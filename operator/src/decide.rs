@@ -13,8 +13,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
 use kube::api::ObjectMeta;
 
 use crate::MANAGER;
+use crate::artifacts::Report;
 use crate::conditions::{self, Standing};
-use crate::drift::{self, Report};
+use crate::drift;
 use crate::subject::SubjectKey;
 use crate::verdict::Judgement;
 
@@ -71,10 +72,12 @@ pub struct Governed {
     pub dossier_digest: String,
     /// The bundles that judged.
     pub bundles: Vec<JudgedBy>,
+    /// What is known of its images and models.
+    pub artifacts: Report,
     /// What they say together.
     pub judgement: Judgement,
     /// What was found of its drift monitor, if the track asks for one.
-    pub drift: Option<Report>,
+    pub drift: Option<drift::Report>,
 }
 
 /// What a discovered Release needs to know of its workload.
@@ -340,6 +343,7 @@ fn judged(governed: &Governed, release: &Release, now: Timestamp) -> ReleaseStat
             &ruling.message,
         ));
     }
+    statements.extend(governed.artifacts.statements.iter().cloned());
     if let Some(report) = &governed.drift {
         statements.extend(monitored(report));
     }
@@ -352,8 +356,10 @@ fn judged(governed: &Governed, release: &Release, now: Timestamp) -> ReleaseStat
         gates: judgement.gates.clone(),
         gates_omitted: Some(judgement.omitted).filter(|count| *count > 0),
         passed: judgement.passed.clone(),
+        artifacts: governed.artifacts.artifacts.clone(),
+        artifacts_omitted: Some(governed.artifacts.omitted).filter(|count| *count > 0),
         recheck_at: judgement.recheck_at.map(Time),
-        drift_monitor: governed.drift.as_ref().map(Report::status),
+        drift_monitor: governed.drift.as_ref().map(drift::Report::status),
         ..with_conditions(release, &statements, now)
     }
 }
@@ -368,7 +374,7 @@ fn stands(verdict: Verdict) -> (Standing, Status) {
 }
 
 /// What stands beside the verdict of a workload with a drift monitor.
-fn monitored(report: &Report) -> [Statement; 2] {
+fn monitored(report: &drift::Report) -> [Statement; 2] {
     let (holds, reason, message) = drift::statement(&report.monitor);
     let detected = &report.detected;
     [
@@ -481,6 +487,7 @@ mod tests {
             content_hash: "sha256:c".into(),
             dossier_digest: "sha256:d".into(),
             bundles: vec![],
+            artifacts: Report::default(),
             judgement: Judgement {
                 verdict,
                 reason: "R".into(),

@@ -24,12 +24,20 @@ pub struct Metrics {
     releases: Family<VerdictLabel, Gauge>,
     ungoverned: Family<TrackLabel, Gauge>,
     bundles: Family<BundleLabel, Gauge<f64, AtomicU64>>,
-    drift_questions: Family<QuestionLabel, Counter>,
+    drift_questions: Family<EndpointLabel, Counter>,
+    questions: Family<QuestionLabel, Counter>,
+    signatures: Family<ResultLabel, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ResultLabel {
     result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct QuestionLabel {
+    kind: &'static str,
+    outcome: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -54,7 +62,7 @@ struct BundleLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct QuestionLabel {
+struct EndpointLabel {
     endpoint: &'static str,
     outcome: &'static str,
 }
@@ -72,6 +80,8 @@ impl Default for Metrics {
             ungoverned: Family::default(),
             bundles: Family::default(),
             drift_questions: Family::default(),
+            questions: Family::default(),
+            signatures: Family::default(),
             registry: Registry::default(),
         };
         registry.register("leader", "1 while this replica leads", metrics.leader.clone());
@@ -117,6 +127,16 @@ impl Default for Metrics {
             "Questions to Prometheus about drift monitors, by endpoint and outcome: ok, or the reason of the failure",
             metrics.drift_questions.clone(),
         );
+        registry.register(
+            "registry_questions",
+            "Questions to registries about images and models, by kind (resolve, signatures) and outcome: ok, or a reason",
+            metrics.questions.clone(),
+        );
+        registry.register(
+            "signature_checks",
+            "Artifacts whose signatures were checked, by result: verified or rejected; known results are not counted",
+            metrics.signatures.clone(),
+        );
         Self { registry, ..metrics }
     }
 }
@@ -141,7 +161,7 @@ impl Metrics {
     /// One question was asked about a drift monitor.
     pub fn asked_prometheus(&self, endpoint: &'static str, outcome: &'static str) {
         self.drift_questions
-            .get_or_create(&QuestionLabel { endpoint, outcome })
+            .get_or_create(&EndpointLabel { endpoint, outcome })
             .inc();
     }
 
@@ -175,6 +195,18 @@ impl Metrics {
                 bundle: bundle.to_owned(),
             })
             .set(f64::from(u8::from(ready)));
+    }
+
+    /// One question to a registry has ended.
+    pub fn asked(&self, kind: &'static str, outcome: &str) {
+        let outcome = outcome.to_owned();
+        self.questions.get_or_create(&QuestionLabel { kind, outcome }).inc();
+    }
+
+    /// The signatures of one artifact were checked under one policy.
+    pub fn signatures_checked(&self, is_verified: bool) {
+        let result = if is_verified { "verified" } else { "rejected" };
+        self.signatures.get_or_create(&ResultLabel { result }).inc();
     }
 
     /// The OpenMetrics text.

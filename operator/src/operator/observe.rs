@@ -7,9 +7,9 @@ use kube::api::DynamicObject;
 use kube::{Api, ResourceExt as _};
 use serde_json::Value;
 
-use super::Context;
 use super::kinds::{Kind, Watched};
 use super::source::{Source as Watch, State};
+use super::{Context, evidence};
 use crate::assign::{self, Assignment, Labels};
 use crate::decide::Owner;
 use crate::dossier::related::{self, Binding};
@@ -55,12 +55,16 @@ pub enum Observation {
 /// Looks at one workload.
 pub async fn observe(context: &Context, key: &SubjectKey) -> Result<Observation, kube::Error> {
     let observation = look(context, key).await?;
-    let may_be_monitored = matches!(
-        observation,
-        Observation::Governed { drift: Some(_), .. } | Observation::NotYet | Observation::Unavailable(_)
-    );
-    if !may_be_monitored {
-        context.monitors.forget(key);
+    match &observation {
+        Observation::Conflict { .. }
+        | Observation::Ungoverned
+        | Observation::Controlled { .. }
+        | Observation::Absent => {
+            context.evidence.forget(key);
+            context.monitors.forget(key);
+        }
+        Observation::Governed { drift: None, .. } => context.monitors.forget(key),
+        Observation::Governed { .. } | Observation::Unavailable(_) | Observation::NotYet => {}
     }
     Ok(observation)
 }
@@ -118,16 +122,17 @@ async fn look(context: &Context, key: &SubjectKey) -> Result<Observation, kube::
         Assignment::Governed(track) => {
             let track = tracks.iter().find(|one| one.name_any() == track.name_any()).cloned();
             let dossier = dossier(context, watched, &object, namespace.labels());
-            let (Some(track), Some(mut dossier)) = (track, dossier) else {
+            let (Some(track), Some(dossier)) = (track, dossier) else {
                 return Ok(Observation::NotYet);
             };
-            let drift = match drift::required(&track, &key.kind) {
-                None => None,
-                Some(monitor) => match context.monitors.known(key, &track, monitor, || told(context, key)) {
-                    None => return Ok(Observation::NotYet),
-                    known => known,
-                },
+            // Both begin to be collected before either is waited for.
+            let required = drift::required(&track, &key.kind);
+            let drift = required.map(|monitor| context.monitors.known(key, &track, monitor, || told(context, key)));
+            let dossier = evidence::attach(context, key, &track, dossier).await;
+            let (Some(mut dossier), None | Some(Some(_))) = (dossier, &drift) else {
+                return Ok(Observation::NotYet);
             };
+            let drift = drift.flatten();
             if let Some(report) = &drift {
                 dossier.drift_monitor = report.monitor.clone();
             }
