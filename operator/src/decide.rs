@@ -13,7 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
 use kube::api::ObjectMeta;
 
 use crate::MANAGER;
-use crate::artifacts;
+use crate::artifacts::Report;
 use crate::conditions::{self, Standing};
 use crate::drift;
 use crate::subject::SubjectKey;
@@ -73,7 +73,7 @@ pub struct Governed {
     /// The bundles that judged.
     pub bundles: Vec<JudgedBy>,
     /// What is known of its images and models.
-    pub artifacts: artifacts::Report,
+    pub artifacts: Report,
     /// What they say together.
     pub judgement: Judgement,
     /// What was found of its drift monitor, if the track asks for one.
@@ -487,7 +487,7 @@ mod tests {
             content_hash: "sha256:c".into(),
             dossier_digest: "sha256:d".into(),
             bundles: vec![],
-            artifacts: artifacts::Report::default(),
+            artifacts: Report::default(),
             judgement: Judgement {
                 verdict,
                 reason: "R".into(),

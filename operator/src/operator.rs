@@ -156,8 +156,8 @@ async fn lead(client: Client, settings: Settings, health: Health, metrics: Arc<M
     tasks.spawn(signer::run(Arc::clone(&context)));
     tasks.spawn(bundle::run(Arc::clone(&context)));
     tasks.spawn(kinds::run(Arc::clone(&context)));
-    tasks.spawn(evidence::run(Arc::clone(&context)));
     tasks.spawn(drift::run(Arc::clone(&context)));
+    tasks.spawn(evidence::run(Arc::clone(&context)));
     health.starting("waiting for the kinds that tracks name and for the first attempt at every bundle");
     // A verdict written before the bundles had their chance would turn to Unknown and back at every restart.
     let patience = tokio::time::timeout(

@@ -26,7 +26,8 @@ use super::Ending;
 use super::bundles::{self, Access, Keys};
 use super::output::{self, Format};
 use crate::assign;
-use crate::dossier::{Dossier, NEEDS_CLUSTER, Related, Source, Unavailable};
+use crate::dossier::{Dossier, DriftMonitor, NEEDS_CLUSTER, Related, Source, Unavailable};
+use crate::drift;
 use crate::judge::{self, Bench};
 use crate::subject::GroupKind;
 use crate::verdict::{Opinion, weigh};
@@ -127,7 +128,7 @@ fn judge(
     now: Timestamp,
 ) -> anyhow::Result<Judged> {
     let place = || format!("{}: document {}", manifest.file, manifest.number);
-    let dossier = dossier(&manifest.object).with_context(place)?;
+    let dossier = dossier(&manifest.object, track).with_context(place)?;
     let subject = dossier.subject.clone();
     if track.is_some_and(|track| !governs(track, &dossier)) {
         return Ok(Judged::ungoverned(&manifest.file, subject));
@@ -147,13 +148,19 @@ fn judge(
 }
 
 /// A dossier document as it is; anything else becomes one.
-fn dossier(object: &Value) -> anyhow::Result<Dossier> {
+fn dossier(object: &Value, track: Option<&GovernanceTrack>) -> anyhow::Result<Dossier> {
     if object.get("schema").and_then(Value::as_str) == Some(crate::dossier::SCHEMA) {
         return serde_json::from_value(object.clone()).context("is no dossier");
     }
     let namespace = Source::Unavailable(Unavailable::needs_cluster("the labels of the namespace"));
     let related = |_: &_, _: &_| Related::unavailable(&Unavailable::needs_cluster("related objects"));
-    Ok(Dossier::build(object, namespace, related)?)
+    let mut dossier = Dossier::build(object, namespace, related)?;
+    let kind = GroupKind::of(&dossier.subject.api_version, &dossier.subject.kind);
+    if track.is_some_and(|track| drift::required(track, &kind).is_some()) {
+        let why = Unavailable::needs_cluster("the links of the drift monitor");
+        dossier.drift_monitor = DriftMonitor::Unavailable(why);
+    }
+    Ok(dossier)
 }
 
 /// Whether the track would govern it, as far as a file can tell: its namespace is taken to be selected.

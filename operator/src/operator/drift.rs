@@ -307,10 +307,12 @@ async fn token(context: &Context, spec: &Spec) -> Result<Option<String>, Problem
     };
     let (namespace, name, key) = (&context.settings.namespace, &named.name, &named.key);
     let secrets: Api<Secret> = Api::namespaced(context.client.clone(), namespace);
-    let secret = secrets
-        .get_opt(name)
-        .await
-        .map_err(|error| Problem::Token(format!("cannot read Secret {namespace}/{name}: {}", chain(&error))))?;
+    let secret = secrets.get_opt(name).await.map_err(|error| match error {
+        kube::Error::Api(status) if status.code == 403 => Problem::Token(format!(
+            "the operator may not read Secret {namespace}/{name}: name it in secretNames of the chart"
+        )),
+        error => Problem::Token(format!("cannot read Secret {namespace}/{name}: {}", chain(&error))),
+    })?;
     let Some(secret) = secret else {
         let message = format!("there is no Secret {namespace}/{name}: create it in the operator's namespace");
         return Err(Problem::Token(message));

@@ -24,9 +24,9 @@ pub struct Metrics {
     releases: Family<VerdictLabel, Gauge>,
     ungoverned: Family<TrackLabel, Gauge>,
     bundles: Family<BundleLabel, Gauge<f64, AtomicU64>>,
+    drift_questions: Family<EndpointLabel, Counter>,
     questions: Family<QuestionLabel, Counter>,
     signatures: Family<ResultLabel, Counter>,
-    drift_questions: Family<EndpointLabel, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -79,9 +79,9 @@ impl Default for Metrics {
             releases: Family::default(),
             ungoverned: Family::default(),
             bundles: Family::default(),
+            drift_questions: Family::default(),
             questions: Family::default(),
             signatures: Family::default(),
-            drift_questions: Family::default(),
             registry: Registry::default(),
         };
         registry.register("leader", "1 while this replica leads", metrics.leader.clone());
@@ -123,6 +123,11 @@ impl Default for Metrics {
             metrics.bundles.clone(),
         );
         registry.register(
+            "drift_questions",
+            "Questions to Prometheus about drift monitors, by endpoint and outcome: ok, or the reason of the failure",
+            metrics.drift_questions.clone(),
+        );
+        registry.register(
             "registry_questions",
             "Questions to registries about images and models, by kind (resolve, signatures) and outcome: ok, or a reason",
             metrics.questions.clone(),
@@ -131,11 +136,6 @@ impl Default for Metrics {
             "signature_checks",
             "Artifacts whose signatures were checked, by result: verified or rejected; known results are not counted",
             metrics.signatures.clone(),
-        );
-        registry.register(
-            "drift_questions",
-            "Questions to Prometheus about drift monitors, by endpoint and outcome: ok, or the reason of the failure",
-            metrics.drift_questions.clone(),
         );
         Self { registry, ..metrics }
     }

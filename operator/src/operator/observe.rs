@@ -125,20 +125,17 @@ async fn look(context: &Context, key: &SubjectKey) -> Result<Observation, kube::
             let (Some(track), Some(dossier)) = (track, dossier) else {
                 return Ok(Observation::NotYet);
             };
-            // Both begin to find out what they are asked for, so neither waits for the other.
-            let drift = drift::required(&track, &key.kind)
-                .map(|monitor| context.monitors.known(key, &track, monitor, || told(context, key)));
-            let Some(mut dossier) = evidence::attach(context, key, &track, dossier).await else {
+            // Both begin to be collected before either is waited for.
+            let required = drift::required(&track, &key.kind);
+            let drift = required.map(|monitor| context.monitors.known(key, &track, monitor, || told(context, key)));
+            let dossier = evidence::attach(context, key, &track, dossier).await;
+            let (Some(mut dossier), None | Some(Some(_))) = (dossier, &drift) else {
                 return Ok(Observation::NotYet);
             };
-            let drift = match drift {
-                None => None,
-                Some(None) => return Ok(Observation::NotYet),
-                Some(Some(report)) => {
-                    dossier.drift_monitor = report.monitor.clone();
-                    Some(report)
-                }
-            };
+            let drift = drift.flatten();
+            if let Some(report) = &drift {
+                dossier.drift_monitor = report.monitor.clone();
+            }
             Ok(Observation::Governed {
                 owner,
                 track,

@@ -78,7 +78,7 @@ pub(super) enum Problem {
         endpoint: &'static str,
         /// The status code.
         status: u16,
-        /// Its words; empty if it has none.
+        /// Its words, or what the status means.
         error: String,
     },
     /// Something else answers there.
@@ -263,7 +263,11 @@ impl<'a> Prometheus<'a> {
             url: self.url.clone(),
             endpoint,
             status: status.as_u16(),
-            error: one_line(words),
+            error: one_line(if words.is_empty() {
+                status.canonical_reason().unwrap_or("no words")
+            } else {
+                words
+            }),
         }
     }
 
