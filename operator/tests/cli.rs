@@ -351,7 +351,7 @@ fn wrong_input_is_told_by_value_and_rule_on_standard_error() {
         (&["check", "-f", &good, "--bundle", "127.0.0.1:1/a/b:1"], "no key given"),
         (
             &["check", "-f", &good, "--key", &private],
-            "the built-in bundle needs no key",
+            "the built-in bundles need no key",
         ),
         (
             &["bundle", "verify", "127.0.0.1:1/a/b:1", "--key", &private],
