@@ -10,5 +10,6 @@
 )]
 
 mod built;
+mod models;
 mod random;
 mod sources;
