@@ -161,9 +161,9 @@ pub enum InputShape {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("isQuantity(self.memory) && quantity(self.memory).compareTo(quantity('4Mi')) >= 0 && quantity(self.memory).compareTo(quantity('2Gi')) <= 0")
+    validation = Rule::new("type(self.memory) == string && isQuantity(self.memory) && quantity(self.memory).compareTo(quantity('4Mi')) >= 0 && quantity(self.memory).compareTo(quantity('2Gi')) <= 0")
         .message("memory must be a size between 4Mi and 2Gi, for example 256Mi"),
-    validation = Rule::new("isQuantity(self.resultSize) && quantity(self.resultSize).compareTo(quantity('1Ki')) >= 0 && quantity(self.resultSize).compareTo(quantity('16Mi')) <= 0")
+    validation = Rule::new("type(self.resultSize) == string && isQuantity(self.resultSize) && quantity(self.resultSize).compareTo(quantity('1Ki')) >= 0 && quantity(self.resultSize).compareTo(quantity('16Mi')) <= 0")
         .message("resultSize must be a size between 1Ki and 16Mi, for example 1Mi")
 )]
 pub struct Limits {

@@ -133,8 +133,10 @@ fn namespace_selector(generator: &mut schemars::SchemaGenerator) -> schemars::Sc
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[serde(rename_all = "camelCase")]
 pub struct KindReference {
-    /// The API group; empty for the core group. Example: `apps`.
-    #[serde(default)]
+    /// The API group; left out or empty for the core group. Example: `apps`.
+    // No default in the schema: what the API server adds inside a list that is replaced as a whole, GitOps tools
+    // that compare with what was last applied would show as a difference for ever.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 253))]
     pub group: String,
     /// The version to read. Left out: the version the API server prefers.

@@ -77,7 +77,7 @@ pub(crate) const fn refusal(stage: Stage, reason: &'static str, says: &'static s
 impl Trial {
     /// Starts a platform whose operator gets `more` arguments, and waits until the good bundle judges a workload.
     pub(crate) async fn start(more: &[&str]) -> Result<Self> {
-        let platform = Platform::start_as(None, more).await?;
+        let platform = Platform::start_with(more).await?;
         let namespace = platform.namespace(NAME).await?;
         let files = [
             ("trial.rego", POLICY),

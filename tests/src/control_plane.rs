@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::certificates::{Authority, Identity, SigningKey, signing_key};
@@ -71,7 +72,12 @@ impl ControlPlane {
     pub fn kubeconfig_of(&self, user: &str) -> Result<PathBuf> {
         let file = format!("user-{}", user.replace([':', '/'], "-"));
         let identity = self.authority.client(&file, user, None)?;
-        self.write_kubeconfig(&format!("{file}.kubeconfig"), &identity)
+        self.write_kubeconfig(&format!("{file}.kubeconfig"), &by_certificate(&identity))
+    }
+
+    /// A kubeconfig of whom `token` names.
+    pub fn kubeconfig_with(&self, name: &str, token: &str) -> Result<PathBuf> {
+        self.write_kubeconfig(&format!("token-{name}.kubeconfig"), &json!({ "token": token }))
     }
 
     /// A client with all rights. It belongs to the async runtime it was made in: a test makes its own.
@@ -130,22 +136,21 @@ impl ControlPlane {
             kubeconfig: PathBuf::new(),
             folder,
         };
-        control_plane.kubeconfig = control_plane.write_kubeconfig("admin.kubeconfig", &admin)?;
+        control_plane.kubeconfig = control_plane.write_kubeconfig("admin.kubeconfig", &by_certificate(&admin))?;
+        let controllers = by_certificate(&controllers);
         let kubeconfig = control_plane.write_kubeconfig("controller-manager.kubeconfig", &controllers)?;
         control_plane.controller_manager.arguments =
             controller_manager_arguments(control_plane.folder.path(), &kubeconfig);
         Ok(control_plane)
     }
 
-    fn write_kubeconfig(&self, file: &str, identity: &Identity) -> Result<PathBuf> {
-        let kubeconfig = serde_json::json!({
+    fn write_kubeconfig(&self, file: &str, user: &Value) -> Result<PathBuf> {
+        let kubeconfig = json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "tests",
             "clusters": [{"name": "tests", "cluster": {
                 "server": self.url, "certificate-authority": self.authority.certificate(),
             }}],
-            "users": [{"name": "tests", "user": {
-                "client-certificate": identity.certificate, "client-key": identity.key,
-            }}],
+            "users": [{"name": "tests", "user": user}],
             "contexts": [{"name": "tests", "context": {"cluster": "tests", "user": "tests"}}],
         });
         write(self.folder.path(), file, serde_json::to_vec_pretty(&kubeconfig)?) // JSON is YAML
@@ -168,6 +173,10 @@ impl ControlPlane {
     fn processes(&self) -> MutexGuard<'_, Processes> {
         self.processes.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn by_certificate(identity: &Identity) -> Value {
+    json!({"client-certificate": identity.certificate, "client-key": identity.key})
 }
 
 /// A client for a kubeconfig file's current context.

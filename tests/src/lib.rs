@@ -16,6 +16,7 @@
 pub mod apply;
 pub mod artifact;
 pub mod certificates;
+pub mod chart;
 pub mod child;
 pub mod control_plane;
 pub mod cosign;

@@ -1,5 +1,6 @@
 //! A whole platform for a story: a control plane with Interlock's CRDs, registries, a key, and the operator as the real
-//! binary. Stories that share one keep to namespaces and names of their own; those that break things start their own.
+//! binary under the chart's service account. Stories that share one keep to namespaces and names of their own; those
+//! that break things start their own.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use tempfile::TempDir;
 
 use crate::apply::apply;
 use crate::artifact::Repository;
+use crate::chart;
 use crate::child::free_port;
 use crate::control_plane::ControlPlane;
 use crate::cosign::KeyPair;
@@ -43,18 +45,19 @@ pub struct Platform {
     pub liar: Liar,
     /// The key that the Signer `platform` names.
     pub key: KeyPair,
+    kubeconfig: PathBuf,
     probes: String,
     cache: TempDir,
 }
 
 impl Platform {
-    /// Starts one whose operator has all rights, and waits until the operator is ready.
+    /// Starts one and waits until its operator is ready. The operator may do what the chart grants and no more.
     pub async fn start() -> Result<Self> {
-        Self::start_as(None, &[]).await
+        Self::start_with(&[]).await
     }
 
-    /// Starts one whose operator is `user` (all rights if none) and gets `more` arguments.
-    pub async fn start_as(user: Option<(&str, &str)>, more: &[&str]) -> Result<Self> {
+    /// The same; the operator gets `more` arguments.
+    pub async fn start_with(more: &[&str]) -> Result<Self> {
         let (control_plane, registry, key) = tokio::try_join!(
             ControlPlane::start(),
             Registry::start(Flavour::Referrers),
@@ -69,13 +72,9 @@ impl Platform {
             &format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {NAMESPACE}}}\n"),
         )
         .await?;
-        let kubeconfig = match user {
-            None => control_plane.kubeconfig().to_path_buf(),
-            Some((name, rbac)) => {
-                apply(&client, NAMESPACE, rbac).await?;
-                control_plane.kubeconfig_of(name)?
-            }
-        };
+        apply(&client, NAMESPACE, chart::rbac(NAMESPACE).await?).await?;
+        let token = chart::token(&client, NAMESPACE, chart::RELEASE).await?;
+        let kubeconfig = control_plane.kubeconfig_with("operator", &token)?;
         let cache = scratch("operator-cache")?;
         let probes = format!("127.0.0.1:{}", free_port()?);
         let arguments = arguments(
@@ -99,6 +98,7 @@ impl Platform {
             registry,
             liar,
             key,
+            kubeconfig,
             probes,
             cache,
         };
@@ -111,7 +111,7 @@ impl Platform {
         let cache = scratch("second-operator-cache")?;
         let probes = format!("127.0.0.1:{}", free_port()?);
         let hosts = [self.registry.host(), self.liar.host()];
-        let arguments = arguments(self.control_plane.kubeconfig(), cache.path(), &probes, "second", &hosts);
+        let arguments = arguments(&self.kubeconfig, cache.path(), &probes, "second", &hosts);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         Ok((Operator::start(&arguments, &probes)?, cache))
     }

@@ -133,10 +133,12 @@ where
             let events = watcher(api.clone(), watcher::Config::default())
                 .backoff(Patience::default())
                 .modify(trim);
-            let why = follow(events, &mut writer, &state, &noun, &notify).await;
+            let (why, said) = follow(events, &mut writer, &state, &noun, &notify).await;
+            let reason = why.reason.clone();
             let new = State::Unavailable(why);
             if state.send_if_modified(|state| std::mem::replace(state, new.clone()) != new) {
-                tracing::warn!(%noun, "cannot watch, will be tried again");
+                // The API server's own words name the verb that is missing.
+                tracing::warn!(%noun, %reason, %said, "cannot watch, will be tried again");
                 notify(Change::All);
             }
             // A watch that starts after it was refused says nothing until something changes: so everything is read
@@ -200,14 +202,14 @@ const REFUSED: Duration = Duration::from_secs(5);
 /// For how long a first list may fail before the kind counts as unavailable.
 const LIST_PATIENCE: Duration = Duration::from_secs(45);
 
-/// Keeps `writer` equal to what the API server says, until it refuses.
+/// Keeps `writer` equal to what the API server says, until it refuses. Answers why, and what the API server said.
 async fn follow<K>(
     events: impl Stream<Item = watcher::Result<watcher::Event<K>>>,
     writer: &mut Writer<K>,
     state: &watch::Sender<State>,
     noun: &str,
     notify: &(impl Fn(Change<'_, K>) + Sync),
-) -> Unavailable
+) -> (Unavailable, String)
 where
     K: Resource + Clone + Debug + Send + Sync + 'static,
     K::DynamicType: Hash + Eq + Clone,
@@ -230,25 +232,29 @@ where
                 }
             }
             Some(Err(error)) => {
-                if let Some(why) = status_of(&error).and_then(|status| refusal(status, noun)) {
-                    return why;
+                if let Some(status) = status_of(&error)
+                    && let Some(why) = refusal(status, noun)
+                {
+                    return (why, status.message.clone());
                 }
                 tracing::warn!(%noun, %error, "watch failed, will be tried again");
                 // An API server that answers, but never with the list, must not keep everything else waiting.
                 let since = *failing_since.get_or_insert_with(Instant::now);
                 if status_of(&error).is_some() && *state.borrow() == State::Syncing && since.elapsed() > LIST_PATIENCE {
-                    return Unavailable {
+                    let why = Unavailable {
                         reason: "ListFailed".to_owned(),
                         message: format!("the API server fails to list {noun}: see the operator's log"),
                     };
+                    return (why, error.to_string());
                 }
             }
             // A watcher never ends; should it, it is started again.
             None => {
-                return Unavailable {
+                let why = Unavailable {
                     reason: "WatchEnded".to_owned(),
                     message: format!("the watch of {noun} ended"),
                 };
+                return (why, String::new());
             }
         }
     }
