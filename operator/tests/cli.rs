@@ -1,6 +1,11 @@
 //! The command line through the real binary: right and wrong input, exit codes, what goes to which stream.
 
-#![allow(clippy::expect_used, reason = "a test ends where its own preparation fails")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test ends where its own preparation fails"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -60,7 +60,7 @@ pub(super) fn assemble(
     let engine = Engine::new()?;
     match (track, given) {
         (Some(track), given) => Ok(Benches {
-            for_all: of_track(&engine, track, given)?,
+            for_all: of_track(&engine, track, given.as_ref())?,
             for_models: Vec::new(),
         }),
         (None, Some(given)) => Ok(Benches {
@@ -78,9 +78,9 @@ pub(super) fn assemble(
     }
 }
 
-fn of_track(engine: &Engine, track: &GovernanceTrack, given: Option<Given>) -> anyhow::Result<Vec<Bench>> {
+fn of_track(engine: &Engine, track: &GovernanceTrack, given: Option<&Given>) -> anyhow::Result<Vec<Bench>> {
     let used = track.spec.bundles.as_slice();
-    let place = given.as_ref().map(|given| stands_for(used, given)).transpose()?;
+    let place = given.map(|given| stands_for(used, given)).transpose()?;
     let is_at_hand = |at: usize, one: &BundleUse| place == Some(at) || bundles::is_built_in(&one.name);
     if !used.iter().enumerate().any(|(at, one)| is_at_hand(at, one)) {
         bail!(
@@ -90,7 +90,7 @@ fn of_track(engine: &Engine, track: &GovernanceTrack, given: Option<Given>) -> a
     }
     let mut bench = Vec::new();
     for (at, one) in used.iter().enumerate() {
-        let active = match &given {
+        let active = match given {
             Some(given) if place == Some(at) => Ok(compile(engine, &one.name, &given.bundle, given.shape)?),
             _ if bundles::is_built_in(&one.name) => Ok(compile_built_in(engine, &one.name)?),
             _ => Err(not_at_hand(&one.name)),
