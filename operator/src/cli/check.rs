@@ -156,13 +156,9 @@ fn judge(file: &str, dossier: &Dossier, track: Option<&GovernanceTrack>, benches
 }
 
 /// A dossier document as it is; anything else becomes one.
-<<<<<<< HEAD
-fn dossier(object: &Value, track: Option<&GovernanceTrack>) -> anyhow::Result<Dossier> {
-=======
 fn dossier(manifest: &Manifest, track: Option<&GovernanceTrack>) -> anyhow::Result<Dossier> {
     let place = || format!("{}: document {}", manifest.file, manifest.number);
     let object = &manifest.object;
->>>>>>> policies
     if object.get("schema").and_then(Value::as_str) == Some(crate::dossier::SCHEMA) {
         return serde_json::from_value(object.clone())
             .context("is no dossier")
@@ -170,15 +166,6 @@ fn dossier(manifest: &Manifest, track: Option<&GovernanceTrack>) -> anyhow::Resu
     }
     let namespace = Source::Unavailable(Unavailable::needs_cluster("the labels of the namespace"));
     let related = |_: &_, _: &_| Related::unavailable(&Unavailable::needs_cluster("related objects"));
-<<<<<<< HEAD
-    let mut dossier = Dossier::build(object, namespace, related)?;
-    let kind = GroupKind::of(&dossier.subject.api_version, &dossier.subject.kind);
-    if track.is_some_and(|track| drift::required(track, &kind).is_some()) {
-        let why = Unavailable::needs_cluster("the links of the drift monitor");
-        dossier.drift_monitor = DriftMonitor::Unavailable(why);
-    }
-    Ok(dossier)
-=======
     let mut dossier = Dossier::build(object, namespace, related).with_context(place)?;
     if let Some(track) = track {
         leave_to_cluster(&mut dossier, track);
@@ -196,7 +183,11 @@ fn leave_to_cluster(dossier: &mut Dossier, track: &GovernanceTrack) {
             .collect();
         artifacts::fill(dossier, signers, &answers);
     }
->>>>>>> policies
+    let kind = GroupKind::of(&dossier.subject.api_version, &dossier.subject.kind);
+    if drift::required(track, &kind).is_some() {
+        let why = Unavailable::needs_cluster("the links of the drift monitor");
+        dossier.drift_monitor = DriftMonitor::Unavailable(why);
+    }
 }
 
 /// Whether the track would govern it, as far as a file can tell: its namespace is taken to be selected.
