@@ -151,7 +151,10 @@ const WRONG: &[Wrong] = &[
         BUNDLE,
         "  ref:",
         "  limits: {memory: 268435456}\n  ref:",
-        &["spec.limits", "memory must be a size between 4Mi and 2Gi, for example 256Mi"],
+        &[
+            "spec.limits",
+            "memory must be a size between 4Mi and 2Gi, for example 256Mi",
+        ],
     ),
     (
         BUNDLE,
