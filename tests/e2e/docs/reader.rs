@@ -13,6 +13,7 @@ use interlock_tests::tools::{repository_root, tool};
 use interlock_tests::{ControlPlane, Flavour, Operator, Registry, chart, eventually};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, Client};
 use serde_json::json;
@@ -164,7 +165,22 @@ impl Reader {
         let mut operator = Operator::start_in(&arguments, &listen, &[("SSL_CERT_FILE", &authority)])?;
         operator.ready().await?;
         self.operator = Some(operator);
+        self.kinds_are_explained().await?;
         self.pods_are_ready().await
+    }
+
+    /// The API server publishes the documentation of new kinds some seconds after it serves them; nobody types as fast.
+    async fn kinds_are_explained(&self) -> Result<()> {
+        let path = format!("/openapi/v3/apis/{}", interlock_crds::API_VERSION);
+        eventually("the kinds are explained", SOON, async || {
+            let published = self
+                .client
+                .request_text(axum::http::Request::get(&path).body(Vec::new())?)
+                .await?;
+            let known = |crd: &CustomResourceDefinition| published.contains(&format!("/{}\"", crd.spec.names.plural));
+            Ok(interlock_crds::crds().iter().all(known).then_some(()))
+        })
+        .await
     }
 
     async fn pods_are_ready(&self) -> Result<()> {
