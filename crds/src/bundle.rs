@@ -5,6 +5,7 @@ use kube::{CustomResource, KubeSchema, core::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
+use crate::release::GatePhase;
 
 /// A PolicyBundle names an OPA bundle in an OCI registry and who must have signed it. The operator pulls it,
 /// verifies it, compiles it and keeps it ready for the tracks that use it. A newer artifact that cannot be
@@ -254,4 +255,7 @@ pub struct CatalogueEntry {
     /// `critical`, `high`, `medium` or `low`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity: Option<String>,
+    /// When it can be decided. Left out: `Admission`.
+    #[serde(default, skip_serializing_if = "GatePhase::is_admission")]
+    pub phase: GatePhase,
 }

@@ -27,11 +27,17 @@ pub enum Type {
     TrackAssigned,
     /// Release: the gates that judge the specification let it through.
     Admissible,
+    /// Release: every image is signed as the track demands.
+    ArtifactsVerified,
+    /// Release: every model that is an OCI artifact is signed as the track demands.
+    ModelVerified,
+    /// Release: the gates that can be decided only while the workload runs let it be.
+    Operational,
 }
 
 impl Type {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
+    /// Every type, in the order of their declaration.
+    pub const ALL: [Self; 10] = [
         Self::Ready,
         Self::Reconciling,
         Self::Stalled,
@@ -39,6 +45,9 @@ impl Type {
         Self::Compiled,
         Self::TrackAssigned,
         Self::Admissible,
+        Self::ArtifactsVerified,
+        Self::ModelVerified,
+        Self::Operational,
     ];
 
     /// The kinds that have it, and what it says, as `docs/conditions.md` tells it.
@@ -60,6 +69,18 @@ impl Type {
             Self::Compiled => ("PolicyBundle", "the artifact it names can run"),
             Self::TrackAssigned => ("Release", "exactly one track governs the workload"),
             Self::Admissible => ("Release", "the gates that judge the specification let it through"),
+            Self::ArtifactsVerified => (
+                "Release",
+                "every image is signed as the track's `spec.signedBy.images` asks",
+            ),
+            Self::ModelVerified => (
+                "Release",
+                "every model is signed as the track's `spec.signedBy.models` asks",
+            ),
+            Self::Operational => (
+                "Release",
+                "what only a running workload can be asked is as it should be; it does not decide `Ready`",
+            ),
         }
     }
 
@@ -73,6 +94,9 @@ impl Type {
             Self::Compiled => "Compiled",
             Self::TrackAssigned => "TrackAssigned",
             Self::Admissible => "Admissible",
+            Self::ArtifactsVerified => "ArtifactsVerified",
+            Self::ModelVerified => "ModelVerified",
+            Self::Operational => "Operational",
         }
     }
 }

@@ -13,6 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
 use kube::api::ObjectMeta;
 
 use crate::MANAGER;
+use crate::artifacts::Report;
 use crate::conditions::{self, Standing};
 use crate::subject::SubjectKey;
 use crate::verdict::Judgement;
@@ -70,6 +71,8 @@ pub struct Governed {
     pub dossier_digest: String,
     /// The bundles that judged.
     pub bundles: Vec<JudgedBy>,
+    /// What is known of its images and models.
+    pub artifacts: Report,
     /// What they say together.
     pub judgement: Judgement,
 }
@@ -318,12 +321,7 @@ fn status(observed: &Observed, release: &Release, now: Timestamp) -> ReleaseStat
 
 fn judged(governed: &Governed, release: &Release, now: Timestamp) -> ReleaseStatus {
     let judgement = &governed.judgement;
-    let (standing, status) = match judgement.verdict {
-        Verdict::Allow => (Standing::Ready, Status::True),
-        Verdict::Deny => (Standing::Stalled, Status::False),
-        Verdict::Pending => (Standing::Reconciling, Status::False),
-        Verdict::Unknown => (Standing::Reconciling, Status::Unknown),
-    };
+    let (standing, status) = stands(judgement.verdict);
     let mut statements = conditions::ready(standing, status, &judgement.reason, &judgement.message);
     let assigned = format!("governed by track {}", governed.track);
     statements.push(Statement::new(Type::TrackAssigned, Status::True, "Assigned", assigned));
@@ -333,6 +331,16 @@ fn judged(governed: &Governed, release: &Release, now: Timestamp) -> ReleaseStat
         &judgement.reason,
         &judgement.message,
     ));
+    if let Some(ruling) = &judgement.operational {
+        let (_, status) = stands(ruling.verdict);
+        statements.push(Statement::new(
+            Type::Operational,
+            status,
+            &ruling.reason,
+            &ruling.message,
+        ));
+    }
+    statements.extend(governed.artifacts.statements.iter().cloned());
     ReleaseStatus {
         track: Some(governed.track.clone()),
         verdict: Some(judgement.verdict),
@@ -342,8 +350,19 @@ fn judged(governed: &Governed, release: &Release, now: Timestamp) -> ReleaseStat
         gates: judgement.gates.clone(),
         gates_omitted: Some(judgement.omitted).filter(|count| *count > 0),
         passed: judgement.passed.clone(),
+        artifacts: governed.artifacts.artifacts.clone(),
+        artifacts_omitted: Some(governed.artifacts.omitted).filter(|count| *count > 0),
         recheck_at: judgement.recheck_at.map(Time),
         ..with_conditions(release, &statements, now)
+    }
+}
+
+fn stands(verdict: Verdict) -> (Standing, Status) {
+    match verdict {
+        Verdict::Allow => (Standing::Ready, Status::True),
+        Verdict::Deny => (Standing::Stalled, Status::False),
+        Verdict::Pending => (Standing::Reconciling, Status::False),
+        Verdict::Unknown => (Standing::Reconciling, Status::Unknown),
     }
 }
 
@@ -415,6 +434,7 @@ fn with_conditions_of(
 mod tests {
     use super::*;
     use crate::subject::GroupKind;
+    use crate::verdict::Ruling;
 
     fn key() -> SubjectKey {
         SubjectKey {
@@ -445,10 +465,12 @@ mod tests {
             content_hash: "sha256:c".into(),
             dossier_digest: "sha256:d".into(),
             bundles: vec![],
+            artifacts: Report::default(),
             judgement: Judgement {
                 verdict,
                 reason: "R".into(),
                 message: "m".into(),
+                operational: None,
                 gates: vec![],
                 omitted: 0,
                 passed: vec!["C-01".into()],
@@ -531,6 +553,39 @@ mod tests {
                 assert_eq!(second, Plan::default());
             }
         }
+    }
+
+    #[test]
+    fn what_does_not_operate_is_told_beside_ready() {
+        let statuses = |verdict| {
+            let Found::Governed(mut governed) = governed(Verdict::Allow) else {
+                panic!("governed")
+            };
+            governed.judgement.operational = Some(Ruling {
+                verdict,
+                reason: "R".into(),
+                message: "M-14: no series".into(),
+            });
+            let plan = decide(&observed(Found::Governed(governed), vec![declared("cart")]), at(10));
+            let conditions = &plan.statuses[0].1.conditions;
+            let find = |kind: &str| conditions.iter().find(|one| one.type_ == kind).unwrap().status.clone();
+            (find("Ready"), find("Admissible"), find("Operational"))
+        };
+        for (verdict, want) in [
+            (Verdict::Allow, "True"),
+            (Verdict::Deny, "False"),
+            (Verdict::Pending, "False"),
+            (Verdict::Unknown, "Unknown"),
+        ] {
+            assert_eq!(statuses(verdict), ("True".into(), "True".into(), want.into()));
+        }
+        let plan = decide(&observed(governed(Verdict::Allow), vec![declared("cart")]), at(10));
+        let none = plan.statuses[0]
+            .1
+            .conditions
+            .iter()
+            .all(|one| one.type_ != "Operational");
+        assert!(none, "without such a gate there is no such condition");
     }
 
     #[test]

@@ -17,6 +17,7 @@ const OTHERS: &[&str] = &[
     "DoesNotExist",
     "GovernanceTrack",
     "InferenceService",
+    "LLMInferenceService",
     "NotIn",
     "PolicyBundle",
     "RoleBinding",
@@ -97,7 +98,13 @@ fn literals(text: &str) -> Vec<String> {
 fn words() -> BTreeMap<String, BTreeSet<String>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut found = BTreeMap::new();
-    for folder in ["operator/src", "bundles/src", "policies/lib", "policies/baseline"] {
+    for folder in [
+        "operator/src",
+        "bundles/src",
+        "policies/lib",
+        "policies/baseline",
+        "policies/model",
+    ] {
         sources(&root.join(folder), &mut found);
     }
     assert!(
