@@ -32,3 +32,4 @@ mod scale;
 mod scene;
 mod three_ways;
 mod trial;
+mod upgrade;
