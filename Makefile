@@ -31,6 +31,10 @@ test: ready lint policies ## All checks and all tests
 	@cargo test --workspace --no-fail-fast
 	@$(call step,"all passed")
 
+.PHONY: upgrade
+upgrade: ready ## Upgrade from the first public commit, with that commit's own operator (10 min; slow)
+	@tests/upgrade
+
 .PHONY: tools
 tools: ## Build the pinned tools that tests and the demo run (10 min on two cores; once)
 	@tests/tools/build all

@@ -34,6 +34,7 @@ pub mod registry;
 pub mod said;
 pub mod scratch;
 pub mod tools;
+pub mod upgrade;
 
 pub use control_plane::ControlPlane;
 pub use env::TestEnv;

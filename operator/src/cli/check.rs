@@ -27,13 +27,8 @@ use super::bundles::{self, Access, Keys};
 use super::output::{self, Format};
 use crate::artifacts;
 use crate::assign;
-<<<<<<< HEAD
-use crate::dossier::{Dossier, DriftMonitor, NEEDS_CLUSTER, Related, Source, Unavailable};
+use crate::dossier::{Dossier, DriftMonitor, NEEDS_CLUSTER, Related, Signature, Source, Unavailable};
 use crate::drift;
-use crate::judge::{self, Bench};
-=======
-use crate::dossier::{Dossier, NEEDS_CLUSTER, Related, Signature, Source, Unavailable};
->>>>>>> policies
 use crate::subject::GroupKind;
 use crate::verdict::{Opinion, weigh};
 
@@ -131,18 +126,7 @@ async fn given(arguments: &Arguments) -> anyhow::Result<Option<Given>> {
     }))
 }
 
-<<<<<<< HEAD
-fn judge(
-    manifest: &Manifest,
-    track: Option<&GovernanceTrack>,
-    bench: &[Bench],
-    now: Timestamp,
-) -> anyhow::Result<Judged> {
-    let place = || format!("{}: document {}", manifest.file, manifest.number);
-    let dossier = dossier(&manifest.object, track).with_context(place)?;
-=======
 fn judge(file: &str, dossier: &Dossier, track: Option<&GovernanceTrack>, benches: &Benches, now: Timestamp) -> Judged {
->>>>>>> policies
     let subject = dossier.subject.clone();
     if track.is_some_and(|track| !governs(track, dossier)) {
         return Judged::ungoverned(file, subject);
