@@ -1,7 +1,7 @@
 //! The catalogue: which gates a bundle has and what people need to know about each.
 //!
 //! It is the value of the bundle's `catalogue` entry point: an object from gate id to
-//! `{title, why, severity, controls, remediation, absent, effective_on?}`. A bundle with a catalogue
+//! `{title, why, severity, controls, remediation, absent, phase?, effective_on?}`. A bundle with a catalogue
 //! is held to it: a gate without a finding is not decided.
 
 use jiff::Timestamp;
@@ -39,6 +39,8 @@ pub struct Gate {
     pub remediation: String,
     /// What absent evidence means.
     pub absent: Absent,
+    /// When it can be decided.
+    pub phase: Phase,
     /// From when on it counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub effective_on: Option<Timestamp>,
@@ -53,6 +55,17 @@ pub enum Absent {
     Deny,
     /// It may still come.
     Pending,
+}
+
+/// When a gate can be decided, and with it what it decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Before the workload runs: it decides whether the workload may.
+    #[default]
+    Admission,
+    /// Only once the workload runs: it decides whether the workload operates as it should.
+    Operation,
 }
 
 /// Where a value is not a catalogue and why.
@@ -79,6 +92,8 @@ struct Written {
     remediation: String,
     #[serde(default)]
     absent: Absent,
+    #[serde(default)]
+    phase: Phase,
     #[serde(default)]
     effective_on: Option<String>,
 }
@@ -145,6 +160,7 @@ impl Gate {
             controls: written.controls,
             remediation: written.remediation,
             absent: written.absent,
+            phase: written.phase,
             effective_on,
         })
     }
@@ -171,13 +187,15 @@ mod tests {
     fn reads_gates_sorted_by_id() {
         let mut second = gate();
         second["effective_on"] = "2026-12-01".into();
+        second["phase"] = "operation".into();
         second.as_object_mut().unwrap().remove("absent");
         let catalogue = Catalogue::read(&json!({"C-02": second, "C-01": gate()})).unwrap();
         let ids: Vec<_> = catalogue.gates.iter().map(|gate| gate.id.as_str()).collect();
         assert_eq!(ids, ["C-01", "C-02"]);
-        assert_eq!(catalogue.gate("C-01").unwrap().absent, Absent::Pending);
+        let first = catalogue.gate("C-01").unwrap();
+        assert_eq!((first.absent, first.phase), (Absent::Pending, Phase::Admission));
         let second = catalogue.gate("C-02").unwrap();
-        assert_eq!(second.absent, Absent::Deny);
+        assert_eq!((second.absent, second.phase), (Absent::Deny, Phase::Operation));
         assert_eq!(second.effective_on.unwrap().to_string(), "2026-12-01T00:00:00Z");
     }
 
@@ -188,6 +206,8 @@ mod tests {
         odd_date["effective_on"] = "soon".into();
         let mut odd_absent = gate();
         odd_absent["absent"] = "allow".into();
+        let mut odd_phase = gate();
+        odd_phase["phase"] = "promotion".into();
         for (value, want) in [
             (json!([]), "not an object"),
             (json!({}), "0 gates"),
@@ -196,6 +216,7 @@ mod tests {
             (json!({"C-01": without_title}), "gate \"C-01\": missing field `title`"),
             (json!({"C-01": odd_date}), "effective_on \"soon\""),
             (json!({"C-01": odd_absent}), "unknown variant `allow`"),
+            (json!({"C-01": odd_phase}), "unknown variant `promotion`"),
         ] {
             let error = Catalogue::read(&value).unwrap_err().to_string();
             assert!(error.contains(want), "{error}");

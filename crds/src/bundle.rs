@@ -5,6 +5,7 @@ use kube::{CustomResource, KubeSchema, core::Duration};
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
+use crate::release::GatePhase;
 
 /// A PolicyBundle names an OPA bundle in an OCI registry and who must have signed it. The operator pulls it,
 /// verifies it, compiles it and keeps it ready for the tracks that use it. A newer artifact that cannot be
@@ -160,9 +161,9 @@ pub enum InputShape {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("isQuantity(self.memory) && quantity(self.memory).compareTo(quantity('4Mi')) >= 0 && quantity(self.memory).compareTo(quantity('2Gi')) <= 0")
+    validation = Rule::new("type(self.memory) == string && isQuantity(self.memory) && quantity(self.memory).compareTo(quantity('4Mi')) >= 0 && quantity(self.memory).compareTo(quantity('2Gi')) <= 0")
         .message("memory must be a size between 4Mi and 2Gi, for example 256Mi"),
-    validation = Rule::new("isQuantity(self.resultSize) && quantity(self.resultSize).compareTo(quantity('1Ki')) >= 0 && quantity(self.resultSize).compareTo(quantity('16Mi')) <= 0")
+    validation = Rule::new("type(self.resultSize) == string && isQuantity(self.resultSize) && quantity(self.resultSize).compareTo(quantity('1Ki')) >= 0 && quantity(self.resultSize).compareTo(quantity('16Mi')) <= 0")
         .message("resultSize must be a size between 1Ki and 16Mi, for example 1Mi")
 )]
 pub struct Limits {
@@ -254,4 +255,7 @@ pub struct CatalogueEntry {
     /// `critical`, `high`, `medium` or `low`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity: Option<String>,
+    /// When it can be decided. Left out: `Admission`.
+    #[serde(default, skip_serializing_if = "GatePhase::is_admission")]
+    pub phase: GatePhase,
 }

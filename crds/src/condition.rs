@@ -1,7 +1,10 @@
-//! The vocabulary of conditions: every type and every reason that a status can carry, with one sentence each.
+//! The vocabulary of conditions: every type and, in [`reasons`], every reason that a status can carry, with one
+//! sentence each.
 //!
 //! Conditions have the field's shape (`metav1.Condition`) and follow kstatus: `Ready` says whether the object is
 //! where it should be; `Reconciling` and `Stalled` are present only while they are true.
+
+pub mod reasons;
 
 use serde::{Deserialize, Serialize};
 
@@ -24,9 +27,63 @@ pub enum Type {
     TrackAssigned,
     /// Release: the gates that judge the specification let it through.
     Admissible,
+    /// Release: every image is signed as the track demands.
+    ArtifactsVerified,
+    /// Release: every model that is an OCI artifact is signed as the track demands.
+    ModelVerified,
+    /// Release: the gates that can be decided only while the workload runs let it be.
+    Operational,
 }
 
 impl Type {
+    /// Every type, in the order of their declaration.
+    pub const ALL: [Self; 10] = [
+        Self::Ready,
+        Self::Reconciling,
+        Self::Stalled,
+        Self::Verified,
+        Self::Compiled,
+        Self::TrackAssigned,
+        Self::Admissible,
+        Self::ArtifactsVerified,
+        Self::ModelVerified,
+        Self::Operational,
+    ];
+
+    /// The kinds that have it, and what it says, as `docs/conditions.md` tells it.
+    pub fn described(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Ready => (
+                "all",
+                "the object is where it should be; of a Release: it follows `Admissible`",
+            ),
+            Self::Reconciling => (
+                "all",
+                "present only while True: the operator works on it, or waits for what may come by itself",
+            ),
+            Self::Stalled => (
+                "all",
+                "present only while True: nothing changes without somebody's action",
+            ),
+            Self::Verified => ("PolicyBundle", "the artifact it names is signed as it demands"),
+            Self::Compiled => ("PolicyBundle", "the artifact it names can run"),
+            Self::TrackAssigned => ("Release", "exactly one track governs the workload"),
+            Self::Admissible => ("Release", "the gates that judge the specification let it through"),
+            Self::ArtifactsVerified => (
+                "Release",
+                "every image is signed as the track's `spec.signedBy.images` asks",
+            ),
+            Self::ModelVerified => (
+                "Release",
+                "every model is signed as the track's `spec.signedBy.models` asks",
+            ),
+            Self::Operational => (
+                "Release",
+                "what only a running workload can be asked is as it should be; it does not decide `Ready`",
+            ),
+        }
+    }
+
     /// The text in `type`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -37,6 +94,9 @@ impl Type {
             Self::Compiled => "Compiled",
             Self::TrackAssigned => "TrackAssigned",
             Self::Admissible => "Admissible",
+            Self::ArtifactsVerified => "ArtifactsVerified",
+            Self::ModelVerified => "ModelVerified",
+            Self::Operational => "Operational",
         }
     }
 }

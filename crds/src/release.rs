@@ -23,6 +23,11 @@ use crate::track::Level;
     doc = "A Release is one governed workload; its status is the verdict.",
     printcolumn(name = "Track", type_ = "string", json_path = ".status.track"),
     printcolumn(name = "Verdict", type_ = "string", json_path = ".status.verdict"),
+    printcolumn(
+        name = "Signed",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"ArtifactsVerified\")].status"
+    ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Gate", type_ = "string", json_path = ".status.gates[0].id", priority = 1),
     printcolumn(
@@ -96,10 +101,20 @@ pub struct ReleaseStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     pub passed: Vec<String>,
+    /// What the workload is made of and whether it is signed as the track demands, what is not signed first. Empty
+    /// if the track demands no signatures.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
+    pub artifacts: Vec<Artifact>,
+    /// How many further entries `artifacts` would have if it were not cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifacts_omitted: Option<u32>,
     /// When time alone can change the verdict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recheck_at: Option<Time>,
-    /// `Ready`, `TrackAssigned`, `Admissible`; `Reconciling` or `Stalled` while not ready.
+    /// `Ready`, `TrackAssigned`, `Admissible`; `Reconciling` or `Stalled` while not ready; `ArtifactsVerified` and
+    /// `ModelVerified` where the track demands signatures; `Operational` where a gate can be decided only while the
+    /// workload runs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -143,6 +158,45 @@ pub struct JudgedBy {
     pub revision: Option<String>,
 }
 
+/// An image or a model and whether it is signed.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Artifact {
+    /// As the workload names it; empty where something else chooses the image.
+    pub reference: String,
+    /// What it led to when the registry was last asked, `sha256:<hex>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// Whether it is signed as the track demands.
+    pub result: ArtifactResult,
+    /// The Signers whose signatures count.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub signers: Vec<String>,
+    /// Why it is not verified, as a stable word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Why it is not verified, in one sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Where it stands in the workload, the first place. Example: `spec.template.spec.containers[0].image`.
+    pub path: String,
+    /// In how many places it stands, if in more than one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub places: Option<u32>,
+}
+
+/// Whether an artifact is signed.
+#[derive(schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ArtifactResult {
+    /// The registry answered completely, and it is not signed as demanded.
+    Rejected,
+    /// It could not be found out. Never to be read as Verified.
+    Unknown,
+    /// It is signed as demanded.
+    Verified,
+}
+
 /// One gate that does not plainly pass.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
@@ -153,6 +207,10 @@ pub struct GateResult {
     pub result: GateOutcome,
     /// How strictly it counts here.
     pub level: Level,
+    /// When it can be decided. Left out: `Admission`. A gate of the phase `Operation` decides the condition
+    /// `Operational` and neither the verdict nor `Ready`.
+    #[serde(default, skip_serializing_if = "GatePhase::is_admission")]
+    pub phase: GatePhase,
     /// What it complains about, for example a container's name. Empty: the workload as a whole.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub term: String,
@@ -162,6 +220,25 @@ pub struct GateResult {
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remediation: Option<String>,
+}
+
+/// When a gate can be decided, and with it what it decides.
+#[derive(
+    schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord,
+)]
+pub enum GatePhase {
+    /// Before the workload runs: it decides the verdict, `Admissible` and `Ready`.
+    #[default]
+    Admission,
+    /// Only once the workload runs: it decides `Operational`.
+    Operation,
+}
+
+impl GatePhase {
+    /// Whether it is the phase that need not be said.
+    pub fn is_admission(&self) -> bool {
+        *self == Self::Admission
+    }
 }
 
 /// What a gate says of a workload.

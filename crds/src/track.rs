@@ -7,6 +7,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema as _;
 use serde::{Deserialize, Serialize};
 
+use crate::bundle::{LocalReference, SignedBy};
 use crate::condition::Condition;
 
 /// A GovernanceTrack assigns workloads to policy bundles. Every object of its kinds, in the namespaces it selects,
@@ -66,6 +67,33 @@ pub struct GovernanceTrackSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["id"]))]
     pub gates: Vec<GateLevel>,
+
+    /// Who must have signed what the workloads are made of. Left out: nobody, and no registry is asked about them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_by: Option<ArtifactSigners>,
+
+    /// Secrets of type `kubernetes.io/dockerconfigjson` in the operator's namespace, with the credentials for the
+    /// registries of images and models. For each repository the first one that has an entry for it is used; a
+    /// repository without an entry is asked without credentials.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub pull_secrets: Vec<LocalReference>,
+}
+
+/// Who must have signed the artifacts of a workload: at least one part is given.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.images) || has(self.models)")
+        .message("name the signers of images, of models, or of both")
+)]
+pub struct ArtifactSigners {
+    /// Who must have signed every container image. Image volumes too, unless `models` is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<SignedBy>,
+    /// Who must have signed every model that is an OCI artifact: `oci://` locations and image volumes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub models: Option<SignedBy>,
 }
 
 /// Which workloads a track governs: all three parts must hold.
@@ -105,8 +133,10 @@ fn namespace_selector(generator: &mut schemars::SchemaGenerator) -> schemars::Sc
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[serde(rename_all = "camelCase")]
 pub struct KindReference {
-    /// The API group; empty for the core group. Example: `apps`.
-    #[serde(default)]
+    /// The API group; left out or empty for the core group. Example: `apps`.
+    // No default in the schema: what the API server adds inside a list that is replaced as a whole, GitOps tools
+    // that compare with what was last applied would show as a difference for ever.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 253))]
     pub group: String,
     /// The version to read. Left out: the version the API server prefers.

@@ -70,20 +70,9 @@ fn whole_seconds(now: Timestamp) -> Timestamp {
 
 /// Whether two lists say the same; their order and conditions of other writers do not count.
 pub fn same(stored: &[Condition], ours: &[Condition]) -> bool {
-    let own = |condition: &&Condition| OWN.contains(&condition.type_.as_str());
+    let own = |condition: &&Condition| Type::ALL.iter().any(|kind| kind.as_str() == condition.type_);
     stored.iter().filter(own).count() == ours.len() && ours.iter().all(|condition| stored.contains(condition))
 }
-
-/// Types that the operator writes.
-const OWN: [&str; 7] = [
-    "Ready",
-    "Reconciling",
-    "Stalled",
-    "Verified",
-    "Compiled",
-    "TrackAssigned",
-    "Admissible",
-];
 
 #[cfg(test)]
 mod tests {

@@ -318,12 +318,7 @@ fn status(observed: &Observed, release: &Release, now: Timestamp) -> ReleaseStat
 
 fn judged(governed: &Governed, release: &Release, now: Timestamp) -> ReleaseStatus {
     let judgement = &governed.judgement;
-    let (standing, status) = match judgement.verdict {
-        Verdict::Allow => (Standing::Ready, Status::True),
-        Verdict::Deny => (Standing::Stalled, Status::False),
-        Verdict::Pending => (Standing::Reconciling, Status::False),
-        Verdict::Unknown => (Standing::Reconciling, Status::Unknown),
-    };
+    let (standing, status) = stands(judgement.verdict);
     let mut statements = conditions::ready(standing, status, &judgement.reason, &judgement.message);
     let assigned = format!("governed by track {}", governed.track);
     statements.push(Statement::new(Type::TrackAssigned, Status::True, "Assigned", assigned));
@@ -333,6 +328,15 @@ fn judged(governed: &Governed, release: &Release, now: Timestamp) -> ReleaseStat
         &judgement.reason,
         &judgement.message,
     ));
+    if let Some(ruling) = &judgement.operational {
+        let (_, status) = stands(ruling.verdict);
+        statements.push(Statement::new(
+            Type::Operational,
+            status,
+            &ruling.reason,
+            &ruling.message,
+        ));
+    }
     ReleaseStatus {
         track: Some(governed.track.clone()),
         verdict: Some(judgement.verdict),
@@ -344,6 +348,15 @@ fn judged(governed: &Governed, release: &Release, now: Timestamp) -> ReleaseStat
         passed: judgement.passed.clone(),
         recheck_at: judgement.recheck_at.map(Time),
         ..with_conditions(release, &statements, now)
+    }
+}
+
+fn stands(verdict: Verdict) -> (Standing, Status) {
+    match verdict {
+        Verdict::Allow => (Standing::Ready, Status::True),
+        Verdict::Deny => (Standing::Stalled, Status::False),
+        Verdict::Pending => (Standing::Reconciling, Status::False),
+        Verdict::Unknown => (Standing::Reconciling, Status::Unknown),
     }
 }
 
@@ -415,6 +428,7 @@ fn with_conditions_of(
 mod tests {
     use super::*;
     use crate::subject::GroupKind;
+    use crate::verdict::Ruling;
 
     fn key() -> SubjectKey {
         SubjectKey {
@@ -449,6 +463,7 @@ mod tests {
                 verdict,
                 reason: "R".into(),
                 message: "m".into(),
+                operational: None,
                 gates: vec![],
                 omitted: 0,
                 passed: vec!["C-01".into()],
@@ -531,6 +546,39 @@ mod tests {
                 assert_eq!(second, Plan::default());
             }
         }
+    }
+
+    #[test]
+    fn what_does_not_operate_is_told_beside_ready() {
+        let statuses = |verdict| {
+            let Found::Governed(mut governed) = governed(Verdict::Allow) else {
+                panic!("governed")
+            };
+            governed.judgement.operational = Some(Ruling {
+                verdict,
+                reason: "R".into(),
+                message: "M-14: no series".into(),
+            });
+            let plan = decide(&observed(Found::Governed(governed), vec![declared("cart")]), at(10));
+            let conditions = &plan.statuses[0].1.conditions;
+            let find = |kind: &str| conditions.iter().find(|one| one.type_ == kind).unwrap().status.clone();
+            (find("Ready"), find("Admissible"), find("Operational"))
+        };
+        for (verdict, want) in [
+            (Verdict::Allow, "True"),
+            (Verdict::Deny, "False"),
+            (Verdict::Pending, "False"),
+            (Verdict::Unknown, "Unknown"),
+        ] {
+            assert_eq!(statuses(verdict), ("True".into(), "True".into(), want.into()));
+        }
+        let plan = decide(&observed(governed(Verdict::Allow), vec![declared("cart")]), at(10));
+        let none = plan.statuses[0]
+            .1
+            .conditions
+            .iter()
+            .all(|one| one.type_ != "Operational");
+        assert!(none, "without such a gate there is no such condition");
     }
 
     #[test]

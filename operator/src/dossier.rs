@@ -1,7 +1,7 @@
 //! The dossier: everything known about one workload, as the one document that policies judge.
 //!
 //! ```text
-//! object ─┬─▶ pods ──▶ images
+//! object ─┬─▶ pods ──▶ images, models
 //!         └──────────────────────┐
 //! related objects ──▶ related ───┴─▶ Dossier ──▶ input(now, parameters), digest, content hash
 //! ```
@@ -150,6 +150,7 @@ impl Dossier {
         let object = trim(object);
         let found = pods::find(&object);
         let images = images::find(&object, &found);
+        let models = models::find(&object, &found);
         let pods: Vec<Pod> = found.into_iter().map(|found| found.pod).collect();
         let related = related(&subject, &pods);
         Ok(Self {
@@ -159,7 +160,7 @@ impl Dossier {
             namespace,
             pods,
             images,
-            models: Vec::new(),
+            models,
             drift_monitor: DriftMonitor::NotRequired,
             related,
         })

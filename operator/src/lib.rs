@@ -8,6 +8,7 @@
 //! (what the bundles say together), [`decide`] (what to write). They know no client, no clock and no async. Only
 //! [`operator`] speaks to the API server; [`cli`] is the same judgement without a cluster.
 
+pub mod artifacts;
 pub mod assign;
 pub mod cli;
 pub mod conditions;

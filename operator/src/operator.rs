@@ -17,6 +17,7 @@ pub mod observe;
 pub mod policies;
 pub mod queue;
 pub mod reconcile;
+mod registry;
 pub mod server;
 pub mod signer;
 pub mod source;

@@ -1,14 +1,15 @@
 //! From what bundles say to the verdict: levels are applied, the strongest enforced gate decides.
 //!
 //! Pure and total. The lattice is Deny > Unknown > Pending > Allow; a gate that warns or is audited is reported and
-//! decides nothing; a gate that is off is not reported.
+//! decides nothing; a gate that is off is not reported. A gate that only a running workload can be asked cannot keep it
+//! from running: it is weighed apart, by the same rules, and decides [`Judgement::operational`] instead of the verdict.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use interlock_bundles::catalogue::Catalogue;
+use interlock_bundles::catalogue::{Catalogue, Phase};
 use interlock_bundles::outcome::{Finding, Outcome};
-use interlock_crds::release::{GateOutcome, GateResult};
+use interlock_crds::release::{GateOutcome, GatePhase, GateResult};
 use interlock_crds::track::GateLevel;
 use interlock_crds::{Level, Verdict};
 use jiff::Timestamp;
@@ -44,6 +45,8 @@ pub struct Judgement {
     pub reason: String,
     /// One sentence: the first gate that decides, and how many more there are.
     pub message: String,
+    /// What the gates say together that only a running workload can be asked; none if no such gate applies.
+    pub operational: Option<Ruling>,
     /// Gates that do not plainly pass, those that decide first.
     pub gates: Vec<GateResult>,
     /// How many entries were left out of `gates`.
@@ -52,6 +55,17 @@ pub struct Judgement {
     pub passed: Vec<String>,
     /// When a level takes effect that can change the verdict.
     pub recheck_at: Option<Timestamp>,
+}
+
+/// What some gates say together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruling {
+    /// By the same lattice as the verdict.
+    pub verdict: Verdict,
+    /// Stable word for a condition.
+    pub reason: String,
+    /// One sentence: the first gate that decides, and how many more there are.
+    pub message: String,
 }
 
 /// Most entries of `gates`: keeps a Release small in etcd.
@@ -79,7 +93,7 @@ type GateAndTerm = (String, String);
 #[derive(Default)]
 struct Weighed {
     gates: BTreeMap<GateAndTerm, (GateResult, Option<String>)>,
-    passed: BTreeSet<String>,
+    passed: BTreeSet<(String, GatePhase)>,
     recheck_at: Option<Timestamp>,
 }
 
@@ -90,6 +104,7 @@ impl Weighed {
             id: format!("bundle/{bundle}"),
             result: GateOutcome::Unknown,
             level: Level::Enforce,
+            phase: GatePhase::Admission,
             term: String::new(),
             message: shorten(&failure.message, MESSAGE),
             remediation: None,
@@ -106,13 +121,14 @@ impl Weighed {
         if level == Level::Off {
             return;
         }
+        let phase = gate.map_or(GatePhase::Admission, |gate| phase(gate.phase));
         let result = match finding.outcome {
             Outcome::Deny => GateOutcome::Fail,
             Outcome::Unknown => GateOutcome::Unknown,
             Outcome::Pending => GateOutcome::Pending,
             Outcome::Warn => GateOutcome::Warn,
             Outcome::Pass => {
-                self.passed.insert(finding.gate.clone());
+                self.passed.insert((finding.gate.clone(), phase));
                 return;
             }
             Outcome::Skip => return,
@@ -124,6 +140,7 @@ impl Weighed {
             id: finding.gate.clone(),
             result,
             level,
+            phase,
             term: finding.term.clone(),
             message: shorten(&finding.message, MESSAGE),
             remediation: gate
@@ -146,28 +163,60 @@ impl Weighed {
 
     fn conclude(mut self) -> Judgement {
         let reported: BTreeSet<_> = self.gates.keys().map(|(id, _)| id.clone()).collect();
-        self.passed.retain(|id| !reported.contains(id));
+        self.passed.retain(|(id, _)| !reported.contains(id));
         let mut gates: Vec<_> = self.gates.into_values().collect();
         gates.sort_by(|(a, _), (b, _)| (rank(a), &a.id, &a.term).cmp(&(rank(b), &b.id, &b.term)));
-        let deciding: Vec<_> = gates
-            .iter()
-            .filter(|(gate, _)| verdict_of(gate) != Verdict::Allow)
-            .collect();
-        let verdict = deciding.first().map_or(Verdict::Allow, |(gate, _)| verdict_of(gate));
-        let (reason, message) = match deciding.first() {
-            None => allowed(self.passed.len(), gates.len()),
-            Some((gate, why)) => (reason(verdict, why.as_deref()), decided(gate, deciding.len())),
-        };
+        let Ruling {
+            verdict,
+            reason,
+            message,
+        } = rule(GatePhase::Admission, &gates, &self.passed);
+        let is_asked = gates.iter().any(|(gate, _)| gate.phase == GatePhase::Operation)
+            || self.passed.iter().any(|(_, phase)| *phase == GatePhase::Operation);
+        let operational = is_asked.then(|| rule(GatePhase::Operation, &gates, &self.passed));
         let omitted = gates.len().saturating_sub(MOST_GATES);
+        let passed: BTreeSet<_> = self.passed.into_iter().map(|(id, _)| id).collect();
         Judgement {
             verdict,
             reason,
             message,
+            operational,
             gates: gates.into_iter().map(|(gate, _)| gate).take(MOST_GATES).collect(),
             omitted: u32::try_from(omitted).unwrap_or(u32::MAX),
-            passed: self.passed.into_iter().collect(),
+            passed: passed.into_iter().collect(),
             recheck_at: self.recheck_at,
         }
+    }
+}
+
+/// What the gates of one phase say together; `gates` have the strongest first.
+fn rule(phase: GatePhase, gates: &[(GateResult, Option<String>)], passed: &BTreeSet<(String, GatePhase)>) -> Ruling {
+    let gates: Vec<_> = gates.iter().filter(|(gate, _)| gate.phase == phase).collect();
+    let deciding: Vec<_> = gates
+        .iter()
+        .filter(|(gate, _)| verdict_of(gate) != Verdict::Allow)
+        .collect();
+    let verdict = deciding.first().map_or(Verdict::Allow, |(gate, _)| verdict_of(gate));
+    let (reason, message) = match deciding.first() {
+        None => allowed(
+            phase,
+            passed.iter().filter(|(_, own)| *own == phase).count(),
+            gates.len(),
+        ),
+        Some((gate, why)) => (reason(verdict, why.as_deref()), decided(gate, deciding.len())),
+    };
+    Ruling {
+        verdict,
+        reason,
+        message,
+    }
+}
+
+/// A catalogue's phase as a status shows it.
+pub fn phase(phase: Phase) -> GatePhase {
+    match phase {
+        Phase::Admission => GatePhase::Admission,
+        Phase::Operation => GatePhase::Operation,
     }
 }
 
@@ -186,6 +235,7 @@ fn level(levels: &[GateLevel], id: &str, catalogue: Option<Timestamp>, now: Time
     }
 }
 
+/// What the gate decides in its phase.
 fn verdict_of(gate: &GateResult) -> Verdict {
     match (gate.level, gate.result) {
         (Level::Enforce, GateOutcome::Fail) => Verdict::Deny,
@@ -195,20 +245,25 @@ fn verdict_of(gate: &GateResult) -> Verdict {
     }
 }
 
-/// Strongest first: what decides, then what warns, then what is only recorded.
-fn rank(gate: &GateResult) -> (Reverse<u8>, u8) {
+/// Strongest first: what decides the verdict, then what decides whether it operates, then what warns, then what is only
+/// recorded.
+fn rank(gate: &GateResult) -> (Reverse<u8>, Reverse<u8>, u8) {
     let deciding = match verdict_of(gate) {
         Verdict::Deny => 3,
         Verdict::Unknown => 2,
         Verdict::Pending => 1,
         Verdict::Allow => 0,
     };
+    let (admission, operation) = match gate.phase {
+        GatePhase::Admission => (deciding, 0),
+        GatePhase::Operation => (0, deciding),
+    };
     let rest = match (gate.level, gate.result) {
         (Level::Warn | Level::Enforce, GateOutcome::Fail) => 0,
         (Level::Warn | Level::Enforce, _) => 1,
         _ => 2,
     };
-    (Reverse(deciding), rest)
+    (Reverse(admission), Reverse(operation), rest)
 }
 
 fn reason(verdict: Verdict, why: Option<&str>) -> String {
@@ -223,14 +278,18 @@ fn reason(verdict: Verdict, why: Option<&str>) -> String {
         .to_owned()
 }
 
-fn allowed(passed: usize, others: usize) -> (String, String) {
+fn allowed(phase: GatePhase, passed: usize, others: usize) -> (String, String) {
+    let reason = match phase {
+        GatePhase::Admission => "Allowed",
+        GatePhase::Operation => "Operating",
+    };
     let noun = if passed == 1 { "gate passes" } else { "gates pass" };
     let message = match (passed, others) {
         (0, 0) => "no gate applies to it".to_owned(),
         (_, 0) => format!("{passed} {noun}"),
         (_, others) => format!("{passed} {noun}; {others} findings that do not decide"),
     };
-    ("Allowed".to_owned(), message)
+    (reason.to_owned(), message)
 }
 
 fn decided(gate: &GateResult, count: usize) -> String {
@@ -249,6 +308,7 @@ fn decided(gate: &GateResult, count: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use interlock_bundles::catalogue::{Absent, Gate};
     use interlock_crds::track::GateLevel;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
     use proptest::prelude::*;
@@ -305,6 +365,99 @@ mod tests {
             let got = weigh(&[], &[opinion(findings)], now());
             assert_eq!((got.verdict, got.reason.as_str()), (verdict, reason), "{outcomes:?}");
         }
+    }
+
+    /// An opinion whose catalogue has these gates of the phase operation.
+    fn operating(findings: Vec<Finding>, ids: &[&str]) -> Opinion {
+        let gate = |id: &&str| Gate {
+            id: (*id).to_owned(),
+            title: "t".into(),
+            why: "w".into(),
+            severity: "high".into(),
+            controls: vec![],
+            remediation: "mend it".into(),
+            absent: Absent::Deny,
+            phase: Phase::Operation,
+            effective_on: None,
+        };
+        Opinion {
+            catalogue: Some(Catalogue {
+                gates: ids.iter().map(gate).collect(),
+            }),
+            ..opinion(findings)
+        }
+    }
+
+    #[test]
+    fn a_gate_of_operation_decides_whether_it_operates_and_nothing_else() {
+        use Outcome::{Deny, Pass, Pending, Skip, Unknown, Warn};
+        let table = [
+            (Deny, Some((Verdict::Deny, "GateDenied"))),
+            (Unknown, Some((Verdict::Unknown, "Undecided"))),
+            (Pending, Some((Verdict::Pending, "AwaitingEvidence"))),
+            (Warn, Some((Verdict::Allow, "Operating"))),
+            (Pass, Some((Verdict::Allow, "Operating"))),
+            (Skip, None),
+        ];
+        for (outcome, want) in table {
+            let findings = vec![finding("M-14", outcome), finding("A", Pass)];
+            let got = weigh(&[], &[operating(findings, &["M-14"])], now());
+            assert_eq!((got.verdict, got.message.as_str()), (Verdict::Allow, "1 gate passes"));
+            let operational = got.operational.as_ref();
+            assert_eq!(
+                operational.map(|ruling| (ruling.verdict, ruling.reason.as_str())),
+                want,
+                "{outcome:?}"
+            );
+            let shown: Vec<_> = got.gates.iter().map(|gate| (gate.id.as_str(), gate.phase)).collect();
+            if matches!(outcome, Pass | Skip) {
+                assert_eq!(shown, []);
+            } else {
+                assert_eq!(shown, [("M-14", GatePhase::Operation)]);
+            }
+            assert_eq!(got.passed.contains(&"M-14".to_owned()), outcome == Pass);
+        }
+    }
+
+    #[test]
+    fn the_first_gate_that_decides_the_verdict_stands_before_those_of_operation() {
+        let findings = vec![
+            finding("M-14", Outcome::Deny),
+            finding("Z-99", Outcome::Unknown),
+            finding("A-01", Outcome::Warn),
+        ];
+        let got = weigh(&[], &[operating(findings, &["M-14"])], now());
+        assert_eq!(
+            (got.verdict, got.message.as_str()),
+            (Verdict::Unknown, "Z-99: Z-99 says so")
+        );
+        assert_eq!(got.operational.unwrap().message, "M-14: M-14 says so");
+        let order: Vec<_> = got.gates.iter().map(|gate| gate.id.as_str()).collect();
+        assert_eq!(order, ["Z-99", "M-14", "A-01"]);
+    }
+
+    #[test]
+    fn a_gate_of_operation_that_is_turned_down_or_off_decides_nothing_there_either() {
+        let findings = || vec![finding("M-14", Outcome::Deny)];
+        let warned = weigh(&[set("M-14", Level::Warn)], &[operating(findings(), &["M-14"])], now());
+        assert_eq!(
+            warned.operational.map(|ruling| (ruling.verdict, ruling.message)),
+            Some((Verdict::Allow, "0 gates pass; 1 findings that do not decide".to_owned()))
+        );
+        let off = weigh(&[set("M-14", Level::Off)], &[operating(findings(), &["M-14"])], now());
+        assert_eq!(off.operational, None);
+    }
+
+    #[test]
+    fn a_gate_of_operation_says_why_it_is_not_known() {
+        let mut unknown = finding("M-14", Outcome::Unknown);
+        unknown.reason = Some("NoDecision".into());
+        let got = weigh(&[], &[operating(vec![unknown], &["M-14"])], now());
+        assert_eq!(
+            (got.verdict, got.message.as_str()),
+            (Verdict::Allow, "no gate applies to it")
+        );
+        assert_eq!(got.operational.unwrap().reason, "NoDecision");
     }
 
     #[test]

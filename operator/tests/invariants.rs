@@ -137,7 +137,8 @@ fn only_the_operator_speaks_to_the_api_server() {
 }
 
 /// Modules between observing and applying, with everything in their folders.
-const PURE: [&str; 7] = [
+const PURE: [&str; 8] = [
+    "artifacts",
     "assign",
     "conditions",
     "decide",

@@ -1,19 +1,21 @@
 # METADATA
-# title: Artifacts are pinned by digest
+# title: Artifacts are pinned by digest and signed as the track asks
 # description: >-
 #   A tag is a name that its owner can point elsewhere after everything about the image was checked; a digest names the
-#   bytes. Only an image named by digest can be verified once and still be the same image when it runs.
+#   bytes. Only an image named by digest can be verified once and still be the same image when it runs. A signature says
+#   who vouches for those bytes; it is asked for where the track names signers of images.
 # custom:
 #   id: C-01
 #   severity: high
 #   controls: ["slsa:build-l1", "slsa:build-l2", "soc2:cc8.1", "eu-ai-act:art15", "nist-ai-rmf:measure-2.7"]
 #   remediation: >-
 #     Append @sha256:<digest> to every image reference, as "crane digest IMAGE" or your build prints it; let Renovate or
-#     the pipeline keep it up to date.
+#     the pipeline keep it up to date. Have a signer whom the track names sign that digest with cosign.
 #   absent: deny
 package interlock.baseline.artifact_pinned
 
 import data.interlock.lib.report
+import data.interlock.lib.signature
 import data.interlock.lib.workload
 
 about := report.entry(rego.metadata.chain())
@@ -22,7 +24,29 @@ deny contains finding(term(image), msg) if {
 	some image in images
 	is_string(image.reference)
 	not pinned(image.reference)
-	msg := $"image {image.reference} of {owner(image)} {fault(image.reference)}"
+	msg := concat("", [fault(image), signature.beside(image)])
+}
+
+deny contains finding(term(image), msg) if {
+	some image in images
+	pinned(image.reference)
+	signature.state(image) == "rejected"
+	msg := $"the image of {owner(image)} {signature.rejection(image)}"
+}
+
+# An image named by tag is denied, whoever signed it.
+unknown contains report.because(finding(term(image), msg), signature.reason(image)) if {
+	some image in images
+	pinned(image.reference)
+	signature.state(image) == "unavailable"
+	msg := $"the signatures over the image of {owner(image)} {signature.gap(image)}"
+}
+
+unknown contains finding(term(image), msg) if {
+	some image in images
+	pinned(image.reference)
+	unclear(image)
+	msg := $"the dossier does not say what is known of the signatures over the image of {owner(image)}; gather it again"
 }
 
 unknown contains finding(term(image), msg) if {
@@ -57,9 +81,19 @@ skip contains finding("", $"{workload.subject} runs no image") if {
 	count(workload.containers) == 0
 }
 
-pass contains finding("", $"images named by digest: {count(images)}") if {
+pass contains finding("", $"images named by digest: {count(images)}{signed}") if {
 	count(union({deny, unknown, skip})) == 0
 }
+
+signed := $", signed as the track demands: {count(verified)}" if {
+	count(verified) > 0
+} else := ""
+
+verified := [image | some image in images; signature.state(image) == "verified"]
+
+unclear(image) if signature.state(image) == "unreadable"
+
+unclear(image) if signature.astray(image, image.reference)
 
 images := input.images
 
@@ -83,9 +117,14 @@ named_image(spec) := spec.image if {
 
 pinned(reference) if regex.match(`^[^@\s]+@sha256:[0-9a-f]{64}$`, reference)
 
-fault(reference) := "has no well-formed sha256 digest; name it as NAME@sha256:<64 hex digits>" if {
-	contains(reference, "@")
-} else := "is named by tag, which can move; append @sha256:<digest>"
+fault(image) := concat("", [
+	$"image {image.reference} of {owner(image)} has no well-formed sha256 digest; ",
+	"name it as NAME@sha256:<64 hex digits>",
+]) if {
+	contains(image.reference, "@")
+} else := $"{owner(image)} names its image by tag, which can move; write {image.reference}@{digest}" if {
+	digest := signature.digest(image)
+} else := $"image {image.reference} of {owner(image)} is named by tag, which can move; append @sha256:<digest>"
 
 owner(image) := $"container {container_of(image)}" if {
 	container_of(image)

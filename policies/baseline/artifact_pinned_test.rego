@@ -88,3 +88,72 @@ test_wrong_shapes_are_unknown if {
 	}
 	sample.terms(gate.unknown) == {"images"} with input as {}
 }
+
+signed_by(signature) := sample.patched([{"op": "add", "path": "/images/0/signature", "value": signature}])
+
+tagged_and(signature) := json.patch(with_reference("nginx:1.27"), [{
+	"op": "add",
+	"path": "/images/0/signature",
+	"value": signature,
+}])
+
+unsigned := {"state": "rejected", "digest": sample.digest, "reason": "Unsigned", "message": "no signature was found"}
+
+down := {"state": "unavailable", "reason": "RegistryUnavailable", "message": "the registry did not answer"}
+
+verified := {"state": "verified", "digest": sample.digest, "signers": ["release"]}
+
+test_nobody_has_to_sign_and_says_what_it_said_before if {
+	sample.by_term(gate.pass) == {"": "images named by digest: 1"} with input as signed_by({"state": "notRequired"})
+}
+
+test_verified_passes if {
+	said := sample.by_term(gate.pass) with input as signed_by(verified)
+	said == {"": "images named by digest: 1, signed as the track demands: 1"}
+	count(union({gate.deny, gate.unknown, gate.skip})) == 0 with input as signed_by(verified)
+}
+
+test_rejected_is_denied_with_its_reason if {
+	said := sample.by_term(gate.deny) with input as signed_by(unsigned)
+	said == {"app": "the image of container app is not signed as the track demands (Unsigned): no signature was found"}
+	count(union({gate.pass, gate.unknown, gate.skip})) == 0 with input as signed_by(unsigned)
+}
+
+test_unavailable_is_unknown_with_its_reason if {
+	dossier := signed_by(down)
+	sample.reasons(gate.unknown) == {"RegistryUnavailable"} with input as dossier
+	sample.by_term(gate.unknown) == {"app": concat("", [
+		"the signatures over the image of container app are not known (RegistryUnavailable): ",
+		"the registry did not answer",
+	])} with input as dossier
+	count(union({gate.pass, gate.deny, gate.skip})) == 0 with input as dossier
+	odd := signed_by(object.union(down, {"reason": "no word"}))
+	sample.reasons(gate.unknown) == {""} with input as odd
+}
+
+test_tag_is_denied_whatever_its_signature_with_what_to_write if {
+	write := $"container app names its image by tag, which can move; write nginx:1.27@{sample.digest}"
+	sample.by_term(gate.deny) == {"app": write} with input as tagged_and(verified)
+	short := "; nor is it signed as the track demands (Unsigned)"
+	sample.by_term(gate.deny) == {"app": concat("", [write, short])} with input as tagged_and(unsigned)
+	plain := "image nginx:1.27 of container app is named by tag, which can move; append @sha256:<digest>"
+	sample.by_term(gate.deny) == {"app": plain} with input as tagged_and(down)
+	gone := {"state": "rejected", "reason": "NotFound", "message": "there is no such image"}
+	endswith(sample.by_term(gate.deny).app, "nor is it signed as the track demands (NotFound)") with input as tagged_and(gone)
+	every signature in [verified, unsigned, down, gone] {
+		count(gate.unknown | gate.pass) == 0 with input as tagged_and(signature)
+	}
+}
+
+test_unclear_signatures_are_unknown if {
+	other := "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+	every signature in [
+		null, "verified", {}, [], {"state": "trusted"}, {"state": "verified"}, {"state": "rejected"}, {"state": "unavailable"},
+		{"state": "verified", "digest": sample.digest}, {"state": "verified", "digest": "sha256:1", "signers": []},
+		{"state": "verified", "digest": other, "signers": ["release"]}, {"state": "unavailable", "reason": 1, "message": ""},
+	] {
+		dossier := signed_by(signature)
+		startswith(sample.by_term(gate.unknown).app, "the dossier does not say what is known of the signatures") with input as dossier
+		count(union({gate.pass, gate.deny, gate.skip})) == 0 with input as dossier
+	}
+}

@@ -149,3 +149,26 @@ spread := json.patch(served, [
 ])
 
 terms(findings) := {finding.term | some finding in findings}
+
+# An InferenceService whose model is in a registry and signed as its track demands.
+inference := patched([
+	{"op": "replace", "path": "/subject", "value": {
+		"apiVersion": "serving.kserve.io/v1beta1",
+		"kind": "InferenceService",
+		"namespace": "shop",
+		"name": "iris",
+		"uid": "u-2",
+	}},
+	{"op": "add", "path": "/models", "value": [model]},
+])
+
+model := {
+	"path": "spec.predictor.model.storageUri",
+	"uri": $"oci://registry.example.com/models/iris@{digest}",
+	"location": "Pinned",
+	"reference": $"registry.example.com/models/iris@{digest}",
+	"digest": digest,
+	"signature": {"state": "verified", "digest": digest, "signers": ["ml"]},
+}
+
+link := {"name": "TargetUp", "holds": "True", "reason": "Up", "message": "the target is up"}

@@ -150,6 +150,15 @@ const WRONG: &[Wrong] = &[
     (
         BUNDLE,
         "  ref:",
+        "  limits: {memory: 268435456}\n  ref:",
+        &[
+            "spec.limits",
+            "memory must be a size between 4Mi and 2Gi, for example 256Mi",
+        ],
+    ),
+    (
+        BUNDLE,
+        "  ref:",
         "  limits: {deadline: 1h}\n  ref:",
         &["spec.limits.deadline", "between 10ms and 30s"],
     ),

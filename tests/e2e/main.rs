@@ -14,6 +14,7 @@ mod archives;
 mod bundles;
 mod chart;
 mod command_line;
+mod gitops;
 mod governance;
 mod identity;
 mod image;

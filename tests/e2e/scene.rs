@@ -7,6 +7,7 @@ use futures::future::{LocalBoxFuture, join_all};
 use interlock_crds::{GovernanceTrack, Release};
 use interlock_tests::Platform;
 use interlock_tests::eventually::object_becomes;
+pub(crate) use interlock_tests::operator::metric;
 use interlock_tests::platform::{SOON, baseline, condition_of};
 use kube::{Api, ResourceExt};
 
@@ -98,22 +99,6 @@ pub(crate) fn ready_of(track: &GovernanceTrack) -> (&str, &str, &str) {
             .unwrap_or_default(),
         "Ready",
     )
-}
-
-/// The sum of a metric's samples whose labels contain `labels`.
-pub(crate) async fn metric(probes: &str, name: &str, labels: &str) -> Result<f64> {
-    let text = reqwest::get(format!("http://{probes}/metrics"))
-        .await?
-        .error_for_status()?
-        .text()
-        .await?;
-    let samples = text.lines().filter(|line| {
-        let rest = line.strip_prefix(name);
-        rest.is_some_and(|rest| rest.starts_with(['{', ' '])) && line.contains(labels)
-    });
-    Ok(samples
-        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
-        .sum())
 }
 
 /// Runs the parts of a story side by side, and tells of all that failed.

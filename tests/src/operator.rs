@@ -99,6 +99,22 @@ impl Operator {
     }
 }
 
+/// The sum of the samples of the metric `name` whose labels contain `labels`, of the operator that answers at `probes`.
+pub async fn metric(probes: &str, name: &str, labels: &str) -> Result<f64> {
+    let text = reqwest::get(format!("http://{probes}/metrics"))
+        .await?
+        .error_for_status()?
+        .text()
+        .await?;
+    let samples = text.lines().filter(|line| {
+        let rest = line.strip_prefix(name);
+        rest.is_some_and(|rest| rest.starts_with(['{', ' '])) && line.contains(labels)
+    });
+    Ok(samples
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+        .sum())
+}
+
 /// Runs `interlock` with `arguments` and answers how it ended and what it said.
 pub async fn interlock(arguments: &[&str]) -> Result<Output> {
     let mut command = tokio::process::Command::new(binary()?);

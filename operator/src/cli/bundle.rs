@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use interlock_bundles::archive::Bundle;
+use interlock_bundles::catalogue::Phase;
 use interlock_bundles::engine::{Engine, Limits};
 use interlock_bundles::reference::{Reference, Wanted};
 use interlock_bundles::trust::{LocalFile, Provenance};
@@ -185,10 +186,21 @@ impl Contents {
             let rows: Vec<_> = self
                 .gates
                 .iter()
-                .map(|gate| vec![gate.id.clone(), gate.severity.clone(), gate.title.clone()])
+                .map(|gate| {
+                    let phase = match gate.phase {
+                        Phase::Admission => "admission",
+                        Phase::Operation => "operation",
+                    };
+                    vec![
+                        gate.id.clone(),
+                        gate.severity.clone(),
+                        phase.to_owned(),
+                        gate.title.clone(),
+                    ]
+                })
                 .collect();
             text.push('\n');
-            text.push_str(&output::table(&["GATE", "SEVERITY", "TITLE"], &rows));
+            text.push_str(&output::table(&["GATE", "SEVERITY", "PHASE", "TITLE"], &rows));
         }
         text
     }

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::pods::Found;
+use super::pods::{Found, LISTS, volumes};
 use super::{Signature, kserve};
 
 /// One image reference.
@@ -27,9 +27,6 @@ pub struct Image {
     #[serde(default, skip_serializing_if = "Signature::is_not_required")]
     pub signature: Signature,
 }
-
-/// Lists of containers in a PodSpec.
-const LISTS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
 
 /// Every image of `pods`, in the order of their paths.
 pub(super) fn find(object: &Value, pods: &[Found]) -> Vec<Image> {
@@ -60,13 +57,7 @@ fn of_pod(found: &Found) -> Vec<Image> {
             ));
         }
     }
-    for (at, volume) in items(&pod.spec, "volumes") {
-        if let Some(source) = volume.get("image").filter(|source| source.is_object()) {
-            let reference = source.get("reference").and_then(Value::as_str);
-            let place = format!("{path}.volumes[{at}].image.reference");
-            images.push(image(place, text(volume, "name").unwrap_or_default(), reference, None));
-        }
-    }
+    images.extend(volumes(found).map(|(place, volume)| image(place, volume.name, volume.reference, None)));
     for (framework, chooser) in kserve::served(&pod.spec).filter(|_| found.is_component()) {
         if let Some(container) = pod.spec.get(framework) {
             images.push(of_container(

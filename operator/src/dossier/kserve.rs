@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::pods::{Found, Pod, strings};
 
 /// Components of an InferenceService.
-const COMPONENTS: [&str; 3] = ["predictor", "transformer", "explainer"];
+pub(super) const COMPONENTS: [&str; 3] = ["predictor", "transformer", "explainer"];
 
 /// Fields of a predictor that hold its serving container.
 const FRAMEWORKS: [&str; 11] = [
@@ -38,8 +38,13 @@ const CONFIGURATION: &str = "ConfigMap inferenceservice-config";
 
 /// Whether `object` is an InferenceService.
 pub(super) fn is_inference_service(object: &Value) -> bool {
+    is_serving(object, "InferenceService")
+}
+
+/// Whether `object` is of this kind of KServe's.
+pub(super) fn is_serving(object: &Value, kind: &str) -> bool {
     let text = |key| object.get(key).and_then(Value::as_str).unwrap_or_default();
-    text("kind") == "InferenceService" && text("apiVersion").starts_with("serving.kserve.io/")
+    text("kind") == kind && text("apiVersion").starts_with("serving.kserve.io/")
 }
 
 /// The pods of the InferenceService `object`, in the order of [`COMPONENTS`], workers after their predictor.

@@ -57,6 +57,29 @@ impl Found {
     }
 }
 
+/// Lists of containers in a PodSpec.
+pub(super) const LISTS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
+
+/// A volume whose content is an image.
+pub(super) struct ImageVolume<'a> {
+    /// The volume's name; empty where it has none.
+    pub(super) name: &'a str,
+    /// The image, as far as one is named.
+    pub(super) reference: Option<&'a str>,
+}
+
+/// The image volumes of a pod, each with the path of its reference.
+pub(super) fn volumes(found: &Found) -> impl Iterator<Item = (String, ImageVolume<'_>)> {
+    let volumes = found.pod.spec.get("volumes").and_then(Value::as_array);
+    volumes.into_iter().flatten().enumerate().filter_map(|(at, volume)| {
+        let source = volume.get("image").filter(|source| source.is_object())?;
+        let path = format!("{}.volumes[{at}].image.reference", found.spec_path);
+        let name = volume.get("name").and_then(Value::as_str).unwrap_or_default();
+        let reference = source.get("reference").and_then(Value::as_str);
+        Some((path, ImageVolume { name, reference }))
+    })
+}
+
 /// Depth to which an object is searched. The API server's own limit for custom resources is far below.
 const DEPTH: usize = 64;
 

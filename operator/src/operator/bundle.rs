@@ -10,7 +10,6 @@
 //! the operator alone; its `active.revision` is what rollbacks are measured by.
 
 mod build;
-mod credentials;
 mod quantity;
 
 use std::collections::BTreeSet;
@@ -36,6 +35,7 @@ use super::source::Patience;
 use super::{Context, apply};
 use crate::conditions::{self, Standing};
 use crate::judge::Active;
+use crate::verdict;
 
 /// Keeps every PolicyBundle at what it asks for.
 pub async fn run(context: Arc<Context>) {
@@ -234,6 +234,7 @@ fn catalogue(active: &Active) -> Vec<CatalogueEntry> {
             id: gate.id.clone(),
             title: gate.title.clone(),
             severity: Some(gate.severity.clone()).filter(|text| !text.is_empty()),
+            phase: verdict::phase(gate.phase),
         })
         .collect()
 }

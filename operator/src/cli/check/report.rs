@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 
 use interlock_crds::Verdict;
-use interlock_crds::release::GateResult;
+use interlock_crds::release::{GatePhase, GateResult};
 use serde::Serialize;
 
 use crate::cli::output::{self, Format};
 use crate::dossier::SubjectFact;
-use crate::verdict::Judgement;
+use crate::verdict::{Judgement, Ruling};
 
 /// One manifest and its verdict.
 pub(super) struct Judged {
@@ -32,12 +32,33 @@ struct Entry<'a> {
     verdict: Option<Verdict>,
     reason: Option<&'a str>,
     message: Option<&'a str>,
+    /// Absent where no gate applies that only a running workload can be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operational: Option<Operational<'a>>,
     gates: &'a [GateResult],
     /// How many entries were left out of `gates`.
     omitted: u32,
     passed: &'a [String],
     needs_cluster: &'a [String],
     needs_bundle: &'a [String],
+}
+
+/// What the gates say together that only a running workload can be asked.
+#[derive(Serialize)]
+struct Operational<'a> {
+    verdict: Verdict,
+    reason: &'a str,
+    message: &'a str,
+}
+
+impl<'a> From<&'a Ruling> for Operational<'a> {
+    fn from(ruling: &'a Ruling) -> Self {
+        Self {
+            verdict: ruling.verdict,
+            reason: &ruling.reason,
+            message: &ruling.message,
+        }
+    }
 }
 
 impl Judged {
@@ -80,6 +101,9 @@ impl Judged {
             verdict: judgement.map(|one| one.verdict),
             reason: judgement.map(|one| one.reason.as_str()),
             message: judgement.map(|one| one.message.as_str()),
+            operational: judgement
+                .and_then(|one| one.operational.as_ref())
+                .map(Operational::from),
             gates: judgement.map(|one| one.gates.as_slice()).unwrap_or_default(),
             omitted: judgement.map_or(0, |one| one.omitted),
             passed: judgement.map(|one| one.passed.as_slice()).unwrap_or_default(),
@@ -107,7 +131,10 @@ impl Judged {
             } else {
                 format!(" ({})", gate.term)
             };
-            let level = format!("{:?}", gate.level).to_lowercase();
+            let mut level = format!("{:?}", gate.level).to_lowercase();
+            if gate.phase == GatePhase::Operation {
+                level.push_str(", operation");
+            }
             let result = format!("{:?}", gate.result).to_lowercase();
             let _ = writeln!(text, "  {:<8} {result} [{level}]{term}: {}", gate.id, gate.message);
         }

@@ -8,12 +8,15 @@ use interlock_bundles::engine::{Engine, Limits, Policy};
 use interlock_bundles::reference::{Pinned, Repository, Wanted};
 use interlock_bundles::registry::{Credentials, Evidence, Pulled, RegistryError};
 use interlock_bundles::revision;
-use interlock_bundles::trust::{self, PublicKey, TrustPolicy, Verified};
+use interlock_bundles::trust::{self, TrustPolicy, Verified};
 use interlock_crds::PolicyBundle;
 use kube::ResourceExt as _;
 
 use super::super::Context;
-use super::{credentials, quantity};
+use super::super::registry::credentials::{self, SecretError};
+use super::super::registry::message;
+use super::super::registry::signers::{self, SignerProblem};
+use super::quantity;
 use crate::conditions::Standing;
 use crate::judge::{Active, chain};
 
@@ -81,17 +84,31 @@ impl From<RegistryError> for Problem {
         } else {
             Standing::Stalled
         };
-        // How long a registry asks to wait changes from answer to answer; a condition should not.
-        let message = match &error {
-            RegistryError::Throttled { at, .. } => format!("{at}: the registry asks to slow down"),
-            other => chain(other),
-        };
         Self {
             stage: Stage::Asking,
             reason: error.reason().to_owned(),
-            message,
+            message: message(&error),
             standing,
             retry_after: error.retry_after(),
+        }
+    }
+}
+
+impl From<SecretError> for Problem {
+    fn from(error: SecretError) -> Self {
+        if error.is_transient() {
+            Self::transient(error.reason(), chain(&error))
+        } else {
+            Self::stalled(Stage::Asking, error.reason(), chain(&error))
+        }
+    }
+}
+
+impl From<SignerProblem> for Problem {
+    fn from(error: SignerProblem) -> Self {
+        match error {
+            SignerProblem::NotFound { .. } => Self::transient(error.reason(), chain(&error)),
+            SignerProblem::NotReady { .. } => Self::stalled(Stage::Asking, error.reason(), chain(&error)),
         }
     }
 }
@@ -99,12 +116,12 @@ impl From<RegistryError> for Problem {
 /// Brings the bundle that is asked for to work, if it is not at work already.
 pub(super) async fn bring_up(context: &Context, bundle: &PolicyBundle) -> Outcome {
     let name = bundle.name_any();
-    let trust = match trust_policy(context, bundle) {
+    let trust = match signers::trust_policy(&context.sources.signers, &bundle.spec.signed_by, "spec.signedBy") {
         Ok(trust) => trust,
         Err(problem) => {
             return Outcome {
                 resolved: None,
-                problem: Some(problem),
+                problem: Some(problem.into()),
             };
         }
     };
@@ -191,7 +208,10 @@ async fn credentials(
 ) -> Result<Credentials, Problem> {
     match &bundle.spec.pull_secret {
         None => Ok(Credentials::Anonymous),
-        Some(secret) => credentials::read(&context.client, &context.settings.namespace, &secret.name, repository).await,
+        Some(secret) => {
+            let namespace = &context.settings.namespace;
+            Ok(credentials::read(&context.client, namespace, &secret.name, repository).await?)
+        }
     }
 }
 
@@ -407,32 +427,5 @@ fn limits(bundle: &PolicyBundle) -> Result<Limits, Problem> {
         result_bytes: bytes("resultSize", &given.result_size.0)?,
         deadline,
         ..Limits::default()
-    })
-}
-
-fn trust_policy(context: &Context, bundle: &PolicyBundle) -> Result<TrustPolicy, Problem> {
-    let wanted = &bundle.spec.signed_by;
-    let mut signers = Vec::new();
-    for name in &wanted.signers {
-        let Some(signer) = context.sources.signers.get("", name) else {
-            // It may come with the next object of the same commit.
-            let message = format!("there is no Signer {name}: create it, or correct spec.signedBy");
-            return Err(Problem::transient("SignerNotFound", message));
-        };
-        let key = PublicKey::from_pem(&signer.spec.public_key.pem).map_err(|error| {
-            Problem::stalled(
-                Stage::Asking,
-                "SignerNotReady",
-                format!("Signer {name}: {}", chain(&error)),
-            )
-        })?;
-        signers.push(trust::Signer {
-            name: name.clone(),
-            key,
-        });
-    }
-    Ok(TrustPolicy {
-        signers,
-        threshold: wanted.threshold,
     })
 }

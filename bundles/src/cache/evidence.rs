@@ -1,0 +1,160 @@
+//! Signatures and attestations alone, by repository and digest of what they are about.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::CacheError;
+use super::folder::{Folder, Listed, is_format, list, take_apart};
+use crate::digest::Digest;
+use crate::reference::Pinned;
+use crate::registry::{Caps, Evidence};
+
+const FORMAT: &str = "interlock evidence cache 1";
+const SUFFIX: &str = ".evidence";
+
+/// A folder with one file for each artifact, named by a digest of its reference.
+#[derive(Debug, Clone)]
+pub struct EvidenceCache {
+    folder: Folder,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Contents {
+    format: String,
+    subject: String,
+    evidence: Vec<Listed>,
+}
+
+impl EvidenceCache {
+    /// Uses a folder, making it if needed, and removes what a crash left half-written. One process
+    /// at a time may use it.
+    pub fn open(dir: &Path) -> Result<Self, CacheError> {
+        let folder = Folder::open(dir, SUFFIX)?;
+        Ok(Self { folder })
+    }
+
+    /// Stores all that a registry has about an artifact, in place of what was stored before. Nothing is something:
+    /// that the registry has no signature.
+    pub fn store(&self, subject: &Pinned, evidence: &[Evidence]) -> Result<(), CacheError> {
+        let contents = Contents {
+            format: FORMAT.to_owned(),
+            subject: subject.to_string(),
+            evidence: list(evidence),
+        };
+        let pieces: Vec<_> = evidence.iter().map(|one| one.bytes.as_slice()).collect();
+        self.folder.store(&name(subject), &contents, &pieces)
+    }
+
+    /// What is stored about an artifact; `None` if nothing is. A damaged entry is [`CacheError::Damaged`]: treat it
+    /// as absent.
+    pub fn load(&self, subject: &Pinned) -> Result<Option<Vec<Evidence>>, CacheError> {
+        let most = Caps::default().evidence_bytes;
+        self.folder.load(&name(subject), most, |bytes| read(bytes, subject))
+    }
+
+    /// Removes every entry but these, and tells how many.
+    pub fn keep(&self, wanted: &BTreeSet<Pinned>) -> Result<usize, CacheError> {
+        self.folder.keep(wanted.iter().map(name))
+    }
+}
+
+/// A reference has characters that no file name may have.
+fn name(subject: &Pinned) -> String {
+    Digest::of(subject.to_string().as_bytes()).hex()
+}
+
+fn read(bytes: &[u8], subject: &Pinned) -> Result<Vec<Evidence>, String> {
+    let (contents, pieces) = take_apart::<Contents>(bytes)?;
+    is_format(&contents.format, FORMAT)?;
+    if contents.subject != subject.to_string() {
+        return Err(format!("it is about {:?}", contents.subject));
+    }
+    pieces.signatures(contents.evidence)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn evidence(content: &str) -> Evidence {
+        let bytes = content.as_bytes().to_vec();
+        Evidence {
+            media_type: "application/x".to_owned(),
+            digest: Digest::of(&bytes),
+            bytes,
+        }
+    }
+
+    fn pinned(path: &str) -> Pinned {
+        format!("registry.example.com/{path}")
+            .parse::<crate::reference::Repository>()
+            .unwrap()
+            .pin(Digest::of(b"image"))
+    }
+
+    fn cache() -> (tempfile::TempDir, EvidenceCache) {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = EvidenceCache::open(dir.path()).unwrap();
+        (dir, cache)
+    }
+
+    #[test]
+    fn what_is_stored_is_found_by_repository_and_digest() {
+        let (dir, cache) = cache();
+        let (one, other) = (pinned("a"), pinned("b"));
+        assert!(cache.load(&one).unwrap().is_none());
+        for stored in [vec![], vec![evidence("x\n"), evidence("")], vec![evidence("y")]] {
+            cache.store(&one, &stored).unwrap();
+            let again = EvidenceCache::open(dir.path()).unwrap();
+            assert_eq!(again.load(&one).unwrap(), Some(stored));
+            assert!(again.load(&other).unwrap().is_none(), "the same digest elsewhere");
+        }
+        fs::copy(cache.folder.path(&name(&one)), cache.folder.path(&name(&other))).unwrap();
+        assert!(cache.load(&other).is_err(), "another artifact's entry");
+        assert_eq!(cache.keep(&BTreeSet::from([one.clone()])).unwrap(), 1);
+        assert!(cache.load(&one).unwrap().is_some());
+    }
+
+    /// Every single byte, and every length: a signature is found whole, or the entry is damaged.
+    #[test]
+    fn a_damaged_entry_hides_no_signature_and_changes_none() {
+        let (_dir, cache) = cache();
+        let subject = pinned("a");
+        let stored = [evidence("first"), evidence("second")];
+        cache.store(&subject, &stored).unwrap();
+        let path = cache.folder.path(&name(&subject));
+        let good = fs::read(&path).unwrap();
+        let found = |bytes: &[u8]| {
+            fs::write(&path, bytes).unwrap();
+            cache.load(&subject)
+        };
+        let bytes = |all: &[Evidence]| all.iter().map(|one| one.bytes.clone()).collect::<Vec<_>>();
+        for at in 0..good.len() {
+            let mut bent = good.clone();
+            bent[at] ^= 1;
+            match found(&bent) {
+                Err(error) => assert_eq!(error.reason(), "CacheEntryDamaged"),
+                // The media type is a hint and has no digest of its own.
+                Ok(entry) => assert_eq!(bytes(&entry.unwrap()), bytes(&stored), "byte {at}"),
+            }
+            assert!(
+                matches!(found(&good[..at]), Err(CacheError::Damaged { .. })),
+                "cut at {at}"
+            );
+        }
+    }
+
+    #[test]
+    fn both_caches_share_a_folder() {
+        let (dir, cache) = cache();
+        cache.store(&pinned("a"), &[evidence("x")]).unwrap();
+        let bundles = super::super::BundleCache::open(dir.path()).unwrap();
+        bundles.keep(&BTreeSet::new()).unwrap();
+        assert!(cache.load(&pinned("a")).unwrap().is_some());
+    }
+}

@@ -1,0 +1,201 @@
+//! Every reason that a status can carry, with what it means and what to do: a line a reason.
+//!
+//! `docs/conditions.md` is made from this table, and a test compares it with the sources, so that a reason that is
+//! not here cannot be written, and one that nothing writes any more cannot stay. A policy may give a reason of its
+//! own for a gate that is Unknown; that word is then the bundle author's to document.
+
+/// One reason.
+#[derive(Clone, Copy, Debug)]
+pub struct Reason {
+    /// The stable CamelCase word.
+    pub name: &'static str,
+    /// Where it shows.
+    pub on: &'static [On],
+    /// What it means, in one sentence without its full stop.
+    pub meaning: &'static str,
+    /// What to do about it; empty where nothing is to be done.
+    pub action: &'static str,
+}
+
+/// Where a reason shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum On {
+    /// A condition of a Signer.
+    Signer,
+    /// A condition of a PolicyBundle.
+    PolicyBundle,
+    /// A condition of a GovernanceTrack.
+    GovernanceTrack,
+    /// A condition of a Release.
+    Release,
+    /// What the command line prints, or the operator's log.
+    CommandLine,
+}
+
+impl On {
+    /// The word for people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Signer => "Signer",
+            Self::PolicyBundle => "PolicyBundle",
+            Self::GovernanceTrack => "GovernanceTrack",
+            Self::Release => "Release",
+            Self::CommandLine => "command line",
+        }
+    }
+}
+
+/// The entry called `name`.
+pub fn find(name: &str) -> Option<&'static Reason> {
+    REASONS.iter().find(|reason| reason.name == name)
+}
+
+const fn r(name: &'static str, on: &'static [On], meaning: &'static str, action: &'static str) -> Reason {
+    Reason {
+        name,
+        on,
+        meaning,
+        action,
+    }
+}
+
+const S: On = On::Signer;
+const B: On = On::PolicyBundle;
+const T: On = On::GovernanceTrack;
+const R: On = On::Release;
+const C: On = On::CommandLine;
+
+/// All of them, by theme. A line a reason, however long: that is how it is looked up and added to.
+#[rustfmt::skip]
+pub const REASONS: &[Reason] = &[
+    // All is well.
+    r("KeyAccepted", &[S], "the key can be read, and its signatures count", ""),
+    r("Judging", &[B], "the artifact that is asked for is verified, compiled and judges", ""),
+    r("Signed", &[B], "the artifact is signed as `spec.signedBy` asks", ""),
+    r("Compiled", &[B], "the artifact is compiled and has passed its self-test", ""),
+    r("Governing", &[T], "every kind is watched and every bundle judges", ""),
+    r("Allowed", &[R], "every gate that is enforced passes, or none applies", ""),
+    r("Operating", &[R], "every gate that only a running workload can meet passes", ""),
+    r("Assigned", &[R], "exactly one track governs the workload", ""),
+
+    // What gates say.
+    r("GateDenied", &[R], "an enforced gate fails; the message names the first, `status.gates` all", "do what the gate's `remediation` says"),
+    r("AwaitingEvidence", &[R], "evidence that an enforced gate needs is not there yet", "wait, or bring the evidence that the gate names"),
+    r("Undecided", &[R], "an enforced gate could not find out, and gives no closer reason", "read the gate's message in `status.gates`"),
+    r("NoDecision", &[R], "a gate of the bundle's catalogue came to no result, mostly because a field it reads is missing", "tell the bundle's publisher: a rule must say `pass`, or why not"),
+    r("NotYetListed", &[R], "what a gate asks about has not been listed yet", "wait: it is judged again by itself"),
+
+    // Which workload, which track.
+    r("TrackConflict", &[R], "several tracks of the same priority claim the workload", "give one of them a higher `spec.priority`"),
+    r("NoTrack", &[R], "no track matches the workload that this Release declares", "extend a track's `spec.match`, or delete the Release"),
+    r("Controlled", &[R], "another workload controls this one, and is governed in its place", "declare a Release for that one"),
+    r("SubjectNotFound", &[R], "the workload that this Release declares does not exist yet", "apply it, or correct `spec.subject`"),
+    r("DuplicateSubject", &[R], "two Releases declare the same workload", "keep one of them"),
+    r("BundleNotFound", &[T, R], "the track names a PolicyBundle that does not exist", "create it, or correct `spec.bundles`"),
+    r("BundleNotReady", &[T, R], "the PolicyBundle has no bundle that works yet", "read its `Ready` condition"),
+    r("EvaluationFailed", &[R], "an evaluation ended abnormally", "wait: it is tried again within a minute; report it if it comes again"),
+    r("KindNotFound", &[T, R], "the API server does not serve the kind", "install what provides it, or correct `spec.match.kinds`"),
+    r("KindNotListable", &[T, R], "the kind cannot be listed and watched", "name another kind in `spec.match.kinds`"),
+    r("KindNotNamespaced", &[T, R], "the kind is cluster-scoped", "name a namespaced kind in `spec.match.kinds`"),
+    r("VersionMismatch", &[T], "the kind is read in another version than the track asks for", "leave `spec.match.kinds[].version` out, or ask for the same in all tracks"),
+    r("ListFailed", &[T, R], "the API server answers, but fails to list the kind", "read the operator's log; often a conversion webhook of that kind is down"),
+    r("WatchEnded", &[T, R], "the watch of the kind ended; it is started again", "wait"),
+
+    // Keys and credentials.
+    r("KeyRejected", &[S], "the key cannot be read, or is of a kind that is not accepted", "paste the content of `cosign.pub`"),
+    r("MalformedKey", &[C], "the text is not one PEM public key", "give the content of `cosign.pub`"),
+    r("UnsupportedKey", &[C], "the key is of a kind that is not accepted", "use ECDSA P-256 or P-384, Ed25519, or RSA of 2048 bits or more"),
+    r("SignerNotFound", &[B, R], "`spec.signedBy` names a Signer that does not exist", "create it, or correct the name"),
+    r("SignerNotReady", &[B, R], "a Signer of `spec.signedBy` has no usable key", "read that Signer's `Ready` condition"),
+    r("PullSecretNotFound", &[B, R], "there is no Secret of this name in the operator's namespace", "`kubectl create secret docker-registry` there"),
+    r("PullSecretInvalid", &[B, R], "the Secret holds no usable Docker configuration", "make it with `kubectl create secret docker-registry`"),
+    r("PullSecretUnreadable", &[B, R], "the operator cannot read the Secret", "let its ServiceAccount get that Secret"),
+
+    // What the registry does.
+    r("InvalidReference", &[B, R], "`spec.url` or `spec.ref` does not name an artifact", "correct it as the message says"),
+    r("InvalidLimits", &[B], "a size in `spec.limits` is none", "write for example `256Mi`"),
+    r("InvalidTag", &[C], "this cannot be a tag", "use letters, digits, `.`, `_` and `-`, at most 128"),
+    r("InvalidRegistrySettings", &[C], "a registry given on the command line cannot be read", "write `HOST[:PORT]` or `HOST[:PORT]/PATH`"),
+    r("RegistryNotAllowed", &[B, R, C], "the operator may not contact this registry; nothing was sent", "name it in `--allow-registry`"),
+    r("Unauthorized", &[B, R, C], "the registry wants a password, or another one", "give `spec.pullSecret` the right credentials"),
+    r("Forbidden", &[B, T, R, C], "the registry, or the API server, does not allow it", "grant what the message names: a right in the registry, or a verb of the operator's ServiceAccount"),
+    r("NotFound", &[B, R, C], "the registry has no such repository, tag or digest", "push it, or correct `spec.url` and `spec.ref`"),
+    r("NoMatchingVersion", &[B, C], "no tag lies inside the range", "push one, or widen `spec.ref.semver`"),
+    r("RegistryThrottled", &[B, R, C], "the registry asks to slow down", "wait; a longer `spec.pollInterval` helps"),
+    r("RegistryUnavailable", &[B, R, C], "the registry cannot be reached, or fails", "wait: it is asked again by itself"),
+    r("RegistryTimeout", &[B, R, C], "the registry did not answer completely in time", "wait: it is asked again by itself"),
+    r("SignaturesIncomplete", &[B, R, C], "the registry lists a signature that it then does not have", "wait; if it stays, sign again"),
+    r("DigestMismatch", &[B, R, C], "the registry's bytes are not those of the digest", "push the artifact again, and distrust what lies between"),
+    r("LimitExceeded", &[B, R, C], "an answer of the registry is larger than what is accepted", "push a smaller artifact, or remove signatures"),
+    r("MalformedAnswer", &[B, R, C], "the registry's answer is none that the protocol knows", "check that the address is a registry's"),
+    r("RedirectRefused", &[B, R, C], "the registry redirects to where it must not", "allow the other host, with TLS, or mend the registry"),
+    r("NotABundle", &[B, C], "the artifact has no layer with a bundle", "push it with `interlock bundle push`"),
+    r("CacheUnavailable", &[C], "the folder of verified bundles cannot be read or written", "mend `--cache-dir`"),
+    r("CacheEntryDamaged", &[C], "a file in the folder of verified bundles is damaged, and not used", "nothing: it is pulled again"),
+
+    // Who signed.
+    r("Unsigned", &[B, R, C], "there is no signature", "`cosign sign` the digest"),
+    r("UntrustedKey", &[B, R, C], "it is signed, but by none of the Signers that count", "sign with a trusted key, or name the Signer in `signedBy`"),
+    r("SubjectMismatch", &[B, R, C], "the signature is of another artifact", "`cosign sign` this digest"),
+    r("WrongPredicateType", &[B, R, C], "an attestation stands where a signature should", "`cosign sign`, not `cosign attest`"),
+    r("BadSignature", &[B, R, C], "the signature was changed after it was made", "sign again"),
+    r("MalformedSignature", &[B, R, C], "what is attached as a signature is none", "sign with cosign 3 and a key"),
+    r("ThresholdNotMet", &[B, R, C], "too few different keys have signed", "let as many Signers sign as `threshold` says"),
+    r("Verified", &[R], "everything that has to be signed is", ""),
+    r("MutableLocation", &[R], "the model's name leads to bytes that can change, which nobody can sign", "publish it as an OCI artifact, sign it, and name it by digest"),
+    r("UnsupportedLocation", &[R], "signatures over a model in such a place cannot be checked yet", "publish it as an OCI artifact, sign it, and name it by digest"),
+    r("ImageNotNamed", &[R], "something else than the object chooses the image", "name the image by digest in the object itself"),
+    r("NotAskedYet", &[R], "the registry was not asked yet", "wait: it is judged again by itself"),
+    r("UnusableTrustPolicy", &[B, R, C], "nothing can satisfy this `signedBy`", "name at least one Signer, and a threshold that can be met"),
+
+    // Which bundle it is.
+    r("NameMismatch", &[B], "the signed bundle calls itself otherwise", "correct `spec.bundle` or the reference"),
+    r("NameMissing", &[B, C], "the bundle's manifest has no `metadata.name`", "give it one, or pin the digest"),
+    r("RevisionMissing", &[B, C], "the bundle's manifest has no revision", "`opa build --revision`, or pin the digest"),
+    r("RollbackRefused", &[B], "the bundle is older than the last good one, or cannot be compared with it", "pin the digest to go back on purpose"),
+
+    // What is in it.
+    r("NotGzip", &[B, C], "the layer is no gzip, or is cut off", "build it with `opa build`"),
+    r("NotTar", &[B, C], "there is no tar inside the gzip", "build it with `opa build`"),
+    r("UnsafePath", &[B, C], "a path leads out of the bundle, or is a link or device", "build it with `opa build`"),
+    r("DuplicatePath", &[B, C], "a file stands in it twice", "build it with `opa build`"),
+    r("TooManyEntries", &[B, C], "it has too many files", "leave out what policies do not read"),
+    r("TooLarge", &[B, C], "it is too large once unpacked", "leave out what policies do not read"),
+    r("NoPolicyWasm", &[B, C], "it has no `policy.wasm`", "`opa build --target wasm`"),
+    r("SeveralModules", &[B, C], "it has more than one WebAssembly module", "build one module with all entry points"),
+    r("MalformedManifest", &[B, C], "its `.manifest` is missing or says something odd", "build it with `opa build`"),
+    r("MalformedData", &[B, C], "its data is no JSON, has a key twice or lies outside the roots", "correct `data.json`"),
+    r("DeltaBundle", &[B, C], "it is a patch of another bundle", "push a whole bundle"),
+    r("InvalidModule", &[B, C], "its WebAssembly is invalid", "build it with `opa build`"),
+    r("NoEntrypoint", &[B, C], "it names no entry point, or one that the module lacks", "`opa build --entrypoint`"),
+    r("ForeignImport", &[B, C], "its module wants something besides OPA's interface", "build it with `opa build`"),
+    r("UnsupportedAbi", &[B, C], "its module was built for another version of OPA's interface", "build it with a current `opa`"),
+    r("MissingBuiltin", &[B, C], "it calls a built-in function that is not there, for instance `http.send`", "do without it: a policy reaches no network and no clock"),
+    r("MalformedCatalogue", &[B, C], "its catalogue does not list gates as it should", "`interlock bundle lint` says where"),
+    r("MalformedGolden", &[B, C], "a golden input cannot be read", "`interlock bundle lint` says which"),
+    r("GoldenMismatch", &[B, C], "a golden input comes out otherwise than written down", "correct the rule, or the golden input"),
+    r("PassesOnEmptyInput", &[B, C], "a gate passes on an input that says nothing", "let it pass only on evidence"),
+    r("CompileFailed", &[B], "compiling ended abnormally", "report it"),
+
+    // What a policy does, while it is examined or on a workload.
+    r("DeadlineExceeded", &[B, R, C], "the policy took longer than `spec.limits.deadline`", "make the rule cheaper, or raise the limit"),
+    r("MemoryLimit", &[B, R, C], "the policy wanted more memory than `spec.limits.memory`", "make the rule cheaper, or raise the limit"),
+    r("ResultTooLarge", &[B, R, C], "the policy answered more than `spec.limits.resultSize`", "let it say less"),
+    r("InputTooLarge", &[R, C], "the workload's dossier is too large to be judged", "report it, with the size that the message names"),
+    r("InputTooDeep", &[R, C], "the workload's document is nested too deeply", "make it flatter"),
+    r("NotParsed", &[B, R, C], "the policy could not read its input or data", "build the bundle with a current `opa`"),
+    r("Trap", &[B, R, C], "the policy's code trapped, or exhausted its stack", "make the rule less recursive; report it if it is not"),
+    r("Aborted", &[B, R, C], "the policy stopped itself, mostly by two values where there can be one", "correct the rule that the message names"),
+    r("BadAddress", &[B, R, C], "the policy's code pointed outside its memory", "build the bundle with a current `opa`"),
+    r("BuiltinLimit", &[B, R, C], "a built-in function was asked for too much", "make the rule cheaper"),
+    r("UndeclaredBuiltin", &[B, R, C], "the policy's code called a function that it had not declared", "build the bundle with a current `opa`"),
+    r("NoSuchEntrypoint", &[B, C], "the bundle has no such entry point", "`interlock bundle inspect` lists them"),
+    r("Undefined", &[B, R, C], "an entry point has no result", "give it a default"),
+    r("MalformedResult", &[B, R, C], "an entry point's result has not the shape that it should", "`policies/README.md` shows the shape"),
+
+    // Without a cluster.
+    r("NeedsCluster", &[C], "only the cluster can tell", "look at the Release in the cluster"),
+    r("NeedsBundle", &[C], "the track also judges with a bundle that was not given", "give it with `--bundle`"),
+    r("NoCatalogue", &[C], "the bundle has no catalogue, so a rule that is undefined passes", "give it an entry point `catalogue`"),
+    r("NoGoldenInputs", &[C], "the bundle has no golden inputs, so an update is not tested before it judges", "put some under `interlock/golden`"),
+];

@@ -1,0 +1,128 @@
+//! Registry credentials from pull secrets in the operator's own namespace.
+
+use interlock_bundles::reference::Repository;
+use interlock_bundles::registry::Credentials;
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, Client};
+
+use crate::docker_config::{DockerConfig, NoCredentials};
+
+/// Why a pull secret is of no use.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SecretError {
+    /// The API server did not give it.
+    #[error("cannot read Secret {secret}")]
+    Unreadable {
+        /// Namespace and name.
+        secret: String,
+        /// What the API server said.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// The operator may not read it.
+    #[error("cannot read Secret {secret}: {said}; name it in the chart's value secretNames")]
+    Forbidden {
+        /// Namespace and name.
+        secret: String,
+        /// The API server's words: they name the verb.
+        said: String,
+    },
+    /// There is none.
+    #[error("there is no Secret {secret}: create it in the operator's namespace")]
+    NotFound {
+        /// Namespace and name.
+        secret: String,
+    },
+    /// It holds no Docker configuration.
+    #[error("Secret {secret} {problem}: make it with kubectl create secret docker-registry")]
+    Invalid {
+        /// Namespace and name.
+        secret: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+impl SecretError {
+    /// Stable word for conditions.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::Unreadable { .. } | Self::Forbidden { .. } => "PullSecretUnreadable",
+            Self::NotFound { .. } => "PullSecretNotFound",
+            Self::Invalid { .. } => "PullSecretInvalid",
+        }
+    }
+
+    /// Whether it may be well the next time although nobody corrects it.
+    pub(crate) fn is_transient(&self) -> bool {
+        !matches!(self, Self::Invalid { .. })
+    }
+}
+
+/// The credentials for `repository` from the Secret `name`, which must have some.
+pub(crate) async fn read(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+    repository: &Repository,
+) -> Result<Credentials, SecretError> {
+    let config = docker_config(client, namespace, name).await?;
+    config
+        .credentials(&repository.to_string())
+        .map_err(|error| invalid(namespace, name, error.to_string()))
+}
+
+/// The credentials for `repository` from the first of these Secrets that has an entry for it; none if no Secret has.
+/// A Secret that cannot be used counts only if none of the others helps.
+pub(crate) async fn first(
+    client: &Client,
+    namespace: &str,
+    names: &[String],
+    repository: &Repository,
+) -> Result<Credentials, SecretError> {
+    let mut problem = None;
+    for name in names {
+        let found = docker_config(client, namespace, name).await;
+        let found = found.and_then(|config| match config.credentials(&repository.to_string()) {
+            Err(NoCredentials::NoEntry(_)) => Ok(None),
+            Err(error @ NoCredentials::Incomplete(_)) => Err(invalid(namespace, name, error.to_string())),
+            Ok(credentials) => Ok(Some(credentials)),
+        });
+        match found {
+            Ok(Some(credentials)) => return Ok(credentials),
+            Ok(None) => {}
+            Err(error) => problem = problem.or(Some(error)),
+        }
+    }
+    problem.map_or(Ok(Credentials::Anonymous), Err)
+}
+
+async fn docker_config(client: &Client, namespace: &str, name: &str) -> Result<DockerConfig, SecretError> {
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    let secret = || format!("{namespace}/{name}");
+    let found = secrets
+        .get_opt(name)
+        .await
+        .map_err(|error| match error {
+            kube::Error::Api(status) if status.code == 403 => SecretError::Forbidden {
+                secret: secret(),
+                said: status.message.clone(),
+            },
+            error => SecretError::Unreadable {
+                secret: secret(),
+                source: Box::new(error),
+            },
+        })?
+        .ok_or_else(|| SecretError::NotFound { secret: secret() })?;
+    let file = found.data.as_ref().and_then(|data| data.get(".dockerconfigjson"));
+    let file = file.ok_or_else(|| invalid(namespace, name, "has no key .dockerconfigjson".to_owned()))?;
+    serde_json::from_slice(&file.0)
+        .map_err(|_| invalid(namespace, name, "does not hold a Docker configuration".to_owned()))
+}
+
+fn invalid(namespace: &str, name: &str, problem: String) -> SecretError {
+    SecretError::Invalid {
+        secret: format!("{namespace}/{name}"),
+        problem,
+    }
+}
