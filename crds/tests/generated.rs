@@ -15,7 +15,7 @@ fn generated_yaml_is_what_the_types_say() {
         let have = std::fs::read_to_string(&file).unwrap_or_default();
         assert!(
             have == want,
-            "{} is out of date: run UPDATE=1 cargo test -p interlock-crds",
+            "{} is out of date: run make generated",
             file.display()
         );
     }

@@ -13,6 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
 use kube::api::ObjectMeta;
 
 use crate::MANAGER;
+use crate::artifacts::Report;
 use crate::conditions::{self, Standing};
 use crate::subject::SubjectKey;
 use crate::verdict::Judgement;
@@ -70,6 +71,8 @@ pub struct Governed {
     pub dossier_digest: String,
     /// The bundles that judged.
     pub bundles: Vec<JudgedBy>,
+    /// What is known of its images and models.
+    pub artifacts: Report,
     /// What they say together.
     pub judgement: Judgement,
 }
@@ -337,6 +340,7 @@ fn judged(governed: &Governed, release: &Release, now: Timestamp) -> ReleaseStat
             &ruling.message,
         ));
     }
+    statements.extend(governed.artifacts.statements.iter().cloned());
     ReleaseStatus {
         track: Some(governed.track.clone()),
         verdict: Some(judgement.verdict),
@@ -346,6 +350,8 @@ fn judged(governed: &Governed, release: &Release, now: Timestamp) -> ReleaseStat
         gates: judgement.gates.clone(),
         gates_omitted: Some(judgement.omitted).filter(|count| *count > 0),
         passed: judgement.passed.clone(),
+        artifacts: governed.artifacts.artifacts.clone(),
+        artifacts_omitted: Some(governed.artifacts.omitted).filter(|count| *count > 0),
         recheck_at: judgement.recheck_at.map(Time),
         ..with_conditions(release, &statements, now)
     }
@@ -459,6 +465,7 @@ mod tests {
             content_hash: "sha256:c".into(),
             dossier_digest: "sha256:d".into(),
             bundles: vec![],
+            artifacts: Report::default(),
             judgement: Judgement {
                 verdict,
                 reason: "R".into(),

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! sources (watches) ──▶ queue ──▶ reconcile = observe → judge → decide → apply
-//! bundles (registry) ──▶ policies ──┘
+//! bundles (registry) ──▶ policies ──┤
+//! evidence (registry) ──────────────┘
 //! ```
 //!
 //! One replica leads, by Lease; the others wait. Everything that leads lives inside `lead`, so losing the Lease
@@ -10,6 +11,7 @@
 
 pub mod apply;
 pub mod bundle;
+pub mod evidence;
 pub mod kinds;
 pub mod leader;
 pub mod metrics;
@@ -28,7 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use interlock_bundles::cache::BundleCache;
+use interlock_bundles::cache::{BundleCache, EvidenceCache};
 use interlock_bundles::engine::Engine;
 use interlock_bundles::registry::{Registry, RegistrySettings};
 use kube::Client;
@@ -57,6 +59,8 @@ pub struct Settings {
     pub registry: RegistrySettings,
     /// Workloads judged at the same time.
     pub concurrency: usize,
+    /// How often a registry is asked again where a tag leads, and for signatures that were not there.
+    pub evidence_interval: Duration,
 }
 
 /// What every part of a leading operator shares.
@@ -69,6 +73,8 @@ pub struct Context {
     pub sources: Sources,
     /// Bundles that judge.
     pub policies: Policies,
+    /// What is known of images and models.
+    pub evidence: Arc<evidence::Store>,
     /// Where bundles come from.
     pub registry: Registry,
     /// Where they are kept.
@@ -126,9 +132,12 @@ async fn lead(client: Client, settings: Settings, health: Health, metrics: Arc<M
         controller: MANAGER.to_owned(),
         instance: Some(settings.identity.clone()),
     };
+    let kept = EvidenceCache::open(&settings.cache).context("cannot use the cache folder")?;
+    let evidence = evidence::Store::new(kept, settings.evidence_interval, Arc::clone(&metrics));
     let context = Arc::new(Context {
         sources: Sources::start(&client, &queue, &mut tasks),
         policies: Policies::default(),
+        evidence: Arc::new(evidence),
         registry: Registry::new(settings.registry.clone()).context("cannot speak to registries")?,
         cache: BundleCache::open(&settings.cache).context("cannot use the cache folder")?,
         engine: Engine::new().context("cannot start the sandbox")?,
@@ -143,6 +152,7 @@ async fn lead(client: Client, settings: Settings, health: Health, metrics: Arc<M
     tasks.spawn(signer::run(Arc::clone(&context)));
     tasks.spawn(bundle::run(Arc::clone(&context)));
     tasks.spawn(kinds::run(Arc::clone(&context)));
+    tasks.spawn(evidence::run(Arc::clone(&context)));
     health.starting("waiting for the kinds that tracks name and for the first attempt at every bundle");
     // A verdict written before the bundles had their chance would turn to Unknown and back at every restart.
     let patience = tokio::time::timeout(

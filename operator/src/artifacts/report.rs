@@ -174,8 +174,11 @@ mod tests {
             json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": containers}});
         let related = |_: &_, _: &_| Related::unavailable(&Unavailable::needs_cluster("they"));
         let mut dossier = Dossier::build(&object, Source::Complete(NamespaceFact::default()), related).unwrap();
-        for (image, (_, signature)) in dossier.images.iter_mut().zip(images) {
-            image.signature = signature.clone();
+        for image in &mut dossier.images {
+            let said = images
+                .iter()
+                .find(|(name, _)| Some(*name) == image.reference.as_deref());
+            image.signature = said.map(|(_, signature)| signature.clone()).unwrap_or_default();
         }
         dossier
     }

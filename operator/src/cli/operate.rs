@@ -25,13 +25,13 @@ pub(super) struct Arguments {
     /// This replica's name in the Lease; must differ between replicas.
     #[arg(long, value_name = "NAME", env = "POD_NAME")]
     identity: Option<String>,
-    /// Folder that keeps verified bundles for the time when the registry cannot be reached.
+    /// Folder that keeps bundles and signatures for the time when the registry cannot be reached.
     #[arg(long, value_name = "DIR", default_value = "/var/cache/interlock")]
     cache_dir: PathBuf,
     /// Address of /healthz, /readyz and /metrics.
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
     listen: SocketAddr,
-    /// A registry that bundles may come from: HOST[:PORT], HOST[:PORT]/PATH or HOST[:PORT]/PREFIX/*. Repeatable.
+    /// A registry that bundles come from, and that is asked about images and models: HOST[:PORT], HOST[:PORT]/PATH or HOST[:PORT]/PREFIX/*. Repeatable.
     #[arg(long, value_name = "REGISTRY", value_delimiter = ',')]
     allow_registry: Vec<String>,
     /// A registry that is spoken to without TLS: HOST[:PORT]. Repeatable.
@@ -43,6 +43,10 @@ pub(super) struct Arguments {
     /// Workloads judged at the same time.
     #[arg(long, value_name = "COUNT", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=256))]
     concurrency: u16,
+    /// Seconds after which a registry is asked again where the tag of an image or model leads, and for signatures that
+    /// were not there.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86400))]
+    evidence_interval: u64,
     /// Form of the log.
     #[arg(long, value_enum, default_value_t)]
     log_format: LogFormat,
@@ -72,6 +76,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Ending> {
             ..RegistrySettings::default()
         },
         concurrency: arguments.concurrency.into(),
+        evidence_interval: Duration::from_secs(arguments.evidence_interval),
     };
     operator::run(client, settings, stopped()).await?;
     Ok(Ending::Good)

@@ -24,11 +24,19 @@ pub struct Metrics {
     releases: Family<VerdictLabel, Gauge>,
     ungoverned: Family<TrackLabel, Gauge>,
     bundles: Family<BundleLabel, Gauge<f64, AtomicU64>>,
+    questions: Family<QuestionLabel, Counter>,
+    signatures: Family<ResultLabel, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ResultLabel {
     result: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct QuestionLabel {
+    kind: &'static str,
+    outcome: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -64,6 +72,8 @@ impl Default for Metrics {
             releases: Family::default(),
             ungoverned: Family::default(),
             bundles: Family::default(),
+            questions: Family::default(),
+            signatures: Family::default(),
             registry: Registry::default(),
         };
         registry.register("leader", "1 while this replica leads", metrics.leader.clone());
@@ -103,6 +113,16 @@ impl Default for Metrics {
             "policy_bundle_ready",
             "1 while the bundle that a PolicyBundle asks for judges",
             metrics.bundles.clone(),
+        );
+        registry.register(
+            "registry_questions",
+            "Questions to registries about images and models, by kind (resolve, signatures) and outcome: ok, or a reason",
+            metrics.questions.clone(),
+        );
+        registry.register(
+            "signature_checks",
+            "Artifacts whose signatures were checked, by result: verified or rejected; known results are not counted",
+            metrics.signatures.clone(),
         );
         Self { registry, ..metrics }
     }
@@ -155,6 +175,18 @@ impl Metrics {
                 bundle: bundle.to_owned(),
             })
             .set(f64::from(u8::from(ready)));
+    }
+
+    /// One question to a registry has ended.
+    pub fn asked(&self, kind: &'static str, outcome: &str) {
+        let outcome = outcome.to_owned();
+        self.questions.get_or_create(&QuestionLabel { kind, outcome }).inc();
+    }
+
+    /// The signatures of one artifact were checked under one policy.
+    pub fn signatures_checked(&self, is_verified: bool) {
+        let result = if is_verified { "verified" } else { "rejected" };
+        self.signatures.get_or_create(&ResultLabel { result }).inc();
     }
 
     /// The OpenMetrics text.

@@ -7,9 +7,9 @@ use kube::api::DynamicObject;
 use kube::{Api, ResourceExt as _};
 use serde_json::Value;
 
-use super::Context;
 use super::kinds::{Kind, Watched};
 use super::source::{Source as Watch, State};
+use super::{Context, evidence};
 use crate::assign::{self, Assignment, Labels};
 use crate::decide::Owner;
 use crate::dossier::related::{self, Binding};
@@ -51,6 +51,18 @@ pub enum Observation {
 
 /// Looks at one workload.
 pub async fn observe(context: &Context, key: &SubjectKey) -> Result<Observation, kube::Error> {
+    let observation = look(context, key).await?;
+    match &observation {
+        Observation::Conflict { .. }
+        | Observation::Ungoverned
+        | Observation::Controlled { .. }
+        | Observation::Absent => context.evidence.forget(key),
+        Observation::Governed { .. } | Observation::Unavailable(_) | Observation::NotYet => {}
+    }
+    Ok(observation)
+}
+
+async fn look(context: &Context, key: &SubjectKey) -> Result<Observation, kube::Error> {
     let sources = &context.sources;
     if let Some(why) = sources.blind() {
         return Ok(Observation::Unavailable(why));
@@ -103,6 +115,10 @@ pub async fn observe(context: &Context, key: &SubjectKey) -> Result<Observation,
         Assignment::Governed(track) => {
             let track = tracks.iter().find(|one| one.name_any() == track.name_any()).cloned();
             let dossier = dossier(context, watched, &object, namespace.labels());
+            let dossier = match (&track, dossier) {
+                (Some(track), Some(dossier)) => evidence::attach(context, key, track, dossier).await,
+                _ => None,
+            };
             Ok(match (track, dossier) {
                 (Some(track), Some(dossier)) => Observation::Governed {
                     owner,

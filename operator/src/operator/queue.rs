@@ -21,6 +21,8 @@ pub enum Trigger {
     Subject(SubjectKey),
     /// At every workload of a namespace.
     Namespace(String),
+    /// At every workload whose track names this Signer.
+    Signer(String),
     /// At every workload.
     All,
 }
@@ -102,10 +104,17 @@ pub async fn run(context: Arc<Context>, mut requests: Requests) {
 }
 
 fn expand(context: &Context, trigger: &Trigger) {
+    if let Trigger::Signer(name) = trigger {
+        for subject in context.evidence.naming(name) {
+            context.queue.send(Trigger::Subject(subject));
+        }
+        return;
+    }
     let concerned = |subject: &SubjectKey| match trigger {
         Trigger::All => true,
         Trigger::Namespace(namespace) => subject.namespace == *namespace,
         Trigger::Subject(one) => subject == one,
+        Trigger::Signer(_) => false,
     };
     for subject in context.sources.subjects().into_iter().filter(concerned) {
         context.queue.send(Trigger::Subject(subject));

@@ -16,6 +16,7 @@ use tracing::Instrument as _;
 use super::observe::{Observation, observe};
 use super::queue::Trigger;
 use super::{Context, apply};
+use crate::artifacts;
 use crate::decide::{Found, Governed, Observed, Plan, decide};
 use crate::dossier::Dossier;
 use crate::judge::{self, Bench};
@@ -142,6 +143,12 @@ async fn judge(context: &Context, observation: Observation, now: Timestamp) -> O
         content_hash: dossier.content_hash().to_string(),
         dossier_digest: dossier.digest().to_string(),
         bundles,
+        artifacts: track
+            .spec
+            .signed_by
+            .as_ref()
+            .map(|signers| artifacts::report(&dossier, signers))
+            .unwrap_or_default(),
         judgement: weigh(&track.spec.gates, &opinions, now),
     })))
 }

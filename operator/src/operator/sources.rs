@@ -64,23 +64,27 @@ impl Sources {
         };
         let tracks = {
             let (queue, bump, served) = (queue.clone(), bump(&changed), bump(&served));
-            let generations = Mutex::new(HashMap::new());
+            let generations = Generations::default();
             move |change: Change<'_, GovernanceTrack>| {
                 bump();
                 // A track's own counts change with every verdict: they are no reason to look at every workload again.
-                if let Change::Applied(track) = change {
-                    let seen = (
-                        track.uid(),
-                        track.metadata.generation,
-                        track.metadata.deletion_timestamp.is_some(),
-                    );
-                    let mut known = generations.lock().unwrap_or_else(PoisonError::into_inner);
-                    if known.insert(track.name_any(), seen.clone()) == Some(seen) {
-                        return;
-                    }
+                if matches!(change, Change::Applied(track) if !generations.is_new(track)) {
+                    return;
                 }
                 queue.send(Trigger::All);
                 served();
+            }
+        };
+        let signers = {
+            let (queue, bump) = (queue.clone(), bump(&changed));
+            let generations = Generations::default();
+            move |change: Change<'_, Signer>| {
+                bump();
+                match change {
+                    Change::Applied(signer) if !generations.is_new(signer) => {}
+                    Change::Applied(signer) | Change::Gone(signer) => queue.send(Trigger::Signer(signer.name_any())),
+                    Change::All => queue.send(Trigger::All),
+                }
             }
         };
         let bundles = {
@@ -93,7 +97,6 @@ impl Sources {
                 bump();
             }
         };
-        let status = bump(&changed);
         let releases = {
             let (queue, bump) = (queue.clone(), bump(&changed));
             move |change: Change<'_, Release>| {
@@ -128,7 +131,7 @@ impl Sources {
         Self {
             tracks: watch(Api::all(client.clone()), (), noun::<GovernanceTrack>(), tasks, tracks).0,
             bundles: watch(Api::all(client.clone()), (), noun::<PolicyBundle>(), tasks, bundles).0,
-            signers: watch(Api::all(client.clone()), (), noun::<Signer>(), tasks, move |_| status()).0,
+            signers: watch(Api::all(client.clone()), (), noun::<Signer>(), tasks, signers).0,
             releases: watch(Api::all(client.clone()), (), noun::<Release>(), tasks, releases).0,
             namespaces: watch(Api::all(client.clone()), (), noun::<Namespace>(), tasks, namespaces).0,
             network_policies: related(client, queue, tasks),
@@ -199,6 +202,23 @@ impl Sources {
         all.sort_unstable();
         all.dedup();
         all
+    }
+}
+
+/// What was seen of each object that people wrote: their status is the operator's.
+#[derive(Default)]
+struct Generations(Mutex<HashMap<String, Generation>>);
+
+/// UID, generation, and whether it is being deleted.
+type Generation = (Option<String>, Option<i64>, bool);
+
+impl Generations {
+    /// Whether people changed it since it was last seen.
+    fn is_new<K: Resource>(&self, object: &K) -> bool {
+        let meta = object.meta();
+        let seen = (meta.uid.clone(), meta.generation, meta.deletion_timestamp.is_some());
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(object.name_any(), seen.clone()) != Some(seen)
     }
 }
 

@@ -6,26 +6,18 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
 
 use crate::docker_config::{DockerConfig, NoCredentials};
+use crate::judge::chain;
 
 /// Why a pull secret is of no use.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SecretError {
     /// The API server did not give it.
-    #[error("cannot read Secret {secret}")]
+    #[error("cannot read Secret {secret}: {why}")]
     Unreadable {
         /// Namespace and name.
         secret: String,
-        /// What the API server said.
-        #[source]
-        source: Box<kube::Error>,
-    },
-    /// The operator may not read it.
-    #[error("cannot read Secret {secret}: {said}; name it in the chart's value secretNames")]
-    Forbidden {
-        /// Namespace and name.
-        secret: String,
-        /// The API server's words: they name the verb.
-        said: String,
+        /// What the API server said, and what to do about it.
+        why: String,
     },
     /// There is none.
     #[error("there is no Secret {secret}: create it in the operator's namespace")]
@@ -47,7 +39,7 @@ impl SecretError {
     /// Stable word for conditions.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
-            Self::Unreadable { .. } | Self::Forbidden { .. } => "PullSecretUnreadable",
+            Self::Unreadable { .. } => "PullSecretUnreadable",
             Self::NotFound { .. } => "PullSecretNotFound",
             Self::Invalid { .. } => "PullSecretInvalid",
         }
@@ -103,21 +95,26 @@ async fn docker_config(client: &Client, namespace: &str, name: &str) -> Result<D
     let found = secrets
         .get_opt(name)
         .await
-        .map_err(|error| match error {
-            kube::Error::Api(status) if status.code == 403 => SecretError::Forbidden {
-                secret: secret(),
-                said: status.message.clone(),
-            },
-            error => SecretError::Unreadable {
-                secret: secret(),
-                source: Box::new(error),
-            },
+        .map_err(|error| SecretError::Unreadable {
+            secret: secret(),
+            why: refusal(&error),
         })?
         .ok_or_else(|| SecretError::NotFound { secret: secret() })?;
     let file = found.data.as_ref().and_then(|data| data.get(".dockerconfigjson"));
     let file = file.ok_or_else(|| invalid(namespace, name, "has no key .dockerconfigjson".to_owned()))?;
     serde_json::from_slice(&file.0)
         .map_err(|_| invalid(namespace, name, "does not hold a Docker configuration".to_owned()))
+}
+
+fn refusal(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) if status.code == 403 => {
+            format!("{}; name it in the chart's value secretNames", status.message)
+        }
+        // Without the debugging text that kube adds to it.
+        kube::Error::Api(status) => status.message.clone(),
+        _ => chain(error),
+    }
 }
 
 fn invalid(namespace: &str, name: &str, problem: String) -> SecretError {

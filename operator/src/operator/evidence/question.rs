@@ -1,0 +1,107 @@
+//! What is asked of registries, and what comes back.
+
+use std::hash::{DefaultHasher, Hash, Hasher as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use interlock_bundles::digest::Digest;
+use interlock_bundles::reference::{Pinned, Repository};
+use interlock_bundles::registry::Evidence;
+
+use crate::dossier::Unavailable;
+
+/// One question to one registry.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Question {
+    /// Where does a tag lead?
+    Resolve(Tag),
+    /// Which signatures has an artifact?
+    Signatures(Artifact),
+}
+
+/// A tag, and the Secrets it is asked for with: what one team may see is not another's answer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Tag {
+    /// Where.
+    pub(super) repository: Repository,
+    /// Which.
+    pub(super) tag: String,
+    /// Names of Secrets, in the order of the track.
+    pub(super) secrets: Arc<[String]>,
+}
+
+/// An artifact, and the Secrets it is asked for with.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Artifact {
+    /// Which.
+    pub(super) pinned: Pinned,
+    /// Names of Secrets, in the order of the track.
+    pub(super) secrets: Arc<[String]>,
+}
+
+/// What a registry said, completely.
+pub(super) enum Answer {
+    /// Where the tag leads.
+    Leads(Digest),
+    /// All signatures and attestations.
+    Signatures(Vec<Evidence>),
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    /// In the words of a condition.
+    pub(super) why: Unavailable,
+    /// When to ask again.
+    pub(super) again: Again,
+    /// Whether the registry itself is in trouble, rather than this question.
+    pub(super) concerns_host: bool,
+}
+
+/// When a question is worth asking again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Again {
+    /// Soon, and not before this has passed.
+    Soon(Option<Duration>),
+    /// At the next interval: somebody has to change something first.
+    Later,
+}
+
+impl Question {
+    /// `host[:port]` of the registry.
+    pub(super) fn host(&self) -> &str {
+        self.repository().registry()
+    }
+
+    /// The repository.
+    pub(super) fn repository(&self) -> &Repository {
+        match self {
+            Self::Resolve(tag) => &tag.repository,
+            Self::Signatures(artifact) => &artifact.pinned.repository,
+        }
+    }
+
+    /// Names of Secrets with credentials.
+    pub(super) fn secrets(&self) -> &[String] {
+        match self {
+            Self::Resolve(tag) => &tag.secrets,
+            Self::Signatures(artifact) => &artifact.secrets,
+        }
+    }
+
+    /// The kind, as metrics name it.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Resolve(_) => "resolve",
+            Self::Signatures(_) => "signatures",
+        }
+    }
+
+    /// `pause`, a little longer or shorter: questions that were first asked together should not be for ever.
+    pub(super) fn spread(&self, pause: Duration) -> Duration {
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        let parts = u32::try_from(hasher.finish() % 1000).unwrap_or_default();
+        pause.mul_f64(0.9 + f64::from(parts) / 10_000.0)
+    }
+}

@@ -1,0 +1,444 @@
+//! What is known, what is wished for, and what is to be asked next. No network here: questions go out by [`Store::due`]
+//! and answers come in by [`Store::answered`].
+
+mod entry;
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use interlock_bundles::cache::{CacheError, EvidenceCache};
+use interlock_bundles::digest::Digest;
+use interlock_bundles::reference::{Pinned, Reference, Wanted};
+use interlock_bundles::trust::TrustPolicy;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use self::entry::Entry;
+use super::hosts::Hosts;
+use super::proof::Proof;
+use super::question::{Answer, Artifact, Failure, Question, Tag};
+use crate::dossier::{Signature, Unavailable};
+use crate::operator::metrics::Metrics;
+use crate::subject::SubjectKey;
+
+/// Questions under way at the same time.
+const AT_ONCE: usize = 8;
+
+/// Evidence about every artifact that a workload wishes for. Shared by all reconciles and the task that asks.
+pub struct Store {
+    state: Mutex<State>,
+    cache: EvidenceCache,
+    interval: Duration,
+    started: Instant,
+    wake: Notify,
+    metrics: Arc<Metrics>,
+}
+
+#[derive(Default)]
+struct State {
+    subjects: HashMap<SubjectKey, Subject>,
+    tags: HashMap<Tag, Entry<Digest>>,
+    artifacts: HashMap<Artifact, Entry<Arc<Proof>>>,
+    hosts: Hosts,
+}
+
+/// What one workload wishes for.
+#[derive(Default)]
+struct Subject {
+    /// Every Signer that its track names.
+    signers: Vec<String>,
+    wishes: Vec<Wish>,
+}
+
+/// One artifact that somebody must have signed.
+#[derive(Clone)]
+pub(super) struct Wish {
+    /// Which.
+    pub(super) reference: Reference,
+    /// Secrets with credentials.
+    pub(super) secrets: Arc<[String]>,
+    /// Who must have signed, or why that is not known.
+    pub(super) trust: Result<Arc<TrustPolicy>, Unavailable>,
+}
+
+/// What is known of a wish.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Found {
+    /// The answer; a provisional one while an answer may still come.
+    pub(super) signature: Signature,
+    /// Since when an answer is awaited, if it is.
+    pub(super) pending_since: Option<Instant>,
+}
+
+impl Found {
+    fn known(signature: Signature) -> Self {
+        Self {
+            signature,
+            pending_since: None,
+        }
+    }
+
+    /// It cannot be found out.
+    pub(super) fn known_unavailable(reason: &str, message: &str) -> Self {
+        Self::known(Signature::Unavailable(Unavailable {
+            reason: reason.to_owned(),
+            message: message.to_owned(),
+        }))
+    }
+}
+
+impl Store {
+    /// An empty one, whose disk may hold evidence of earlier lives. `interval` is how often a registry is asked again.
+    pub fn new(cache: EvidenceCache, interval: Duration, metrics: Arc<Metrics>) -> Self {
+        Self {
+            state: Mutex::default(),
+            cache,
+            interval,
+            started: Instant::now(),
+            wake: Notify::new(),
+            metrics,
+        }
+    }
+
+    /// How often a registry is asked again.
+    pub(super) fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// Whether less than this has passed since the operator began to lead.
+    pub(super) fn is_young(&self, age: Duration) -> bool {
+        self.started.elapsed() < age
+    }
+
+    /// Returns when there may be something to ask.
+    pub(super) async fn woken(&self) {
+        self.wake.notified().await;
+    }
+
+    /// A workload wishes for nothing.
+    pub fn forget(&self, subject: &SubjectKey) {
+        self.state().subjects.insert(subject.clone(), Subject::default());
+    }
+
+    /// The workloads whose track names a Signer.
+    pub fn naming(&self, signer: &str) -> Vec<SubjectKey> {
+        let state = self.state();
+        let named = state.subjects.iter();
+        let named = named.filter(|(_, subject)| subject.signers.iter().any(|name| name == signer));
+        named.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// What is known of a workload's wishes, one answer for each. They replace its earlier ones, and are asked for from
+    /// now on. Reads files and checks signatures: not for a thread that must not block.
+    pub(super) fn look(&self, subject: &SubjectKey, signers: Vec<String>, wishes: Vec<Wish>) -> Vec<Found> {
+        let now = Instant::now();
+        let own = Subject {
+            signers,
+            wishes: wishes.clone(),
+        };
+        self.state().subjects.insert(subject.clone(), own);
+        let found: Vec<_> = wishes.iter().map(|wish| self.find(wish, now)).collect();
+        if found.iter().any(|one| one.pending_since.is_some()) {
+            self.wake.notify_one();
+        }
+        found
+    }
+
+    fn find(&self, wish: &Wish, now: Instant) -> Found {
+        let trust = match &wish.trust {
+            Ok(trust) => trust,
+            Err(why) => return Found::known(Signature::Unavailable(why.clone())),
+        };
+        let artifact = match &wish.reference.wanted {
+            Wanted::Digest(digest) => Ok(wish.artifact(*digest)),
+            Wanted::Tag(tag) => self.leads(wish.tag(tag), now).map(|digest| wish.artifact(digest)),
+            Wanted::Semver(_) => Err(Found::known_unavailable(
+                "InvalidReference",
+                "an image has no range of versions",
+            )),
+        };
+        artifact.map_or_else(|found| found, |artifact| self.signed(artifact, trust, now))
+    }
+
+    /// Where a tag leads. What the last attempt could not find out may have changed.
+    fn leads(&self, tag: Tag, now: Instant) -> Result<Digest, Found> {
+        let mut state = self.state();
+        let fallback = state.fallback(tag.repository.registry());
+        let entry = state.tags.entry(tag).or_insert_with(|| Entry::new(None, now));
+        match (&entry.problem, entry.answer) {
+            (Some(why), _) => Err(Found::known(Signature::Unavailable(why.clone()))),
+            (None, Some(digest)) => Ok(digest),
+            (None, None) => Err(entry.pending(fallback)),
+        }
+    }
+
+    /// Whether an artifact is signed. A result that is not Verified is believed once the registry was asked after
+    /// somebody first wished for it under these terms: the signature may be there by now.
+    fn signed(&self, artifact: Artifact, trust: &Arc<TrustPolicy>, now: Instant) -> Found {
+        if !self.state().artifacts.contains_key(&artifact) {
+            let proof = self.restore(&artifact.pinned);
+            let mut state = self.state();
+            let entry = || Entry::new(proof, now);
+            state.artifacts.entry(artifact.clone()).or_insert_with(entry);
+        }
+        let (proof, is_fresh, waiting) = {
+            let mut state = self.state();
+            let fallback = state.fallback(artifact.pinned.repository.registry());
+            let Some(entry) = state.artifacts.get_mut(&artifact) else {
+                return Found::known_unavailable("EvidencePending", PENDING);
+            };
+            let since = entry.first_seen(trust, now);
+            let waiting = match &entry.problem {
+                Some(why) => Found::known(Signature::Unavailable(why.clone())),
+                None => entry.pending(fallback),
+            };
+            let is_fresh = entry.ended.is_some_and(|ended| ended >= since);
+            (entry.answer.clone(), is_fresh.then_some(since).ok_or(since), waiting)
+        };
+        let Some(proof) = proof else { return waiting };
+        let signature = proof.judge(trust, |signature| {
+            let is_verified = matches!(signature, Signature::Verified { .. });
+            self.metrics.signatures_checked(is_verified);
+        });
+        match (&signature, is_fresh) {
+            (Signature::Verified { .. }, _) | (_, Ok(_)) => Found::known(signature),
+            (_, Err(since)) => {
+                if let Some(entry) = self.state().artifacts.get_mut(&artifact) {
+                    entry.next = entry.next.min(now);
+                }
+                Found {
+                    signature,
+                    pending_since: Some(since),
+                }
+            }
+        }
+    }
+
+    /// What an earlier life left on disk.
+    fn restore(&self, pinned: &Pinned) -> Option<Arc<Proof>> {
+        match self.cache.load(pinned) {
+            Ok(found) => found.map(|evidence| Arc::new(Proof::new(pinned.digest, evidence))),
+            Err(error) => {
+                tracing::warn!(artifact = %pinned, error = &error as &dyn std::error::Error, "cannot read the evidence cache");
+                None
+            }
+        }
+    }
+
+    /// The questions to send now, and when there may be more. Each comes back through [`Self::answered`].
+    pub(super) fn due(&self, now: Instant) -> (Vec<Question>, Option<Instant>) {
+        let mut state = self.state();
+        let mut free = AT_ONCE.saturating_sub(state.under_way());
+        let mut waiting = state.open();
+        waiting.sort_by_key(|(at, _)| *at);
+        let (mut questions, mut next) = (Vec::new(), None::<Instant>);
+        for (at, question) in waiting {
+            let at = state.hosts.rests_until(question.host()).map_or(at, |rest| rest.max(at));
+            if at > now {
+                next = Some(next.map_or(at, |next| next.min(at)));
+            } else if free > 0 && state.hosts.may_ask(question.host(), now) {
+                free -= 1;
+                state.begin(&question);
+                questions.push(question);
+            }
+        }
+        (questions, next)
+    }
+
+    /// Takes an answer in; returns the workloads for which it changes something. Writes a file.
+    pub(super) fn answered(
+        &self,
+        question: &Question,
+        outcome: Result<Answer, Failure>,
+        now: Instant,
+    ) -> Vec<SubjectKey> {
+        let mut state = self.state();
+        state
+            .hosts
+            .end(question.host(), outcome.as_ref().err(), self.interval, now);
+        let pauses = (question.spread(self.interval), self.interval);
+        let mut to_keep = None;
+        let changed = match (question, outcome) {
+            (Question::Resolve(tag), outcome) => {
+                let digest = outcome.map(|answer| match answer {
+                    Answer::Leads(digest) => Some(digest),
+                    Answer::Signatures(_) => None,
+                });
+                let entry = state.tags.get_mut(tag);
+                entry.is_some_and(|entry| entry.end(digest, pauses, now, PartialEq::eq))
+            }
+            (Question::Signatures(artifact), outcome) => {
+                let proof = outcome.map(|answer| match answer {
+                    Answer::Signatures(evidence) => Some(Arc::new(Proof::new(artifact.pinned.digest, evidence))),
+                    Answer::Leads(_) => None,
+                });
+                let new = proof.as_ref().ok().cloned().flatten();
+                let same = |one: &Arc<Proof>, other: &Arc<Proof>| one.evidence() == other.evidence();
+                let entry = state.artifacts.get_mut(artifact);
+                let is_new = |entry: &Entry<Arc<Proof>>| match (&new, &entry.answer) {
+                    (Some(new), Some(old)) => !same(new, old),
+                    (new, _) => new.is_some(),
+                };
+                entry.is_some_and(|entry| {
+                    to_keep = new.clone().filter(|_| is_new(entry));
+                    entry.end(proof, pauses, now, same)
+                })
+            }
+        };
+        let concerned = if changed { state.wishing(question) } else { Vec::new() };
+        drop(state);
+        if let (Question::Signatures(artifact), Some(proof)) = (question, to_keep)
+            && let Err(error) = self.cache.store(&artifact.pinned, proof.evidence())
+        {
+            tracing::warn!(artifact = %artifact.pinned, error = &error as &dyn std::error::Error, "signatures cannot be kept for a restart");
+        }
+        concerned
+    }
+
+    /// Every question that is under way is asked again.
+    pub(super) fn start_over(&self) {
+        let mut state = self.state();
+        state.hosts.start_over();
+        state.tags.values_mut().for_each(|entry| entry.under_way = false);
+        state.artifacts.values_mut().for_each(|entry| entry.under_way = false);
+    }
+
+    /// Forgets what none of these workloads needs. The disk is tidied once all of them were looked at: before, it is
+    /// not known what they need.
+    pub(super) fn tidy(&self, subjects: &[SubjectKey]) -> Result<(), CacheError> {
+        let mut state = self.state();
+        let all: HashSet<_> = subjects.iter().collect();
+        state.subjects.retain(|subject, _| all.contains(subject));
+        let all_seen = subjects.iter().all(|subject| state.subjects.contains_key(subject));
+        let State {
+            subjects,
+            tags,
+            artifacts,
+            ..
+        } = &mut *state;
+        let wishes = || subjects.values().flat_map(|subject| &subject.wishes);
+        let wanted: HashSet<Tag> = wishes().filter_map(Wish::own_tag).collect();
+        tags.retain(|tag, entry| entry.under_way || wanted.contains(tag));
+        let mut policies: HashMap<Artifact, Vec<&Arc<TrustPolicy>>> = HashMap::new();
+        for wish in wishes() {
+            if let Some(artifact) = wish.leads_to(tags) {
+                policies.entry(artifact).or_default().extend(wish.trust.as_ref().ok());
+            }
+        }
+        artifacts.retain(|artifact, entry| entry.under_way || policies.contains_key(artifact));
+        for (artifact, entry) in artifacts.iter_mut() {
+            let wanted = policies.get(artifact).map(Vec::as_slice).unwrap_or_default();
+            // While a Signer is away nobody wishes under its terms; they may come back.
+            if !wanted.is_empty() {
+                entry.keep(|policy| wanted.iter().any(|one| one.as_ref() == policy));
+            }
+        }
+        let kept: BTreeSet<Pinned> = artifacts.keys().map(|artifact| artifact.pinned.clone()).collect();
+        drop(state);
+        if all_seen {
+            self.cache.keep(&kept)?;
+        }
+        Ok(())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+const PENDING: &str = "the registry has not answered yet; it is being asked";
+
+impl State {
+    /// What to say of a question that was not answered in time.
+    fn fallback(&self, host: &str) -> Unavailable {
+        let trouble = self.hosts.trouble(host).cloned();
+        trouble.unwrap_or_else(|| Unavailable {
+            reason: "EvidencePending".to_owned(),
+            message: PENDING.to_owned(),
+        })
+    }
+
+    fn under_way(&self) -> usize {
+        let tags = self.tags.values().filter(|entry| entry.under_way).count();
+        tags + self.artifacts.values().filter(|entry| entry.under_way).count()
+    }
+
+    /// Everything that is worth asking and not under way, with the time from when on it is.
+    fn open(&self) -> Vec<(Instant, Question)> {
+        let mut open = HashMap::new();
+        for wish in self.subjects.values().flat_map(|subject| &subject.wishes) {
+            // Nothing that a registry says matters while it is not known who may sign.
+            let Ok(trust) = &wish.trust else { continue };
+            if let Some(tag) = wish.own_tag()
+                && let Some(entry) = self.tags.get(&tag).filter(|entry| !entry.under_way)
+            {
+                open.insert(Question::Resolve(tag), entry.next);
+            }
+            if let Some(artifact) = wish.leads_to(&self.tags)
+                && let Some(entry) = self.artifacts.get(&artifact).filter(|entry| !entry.under_way)
+                && !entry.answer.as_ref().is_some_and(|proof| proof.satisfies(trust))
+            {
+                open.insert(Question::Signatures(artifact), entry.next);
+            }
+        }
+        open.into_iter().map(|(question, at)| (at, question)).collect()
+    }
+
+    fn begin(&mut self, question: &Question) {
+        self.hosts.begin(question.host());
+        match question {
+            Question::Resolve(tag) => self.tags.get_mut(tag).into_iter().for_each(Entry::begin),
+            Question::Signatures(artifact) => self.artifacts.get_mut(artifact).into_iter().for_each(Entry::begin),
+        }
+    }
+
+    /// The workloads that wish for an answer to this.
+    fn wishing(&self, question: &Question) -> Vec<SubjectKey> {
+        let concerns = |wish: &Wish| match question {
+            Question::Resolve(tag) => wish.own_tag().as_ref() == Some(tag),
+            Question::Signatures(artifact) => wish.leads_to(&self.tags).as_ref() == Some(artifact),
+        };
+        let subjects = self.subjects.iter();
+        let concerned = subjects.filter(|(_, subject)| subject.wishes.iter().any(concerns));
+        concerned.map(|(key, _)| key.clone()).collect()
+    }
+}
+
+impl Wish {
+    fn tag(&self, tag: &str) -> Tag {
+        Tag {
+            repository: self.reference.repository.clone(),
+            tag: tag.to_owned(),
+            secrets: Arc::clone(&self.secrets),
+        }
+    }
+
+    fn artifact(&self, digest: Digest) -> Artifact {
+        Artifact {
+            pinned: self.reference.repository.pin(digest),
+            secrets: Arc::clone(&self.secrets),
+        }
+    }
+
+    /// The tag to be resolved first, if there is one.
+    fn own_tag(&self) -> Option<Tag> {
+        match &self.reference.wanted {
+            Wanted::Tag(tag) => Some(self.tag(tag)),
+            Wanted::Digest(_) | Wanted::Semver(_) => None,
+        }
+    }
+
+    /// The artifact, as far as it is known which.
+    fn leads_to(&self, tags: &HashMap<Tag, Entry<Digest>>) -> Option<Artifact> {
+        let digest = match &self.reference.wanted {
+            Wanted::Digest(digest) => *digest,
+            Wanted::Tag(tag) => tags.get(&self.tag(tag))?.answer?,
+            Wanted::Semver(_) => return None,
+        };
+        Some(self.artifact(digest))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+//! One question's answer, and when it is worth asking again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use interlock_bundles::trust::TrustPolicy;
+use tokio::time::Instant;
+
+use super::super::hosts::pause;
+use super::super::proof::Proof;
+use super::super::question::{Again, Failure};
+use super::Found;
+use crate::dossier::{Signature, Unavailable};
+
+/// What is known of one question.
+pub(super) struct Entry<T> {
+    /// The last complete answer.
+    pub(super) answer: Option<T>,
+    /// Why the last attempt brought none.
+    pub(super) problem: Option<Unavailable>,
+    /// When the last attempt ended.
+    pub(super) ended: Option<Instant>,
+    /// When to ask again.
+    pub(super) next: Instant,
+    /// Whether it is being asked.
+    pub(super) under_way: bool,
+    created: Instant,
+    failures: u32,
+    /// Under which policies the answer is looked at, and since when.
+    policies: Vec<(Arc<TrustPolicy>, Instant)>,
+}
+
+impl<T> Entry<T> {
+    /// Not asked yet; `answer` is what an earlier life found out.
+    pub(super) fn new(answer: Option<T>, now: Instant) -> Self {
+        Self {
+            answer,
+            problem: None,
+            ended: None,
+            next: now,
+            under_way: false,
+            created: now,
+            failures: 0,
+            policies: Vec::new(),
+        }
+    }
+
+    /// An answer is awaited, since it was first wished for.
+    pub(super) fn pending(&self, meanwhile: Unavailable) -> Found {
+        Found {
+            signature: Signature::Unavailable(meanwhile),
+            pending_since: Some(self.created),
+        }
+    }
+
+    /// It is being asked.
+    pub(super) fn begin(&mut self) {
+        self.under_way = true;
+    }
+
+    /// An attempt ended. `pauses` are those after an answer and the longest one after a failure. Returns whether
+    /// anybody who looked before would see something else now.
+    pub(super) fn end(
+        &mut self,
+        outcome: Result<Option<T>, Failure>,
+        (after_answer, longest): (Duration, Duration),
+        now: Instant,
+        same: impl FnOnce(&T, &T) -> bool,
+    ) -> bool {
+        let before = self.ended.replace(now);
+        let awaited = before.is_none_or(|ended| self.policies.iter().any(|(_, since)| *since > ended));
+        self.under_way = false;
+        match outcome {
+            Ok(answer) => {
+                self.failures = 0;
+                self.next = now + after_answer;
+                let was_problem = self.problem.take().is_some();
+                let is_same = match (&self.answer, &answer) {
+                    (Some(old), Some(new)) => same(old, new),
+                    (old, new) => old.is_none() && new.is_none(),
+                };
+                if !is_same {
+                    self.answer = answer;
+                }
+                awaited || was_problem || !is_same
+            }
+            Err(failure) => {
+                let again = match failure.again {
+                    Again::Later => after_answer,
+                    soon @ Again::Soon(_) => pause(soon, self.failures, longest),
+                };
+                self.next = now + again;
+                self.failures = self.failures.saturating_add(1);
+                // The words of one failure differ from attempt to attempt; a condition should not.
+                let is_same = self
+                    .problem
+                    .as_ref()
+                    .is_some_and(|why| why.reason == failure.why.reason);
+                if !is_same {
+                    self.problem = Some(failure.why);
+                }
+                awaited || !is_same
+            }
+        }
+    }
+}
+
+impl Entry<Arc<Proof>> {
+    /// Since when the answer is looked at under this policy.
+    pub(super) fn first_seen(&mut self, policy: &Arc<TrustPolicy>, now: Instant) -> Instant {
+        if let Some((_, since)) = self.policies.iter().find(|(known, _)| known == policy) {
+            return *since;
+        }
+        self.policies.push((Arc::clone(policy), now));
+        now
+    }
+
+    /// Forgets other policies than these.
+    pub(super) fn keep(&mut self, is_wanted: impl Fn(&TrustPolicy) -> bool) {
+        self.policies.retain(|(policy, _)| is_wanted(policy));
+        if let Some(proof) = &self.answer {
+            proof.keep(is_wanted);
+        }
+    }
+}
