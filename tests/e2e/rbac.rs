@@ -262,6 +262,45 @@ async fn every_right_is_missed_by_name_when_it_is_taken_away() -> Result<()> {
     let never: Vec<_> = trial.roles.rights().difference(&trial.missed).cloned().collect();
     ensure!(never.is_empty(), "rights that nothing here has missed: {never:#?}");
     println!("all {} rights of the operator are needed", trial.missed.len());
+    a_right_that_is_missing_for_a_moment_turns_no_verdict(&mut trial).await
+}
+
+/// So it is after the API server started: it answers before it knows any role.
+async fn a_right_that_is_missing_for_a_moment_turns_no_verdict(trial: &mut Trial) -> Result<()> {
+    restart(&mut trial.platform, "").await?;
+    let settled = async |trial: &mut Trial, name: &str| {
+        trial.platform.operator.ready().await?;
+        trial.platform.apply(&trial.namespace, &idle(name)).await?;
+        let release = format!("deployment-{name}");
+        trial
+            .platform
+            .release_says(&trial.namespace, &release, "Deny", "GateDenied")
+            .await?;
+        trial
+            .platform
+            .releases(&trial.namespace)
+            .get("deployment-turning")
+            .await
+            .map(|release| release.metadata.resource_version)
+            .context("the Release of a workload that was judged before")
+    };
+    let before = settled(trial, "before").await?;
+    // Its rights come back as soon as it has said that they are missing.
+    trial
+        .take(
+            |right| right.resource == "networkpolicies" && right.verb == "list",
+            restart,
+        )
+        .await?;
+    let after = settled(trial, "after").await?;
+    ensure!(before == after, "the verdict was written again: {before:?}, {after:?}");
+    ensure!(
+        trial
+            .platform
+            .operator
+            .log()
+            .contains("cannot watch, will be tried again")
+    );
     Ok(())
 }
 
