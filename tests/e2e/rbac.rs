@@ -285,13 +285,13 @@ async fn a_right_that_is_missing_for_a_moment_turns_no_verdict(trial: &mut Trial
             .context("the Release of a workload that was judged before")
     };
     let before = settled(trial, "before").await?;
-    // Its rights come back as soon as it has said that they are missing.
-    trial
-        .take(
-            |right| right.resource == "networkpolicies" && right.verb == "list",
-            restart,
-        )
-        .await?;
+    // Watches end with the API server. The right comes back as soon as the operator has said that it is missing.
+    let starts_again = async |platform: &mut Platform, _: &str| {
+        platform.control_plane.stop_api_server()?;
+        platform.control_plane.start_api_server().await
+    };
+    let watches = |right: &Right| right.resource == "networkpolicies" && right.verb == "watch";
+    trial.take(watches, starts_again).await?;
     let after = settled(trial, "after").await?;
     ensure!(before == after, "the verdict was written again: {before:?}, {after:?}");
     ensure!(
