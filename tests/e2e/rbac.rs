@@ -98,7 +98,7 @@ fn rules(role: &Value) -> impl Iterator<Item = &Value> {
     role["rules"].as_array().into_iter().flatten()
 }
 
-fn rights(role: &str, rule: &Value) -> Vec<Right> {
+fn rights(of: &str, rule: &Value) -> Vec<Right> {
     let list = |field: &str| -> Vec<String> {
         let values = rule[field].as_array().into_iter().flatten();
         values.map(|value| text(value).to_owned()).collect()
@@ -112,7 +112,7 @@ fn rights(role: &str, rule: &Value) -> Vec<Right> {
         for resource in list("resources") {
             for name in &names {
                 all.extend(list("verbs").into_iter().map(|verb| Right {
-                    role: role.to_owned(),
+                    role: of.to_owned(),
                     group: group.clone(),
                     resource: resource.clone(),
                     name: name.clone(),
@@ -166,7 +166,6 @@ impl Trial {
             apply_value(&self.platform.client, NAMESPACE, role.clone()).await?;
         }
         self.allowed(&lost, true).await?;
-        println!("{} rights were missed by name", lost.len());
         self.missed.extend(lost);
         Ok(())
     }

@@ -286,13 +286,11 @@ async fn passes<K: Clone + Debug + DeserializeOwned>(api: &Api<K>, noun: &str) -
 /// Whether listing or watching is still refused. No answer at all is no refusal: the watch that follows deals with it.
 async fn refuses<K: Clone + Debug + DeserializeOwned>(api: &Api<K>, noun: &str) -> bool {
     let is_refusal = |error: &kube::Error| matches!(error, kube::Error::Api(status) if refusal(status, noun).is_some());
-    match api.list(&ListParams::default().limit(1)).await {
-        Err(error) => is_refusal(&error),
-        Ok(_) => {
-            let watched = api.watch(&WatchParams::default().timeout(1), "0").await;
-            watched.is_err_and(|error| is_refusal(&error))
-        }
+    if let Err(error) = api.list(&ListParams::default().limit(1)).await {
+        return is_refusal(&error);
     }
+    let watched = api.watch(&WatchParams::default().timeout(1), "0").await;
+    watched.is_err_and(|error| is_refusal(&error))
 }
 
 /// Drops what the operator never reads; most of an object's size is bookkeeping. Of a Release it matters who states
