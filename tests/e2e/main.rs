@@ -11,9 +11,11 @@
 
 mod api;
 mod archives;
+mod artifacts;
 mod bundles;
 mod chart;
 mod command_line;
+mod evidence;
 mod gitops;
 mod governance;
 mod identity;
@@ -27,5 +29,6 @@ mod registries;
 mod sandbox;
 mod scale;
 mod scene;
+mod signed;
 mod three_ways;
 mod trial;
