@@ -227,7 +227,7 @@ const WRONG: &[Wrong] = &[
         TRACK,
         "  bundles:",
         "  pullSecrets: [{name: a}, {name: a}]\n  bundles:",
-        &["spec.pullSecrets[1]", "Duplicate value"],
+        &["spec.pullSecrets", "duplicate entries"],
     ),
     (
         TRACK,

@@ -14,7 +14,7 @@ use crate::dossier::{Dossier, Signature};
 const LISTED: usize = 32;
 
 /// Longest message of one, in characters.
-const MESSAGE: usize = 256;
+const MESSAGE: usize = 192;
 
 /// What a Release says of its artifacts.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -88,7 +88,10 @@ pub fn report(dossier: &Dossier, signers: &ArtifactSigners) -> Report {
 fn line(name: &str, paths: &[&String], signature: &Signature) -> Option<Artifact> {
     let mut artifact = Artifact {
         reference: name.to_owned(),
-        digest: signature.digest().map(str::to_owned),
+        digest: signature
+            .digest()
+            .filter(|digest| !name.ends_with(digest))
+            .map(str::to_owned),
         result: ArtifactResult::Unknown,
         signers: Vec::new(),
         reason: None,
