@@ -24,6 +24,7 @@ pub mod cosign;
 pub mod env;
 pub mod eventually;
 pub mod examples;
+pub mod forgery;
 pub mod gather;
 pub mod liar;
 pub mod opa;
