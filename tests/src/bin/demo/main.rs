@@ -48,7 +48,8 @@ const TOOLS: [&str; 9] = [
     "manifests",
 ];
 /// What the model's drift detector exposes.
-const SCORES: &str = "# TYPE feature_drift_score gauge\nfeature_drift_score{namespace=\"forecasting\",model=\"demand\"} 0.0{tick}\n";
+const SCORES: &str =
+    "# TYPE feature_drift_score gauge\nfeature_drift_score{namespace=\"forecasting\",model=\"demand\"} 0.0{tick}\n";
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -101,7 +102,9 @@ impl Demo {
         for name in TOOLS {
             tool(name)?;
         }
-        step("A control plane (etcd, kube-apiserver, kube-controller-manager), a registry and a Prometheus, on free ports");
+        step(
+            "A control plane (etcd, kube-apiserver, kube-controller-manager), a registry and a Prometheus, on free ports",
+        );
         let (control_plane, registry, prometheus, detector) = tokio::try_join!(
             ControlPlane::start(),
             Registry::start(Flavour::Referrers),
@@ -109,7 +112,12 @@ impl Demo {
             Exporter::start(SCORES),
         )?;
         let client = control_plane.client().await?;
-        println!("  {}, {} and {}", control_plane.url(), registry.host(), prometheus.host());
+        println!(
+            "  {}, {} and {}",
+            control_plane.url(),
+            registry.host(),
+            prometheus.host()
+        );
         let folder = scratch("demo")?;
         let operator = install(&control_plane, &client, &registry, folder.path()).await?;
         let keys = Keys {
@@ -152,9 +160,12 @@ impl Demo {
     /// The platform team publishes its bundles and signs what it has published.
     async fn publish_the_bundles(&self) -> Result<()> {
         step("The platform team pushes its policy bundles and signs them with cosign");
-        for name in ["baseline", "model"] {
-            let file = repository_root().join(format!("bundles/dist/{name}.tar.gz")).display().to_string();
-            let reference = format!("{}/policies/{name}:1.0.0", self.registry.host());
+        for (name, revision) in [("baseline", "1.1.0"), ("model", "1.0.0")] {
+            let file = repository_root()
+                .join(format!("bundles/dist/{name}.tar.gz"))
+                .display()
+                .to_string();
+            let reference = format!("{}/policies/{name}:{revision}", self.registry.host());
             let pushed = run_interlock(&["bundle", "push", "--plain-http", &file, &reference]).await?;
             let pinned = pushed.split_whitespace().find(|word| word.contains("@sha256:"));
             let pinned = pinned.with_context(|| format!("`bundle push` printed no digest: {pushed}"))?;
@@ -173,7 +184,9 @@ impl Demo {
             ("CHURN", "models/churn", "3", &self.keys.stranger),
         ];
         for (word, path, tag, key) in artifacts {
-            let pushed = Repository::new(self.registry.host(), path).push(tag, path.as_bytes()).await?;
+            let pushed = Repository::new(self.registry.host(), path)
+                .push(tag, path.as_bytes())
+                .await?;
             sign(key, &pushed).await?;
             self.words.insert(word, pushed);
         }
@@ -184,7 +197,9 @@ impl Demo {
     async fn govern(&self) -> Result<()> {
         step("The platform team applies Signers, PolicyBundles and two tracks; Prometheus gets its alerting rule");
         self.prometheus.scrape("drift", Some(self.detector.host()), &[])?;
-        self.prometheus.rules("drift", &std::fs::read_to_string(file("rules.yaml"))?).await?;
+        self.prometheus
+            .rules("drift", &std::fs::read_to_string(file("rules.yaml"))?)
+            .await?;
         self.apply("platform.yaml").await?;
         let bundles: Api<PolicyBundle> = Api::all(self.client.clone());
         for name in ["baseline", "model"] {
@@ -215,12 +230,17 @@ impl Demo {
         self.verdict("shop", "deployment-cart", Verdict::Allow).await?;
         self.verdict("shop", "ingress-storefront", Verdict::Allow).await?;
         self.verdict("shop", "deployment-checkout", Verdict::Deny).await?;
-        self.verdict("forecasting", "cronjob-nightly-features", Verdict::Deny).await?;
-        self.verdict("forecasting", "inferenceservice-demand", Verdict::Allow).await?;
-        self.verdict("forecasting", "inferenceservice-churn", Verdict::Deny).await?;
-        self.verdict("forecasting", "inferenceservice-sklearn-iris", Verdict::Deny).await?;
-        self.says("inferenceservice-demand", "DriftMonitorWired", "Wired").await?;
-        self.says("inferenceservice-demand", "DriftDetected", "NoDrift").await?;
+        self.verdict("forecasting", "cronjob-nightly-features", Verdict::Deny)
+            .await?;
+        self.verdict("forecasting", "inferenceservice-demand", Verdict::Allow)
+            .await?;
+        self.verdict("forecasting", "inferenceservice-churn", Verdict::Deny)
+            .await?;
+        self.verdict("forecasting", "inferenceservice-sklearn-iris", Verdict::Deny)
+            .await?;
+        self.says("inferenceservice-demand", "DriftMonitorWired", "Wired")
+            .await?;
+        self.says("inferenceservice-demand", "DriftDetected", "NoAlert").await?;
         self.kubectl(&["get", "releases", "--all-namespaces"]).await
     }
 
@@ -232,7 +252,8 @@ impl Demo {
         for name in ["inferenceservice-churn", "inferenceservice-sklearn-iris"] {
             told(&self.verdict("forecasting", name, Verdict::Deny).await?, &["M-01"])?;
         }
-        self.says("inferenceservice-churn", "ModelVerified", "UntrustedKey").await?;
+        self.says("inferenceservice-churn", "ModelVerified", "UntrustedKey")
+            .await?;
         Ok(())
     }
 
@@ -245,21 +266,33 @@ impl Demo {
         println!("  the verdict turned after {} ms", applied.elapsed().as_millis());
         step("The ML team reviews churn and signs it: the operator finds the signature by itself");
         sign(&self.keys.ml, self.word("CHURN")?).await?;
-        self.verdict("forecasting", "inferenceservice-churn", Verdict::Allow).await?;
+        self.verdict("forecasting", "inferenceservice-churn", Verdict::Allow)
+            .await?;
         self.kubectl(&["get", "releases", "--all-namespaces"]).await
     }
 
     /// A new version of the detector renames its series: the alert is loaded, healthy, and can never fire again.
     async fn lose_the_monitor(&self) -> Result<()> {
         step("A new version of the drift detector renames its series: the alert is still loaded and healthy, and dead");
-        self.detector.set(&SCORES.replace("feature_drift_score", "feature_drift_score_v2"));
-        self.says("inferenceservice-demand", "DriftMonitorWired", "NoSeries").await?;
-        let wide = ["get", "release", "inferenceservice-demand", "--namespace", "forecasting", "--output"];
-        let chain = "jsonpath={range .status.driftMonitor.links[*]}{.name}{\"\\t\"}{.status}{\"\\t\"}{.reason}{\"\\n\"}{end}";
+        self.detector
+            .set(&SCORES.replace("feature_drift_score", "feature_drift_score_v2"));
+        self.says("inferenceservice-demand", "DriftMonitorWired", "NoSeries")
+            .await?;
+        let wide = [
+            "get",
+            "release",
+            "inferenceservice-demand",
+            "--namespace",
+            "forecasting",
+            "--output",
+        ];
+        let chain =
+            "jsonpath={range .status.driftMonitor.links[*]}{.name}{\"\\t\"}{.status}{\"\\t\"}{.reason}{\"\\n\"}{end}";
         self.kubectl(&[&wide[..], &[chain]].concat()).await?;
         step("The detector gets its series back");
         self.detector.set(SCORES);
-        self.says("inferenceservice-demand", "DriftMonitorWired", "Wired").await?;
+        self.says("inferenceservice-demand", "DriftMonitorWired", "Wired")
+            .await?;
         self.kubectl(&["get", "releases", "--all-namespaces"]).await
     }
 
@@ -294,11 +327,15 @@ impl Demo {
         }
         ensure!(!text.contains("${"), "{name} holds a word that nothing stands for");
         let path = write(self.folder.path(), name, text)?;
-        self.kubectl(&["apply", "--filename", &path.display().to_string()]).await
+        self.kubectl(&["apply", "--filename", &path.display().to_string()])
+            .await
     }
 
     fn word(&self, word: &str) -> Result<&str> {
-        self.words.get(word).map(String::as_str).with_context(|| format!("nothing stands for {word}"))
+        self.words
+            .get(word)
+            .map(String::as_str)
+            .with_context(|| format!("nothing stands for {word}"))
     }
 
     async fn kubectl(&self, arguments: &[&str]) -> Result<()> {
@@ -307,17 +344,33 @@ impl Demo {
 }
 
 /// Installs the chart, and runs its operator beside the control plane, which has no node to run it on.
-async fn install(control_plane: &ControlPlane, client: &Client, registry: &Registry, folder: &Path) -> Result<Operator> {
+async fn install(
+    control_plane: &ControlPlane,
+    client: &Client,
+    registry: &Registry,
+    folder: &Path,
+) -> Result<Operator> {
     step("Interlock: its chart, and its operator under the chart's service account (here is no node to run it on)");
     let folder_of_chart = chart::folder().display().to_string();
     let registries = format!("registries.allow={{{}}}", registry.host());
-    let mut arguments = vec!["install", chart::RELEASE, &folder_of_chart, "--namespace", NAMESPACE, "--create-namespace"];
+    let mut arguments = vec![
+        "install",
+        chart::RELEASE,
+        &folder_of_chart,
+        "--namespace",
+        NAMESPACE,
+        "--create-namespace",
+    ];
     for value in chart::IMAGE.iter().copied().chain([registries.as_str()]) {
         arguments.extend(["--set", value]);
     }
     println!("$ helm {}", arguments.join(" "));
     let output = chart::helm(Some(control_plane.kubeconfig()), &arguments).await?;
-    ensure!(output.status.success(), "helm: {}", String::from_utf8_lossy(&output.stderr));
+    ensure!(
+        output.status.success(),
+        "helm: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let token = chart::token(client, NAMESPACE, chart::RELEASE).await?;
     let kubeconfig = control_plane.kubeconfig_with("operator", &token)?;
     let probes = format!("127.0.0.1:{}", free_port()?);
@@ -339,7 +392,11 @@ async fn install(control_plane: &ControlPlane, client: &Client, registry: &Regis
 /// Tells what a Release complains about, and what to do; `expected` are gates that must be among it.
 fn told(release: &Release, expected: &[&str]) -> Result<()> {
     println!("  {}", release.spec.subject.name);
-    let gates = release.status.as_ref().map(|status| status.gates.as_slice()).unwrap_or_default();
+    let gates = release
+        .status
+        .as_ref()
+        .map(|status| status.gates.as_slice())
+        .unwrap_or_default();
     for gate in gates {
         println!("    {} {:?} {}", gate.id, gate.result, gate.message);
     }
@@ -354,7 +411,11 @@ fn told(release: &Release, expected: &[&str]) -> Result<()> {
         );
     }
     for gate in expected {
-        ensure!(remedies.contains_key(gate), "{gate} should fail; {:?} do", remedies.keys());
+        ensure!(
+            remedies.contains_key(gate),
+            "{gate} should fail; {:?} do",
+            remedies.keys()
+        );
     }
     Ok(())
 }
