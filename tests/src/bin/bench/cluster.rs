@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use futures::{StreamExt as _, TryStreamExt as _};
 use interlock_crds::{Release, Verdict};
+use interlock_tests::Platform;
 use interlock_tests::artifact::Repository;
 use interlock_tests::cosign::KeyPair;
 use interlock_tests::env::install;
@@ -15,7 +16,6 @@ use interlock_tests::examples::Project;
 use interlock_tests::operator::metric;
 use interlock_tests::platform::built;
 use interlock_tests::prometheus::{Exporter, Prometheus};
-use interlock_tests::Platform;
 use kube::api::{DynamicObject, ListParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Api, ResourceExt as _};
@@ -86,7 +86,9 @@ impl Cluster {
         for name in ["baseline", "model"] {
             let path = format!("policies/{name}");
             platform.publish(&path, "stable", &built(name)?).await?;
-            platform.bundle(name, platform.registry.host(), &path, "stable", name).await?;
+            platform
+                .bundle(name, platform.registry.host(), &path, "stable", name)
+                .await?;
             platform.bundle_says(name, "Judging").await?;
         }
         let crd = Project::KServe.crd("inferenceservices.serving.kserve.io")?;
@@ -124,7 +126,11 @@ impl Cluster {
         }
         let since = Instant::now();
         for (at, image) in self.images.iter().enumerate() {
-            let signer = if at + PAYMENT_IMAGES < IMAGES { "applications" } else { "payments" };
+            let signer = if at + PAYMENT_IMAGES < IMAGES {
+                "applications"
+            } else {
+                "payments"
+            };
             self.key(signer)?.sign(image).await?;
         }
         for model in &self.models {
@@ -142,8 +148,19 @@ impl Cluster {
         self.watch_models().await?;
         self.platform.apply("default", &self.tracks()).await?;
         let namespaces = (0..NAMESPACES).map(|number| {
-            let kind = if number % PAYMENT == 0 { "payments" } else { "applications" };
-            object("v1", "Namespace", None, &format!("bench-{number}"), &json!({"bench": kind}), &Value::Null)
+            let kind = if number % PAYMENT == 0 {
+                "payments"
+            } else {
+                "applications"
+            };
+            object(
+                "v1",
+                "Namespace",
+                None,
+                &format!("bench-{number}"),
+                &json!({"bench": kind}),
+                &Value::Null,
+            )
         });
         self.create_all(namespaces.collect()).await?;
         let since = Instant::now();
@@ -157,11 +174,16 @@ impl Cluster {
         let mut text = String::new();
         for number in 0..MODELS {
             let (namespace, name) = (place(WORKLOADS - MODELS + number), format!("model-{number}"));
-            writeln!(text, "model_drift{{namespace=\"{namespace}\",model=\"{name}\"}} 0.0{{tick}}")?;
+            writeln!(
+                text,
+                "model_drift{{namespace=\"{namespace}\",model=\"{name}\"}} 0.0{{tick}}"
+            )?;
         }
         self.exporter.set(&text);
         self.prometheus.scrape("drift", Some(self.exporter.host()), &[])?;
-        self.prometheus.rules("drift", "- {alert: ModelDrift, expr: model_drift > 0.5}").await
+        self.prometheus
+            .rules("drift", "- {alert: ModelDrift, expr: model_drift > 0.5}")
+            .await
     }
 
     fn tracks(&self) -> String {
@@ -181,15 +203,25 @@ impl Cluster {
             ROUND.as_secs()
         );
         let of = |kind: &str| format!("{{matchLabels: {{bench: {kind}}}}}");
-        track("applications", deployments, &of("applications"), "[{name: baseline}]", &signed("applications"))
-            + &track("payments", deployments, &of("payments"), "[{name: baseline}]", &signed("payments"))
-            + &track(
-                "models",
-                "{group: serving.kserve.io, kind: InferenceService}",
-                "{matchExpressions: [{key: bench, operator: Exists}]}",
-                "[{name: baseline}, {name: model}]",
-                &drift,
-            )
+        track(
+            "applications",
+            deployments,
+            &of("applications"),
+            "[{name: baseline}]",
+            &signed("applications"),
+        ) + &track(
+            "payments",
+            deployments,
+            &of("payments"),
+            "[{name: baseline}]",
+            &signed("payments"),
+        ) + &track(
+            "models",
+            "{group: serving.kserve.io, kind: InferenceService}",
+            "{matchExpressions: [{key: bench, operator: Exists}]}",
+            "[{name: baseline}, {name: model}]",
+            &drift,
+        )
     }
 
     /// Workload `number`: the last ones are models, the others Deployments, of which some name their image by tag.
@@ -199,19 +231,40 @@ impl Cluster {
             let uri = self.models.get(model).map(|reference| format!("oci://{reference}"));
             let spec = json!({"predictor": {"model": {"modelFormat": {"name": "sklearn"}, "storageUri": uri}}});
             let name = format!("model-{model}");
-            return object("serving.kserve.io/v1beta1", "InferenceService", Some(&namespace), &name, &json!({}), &spec);
+            return object(
+                "serving.kserve.io/v1beta1",
+                "InferenceService",
+                Some(&namespace),
+                &name,
+                &json!({}),
+                &spec,
+            );
         }
         let is_payment = number % NAMESPACES % PAYMENT == 0;
-        let image = if is_payment { IMAGES - 1 - number % PAYMENT_IMAGES } else { number % (IMAGES - PAYMENT_IMAGES) };
+        let image = if is_payment {
+            IMAGES - 1 - number % PAYMENT_IMAGES
+        } else {
+            number % (IMAGES - PAYMENT_IMAGES)
+        };
         let pinned = self.images.get(image).cloned().unwrap_or_default();
-        let name = pinned.split_once('@').map(|(name, _)| format!("{name}:1.0")).unwrap_or_default();
+        let name = pinned
+            .split_once('@')
+            .map(|(name, _)| format!("{name}:1.0"))
+            .unwrap_or_default();
         let reference = if !is_payment && image < TAGS { name } else { pinned };
         let labels = json!({"app": "app"});
         let spec = json!({
             "replicas": 0, "selector": {"matchLabels": labels},
             "template": {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "app", "image": reference}]}},
         });
-        object("apps/v1", "Deployment", Some(&namespace), &format!("workload-{number}"), &json!({}), &spec)
+        object(
+            "apps/v1",
+            "Deployment",
+            Some(&namespace),
+            &format!("workload-{number}"),
+            &json!({}),
+            &spec,
+        )
     }
 
     async fn create_all(&self, objects: Vec<Value>) -> Result<()> {
@@ -271,8 +324,12 @@ impl Cluster {
         Ok(Counts {
             writes: self.metric("interlock_api_writes_total", "").await?,
             looks: self.metric("interlock_reconciles_total", "").await?,
-            resolves: self.metric("interlock_registry_questions_total", "kind=\"resolve\"").await?,
-            signatures: self.metric("interlock_registry_questions_total", "kind=\"signatures\"").await?,
+            resolves: self
+                .metric("interlock_registry_questions_total", "kind=\"resolve\"")
+                .await?,
+            signatures: self
+                .metric("interlock_registry_questions_total", "kind=\"signatures\"")
+                .await?,
             checks: self.metric("interlock_signature_checks_total", "").await?,
             prometheus: self.metric("interlock_drift_questions_total", "").await?,
         })
@@ -294,8 +351,12 @@ impl Cluster {
         let releases = self.releases();
         let turned = eventually("what rested on the key turns", PATIENCE, async || {
             let all = releases.list(&ListParams::default()).await?.items;
-            let mut paid = all.iter().filter(|one| one.status.as_ref().and_then(|status| status.track.as_deref()) == Some("payments"));
-            Ok(paid.all(distrusts).then(|| all.iter().filter(|one| distrusts(one)).count()))
+            let mut paid = all
+                .iter()
+                .filter(|one| one.status.as_ref().and_then(|status| status.track.as_deref()) == Some("payments"));
+            Ok(paid
+                .all(distrusts)
+                .then(|| all.iter().filter(|one| distrusts(one)).count()))
         })
         .await?;
         self.quiet().await?;
@@ -333,13 +394,17 @@ fn place(number: usize) -> String {
 
 fn is_decided(release: &Release) -> bool {
     let verdict = release.status.as_ref().and_then(|status| status.verdict);
-    verdict.is_some_and(|verdict| verdict != Verdict::Unknown) || release.name_any().starts_with("inferenceservice-") && verdict.is_some()
+    verdict.is_some_and(|verdict| verdict != Verdict::Unknown)
+        || release.name_any().starts_with("inferenceservice-") && verdict.is_some()
 }
 
 /// Whether an image of it is signed by nobody who counts.
 fn distrusts(release: &Release) -> bool {
     let conditions = release.status.as_ref().map(|status| status.conditions.as_slice());
-    conditions.unwrap_or_default().iter().any(|one| one.type_ == "ArtifactsVerified" && one.reason == "UntrustedKey")
+    conditions
+        .unwrap_or_default()
+        .iter()
+        .any(|one| one.type_ == "ArtifactsVerified" && one.reason == "UntrustedKey")
 }
 
 fn object(api_version: &str, kind: &str, namespace: Option<&str>, name: &str, labels: &Value, spec: &Value) -> Value {
@@ -357,7 +422,10 @@ fn object(api_version: &str, kind: &str, namespace: Option<&str>, name: &str, la
 /// Resident memory of a process, from the kernel.
 fn resident(pid: u32) -> Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .context("no VmRSS")?;
     let kilobytes: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
     Ok(kilobytes * 1024.0)
 }

@@ -28,7 +28,14 @@ struct Figure {
 impl Figures {
     /// A number of `subject`, beside the number of something else.
     pub(crate) fn count(&mut self, measure: &str, subject: &str, value: f64, against: &str, other: f64) {
-        self.add(measure, subject, value, "", &format!("{other:.0} {against}"), value / other);
+        self.add(
+            measure,
+            subject,
+            value,
+            "",
+            &format!("{other:.0} {against}"),
+            value / other,
+        );
     }
 
     /// A time, beside another of the same run.
@@ -63,8 +70,12 @@ impl Figures {
         std::fs::write(folder.join("results.json"), serde_json::to_vec_pretty(&all)?)?;
         let page = repository_root().join("docs/performance.md");
         let text = std::fs::read_to_string(&page)?;
-        let (before, rest) = text.split_once(BEGIN).context("docs/performance.md has no place for the table")?;
-        let (_, after) = rest.split_once(END).context("docs/performance.md has no end of the table")?;
+        let (before, rest) = text
+            .split_once(BEGIN)
+            .context("docs/performance.md has no place for the table")?;
+        let (_, after) = rest
+            .split_once(END)
+            .context("docs/performance.md has no end of the table")?;
         let mut table = String::from("| | what | figure | beside | ratio |\n|---|---|---|---|---|\n");
         for one in &self.0 {
             writeln!(table, "{}", one.row())?;
@@ -84,7 +95,14 @@ impl Figure {
 
     /// Times and sizes depend on the machine: of them the page shows the ratio only.
     fn row(&self) -> String {
-        let value = if self.unit.is_empty() { format!("{:.1}", self.value) } else { "–".to_owned() };
-        format!("| {} | {} | {value} | {} | {:.2} |", self.measure, self.subject, self.against, self.ratio)
+        let value = if self.unit.is_empty() {
+            format!("{:.1}", self.value)
+        } else {
+            "–".to_owned()
+        };
+        format!(
+            "| {} | {} | {value} | {} | {:.2} |",
+            self.measure, self.subject, self.against, self.ratio
+        )
     }
 }

@@ -30,15 +30,31 @@ async fn main() -> Result<()> {
     let signing = cluster.publish().await?;
     let created = cluster.create().await?;
     let judged = cluster.judged(created).await?;
-    figures.time("bring up", "every workload judged, from the first one created", judged, ("creating them", created));
-    figures.count("bring up", "registry questions", cluster.registry_questions().await?, "artifacts", count(IMAGES + MODELS));
+    figures.time(
+        "bring up",
+        "every workload judged, from the first one created",
+        judged,
+        ("creating them", created),
+    );
+    figures.count(
+        "bring up",
+        "registry questions",
+        cluster.registry_questions().await?,
+        "artifacts",
+        count(IMAGES + MODELS),
+    );
     figures.time(
         "bring up",
         "all of it judged, among it every signature checked",
         judged,
         ("signing the artifacts with cosign", signing),
     );
-    figures.bytes("memory", "operator, resident", cluster.operator_memory()?, ("kube-apiserver", cluster.api_server_memory()?));
+    figures.bytes(
+        "memory",
+        "operator, resident",
+        cluster.operator_memory()?,
+        ("kube-apiserver", cluster.api_server_memory()?),
+    );
 
     step("the steady state");
     cluster.quiet().await?;
@@ -47,25 +63,84 @@ async fn main() -> Result<()> {
     tokio::time::sleep(ROUND * ROUNDS).await;
     let rounds = since.elapsed().as_secs_f64() / ROUND.as_secs_f64();
     let steady = cluster.counts().await?.since(&before);
-    figures.count("steady state", "writes to the API server", steady.writes, "workloads", count(WORKLOADS));
-    figures.count("steady state", "workloads looked at", steady.looks, "workloads", count(WORKLOADS));
-    figures.count("steady state, a round", "registry questions, tags", steady.resolves / rounds, "tags", count(cluster::TAGS));
-    figures.count("steady state, a round", "registry questions, signatures", steady.signatures / rounds, "artifacts", count(IMAGES + MODELS));
-    figures.count("steady state, a round", "Prometheus questions", steady.prometheus / rounds, "models", count(MODELS));
+    figures.count(
+        "steady state",
+        "writes to the API server",
+        steady.writes,
+        "workloads",
+        count(WORKLOADS),
+    );
+    figures.count(
+        "steady state",
+        "workloads looked at",
+        steady.looks,
+        "workloads",
+        count(WORKLOADS),
+    );
+    figures.count(
+        "steady state, a round",
+        "registry questions, tags",
+        steady.resolves / rounds,
+        "tags",
+        count(cluster::TAGS),
+    );
+    figures.count(
+        "steady state, a round",
+        "registry questions, signatures",
+        steady.signatures / rounds,
+        "artifacts",
+        count(IMAGES + MODELS),
+    );
+    figures.count(
+        "steady state, a round",
+        "Prometheus questions",
+        steady.prometheus / rounds,
+        "models",
+        count(MODELS),
+    );
 
     step("one Signer changes");
     let before = cluster.counts().await?;
     let (turned, signed_by_it) = cluster.change_signer().await?;
     let changed = cluster.counts().await?.since(&before);
-    figures.count("one Signer changes", "workloads that turn", count(turned), "workloads", count(WORKLOADS));
-    figures.count("one Signer changes", "artifacts checked again", changed.checks, "artifacts it can concern", count(signed_by_it));
-    figures.count("one Signer changes", "registry questions, signatures", changed.signatures, "artifacts it can concern", count(signed_by_it));
+    figures.count(
+        "one Signer changes",
+        "workloads that turn",
+        count(turned),
+        "workloads",
+        count(WORKLOADS),
+    );
+    figures.count(
+        "one Signer changes",
+        "artifacts checked again",
+        changed.checks,
+        "artifacts it can concern",
+        count(signed_by_it),
+    );
+    figures.count(
+        "one Signer changes",
+        "registry questions, signatures",
+        changed.signatures,
+        "artifacts it can concern",
+        count(signed_by_it),
+    );
 
     step("a restart");
     let since = Instant::now();
     let writes = cluster.restart().await?;
-    figures.time("restart", "every workload looked at again", since.elapsed(), ("bringing it up", judged));
-    figures.count("restart", "writes to the API server", writes, "workloads", count(WORKLOADS));
+    figures.time(
+        "restart",
+        "every workload looked at again",
+        since.elapsed(),
+        ("bringing it up", judged),
+    );
+    figures.count(
+        "restart",
+        "writes to the API server",
+        writes,
+        "workloads",
+        count(WORKLOADS),
+    );
     figures.publish()
 }
 
