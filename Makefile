@@ -31,6 +31,10 @@ test: ready lint policies ## All checks and all tests
 	@cargo test --workspace --no-fail-fast
 	@$(call step,"all passed")
 
+.PHONY: upgrade
+upgrade: ready ## Upgrade from the first public commit, with that commit's own operator (10 min; slow)
+	@tests/upgrade
+
 .PHONY: tools
 tools: ## Build the pinned tools that tests and the demo run (10 min on two cores; once)
 	@tests/tools/build all
@@ -88,10 +92,30 @@ policies: ## opa fmt, opa check --strict and opa test of every bundle
 	@$(call step,"policies")
 	@policies/test
 
+# What is committed and made from the types: crds/generated, the chart's copy of it, the pages about API and conditions.
+.PHONY: generated
+generated: ## Write anew what is made from the types
+	@UPDATE=1 cargo test --workspace --quiet --test generated --test docs
+	@UPDATE=1 cargo test --workspace --quiet --test e2e the_chart_carries
+
 .PHONY: bundles
 bundles: ## Build bundles/dist from policies/
 	@tests/tools/build opa
 	@policies/build
+
+# A static binary needs other flags for every crate, so it has a target folder of its own. HOST is named because
+# without it these flags would go to procedural macros too, which cannot be static.
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+.PHONY: image
+image: ## Build the operator's image into target/image (30 min on two cores the first time); PUSH=HOST/PATH:TAG pushes it
+	@tests/tools/build crane
+	@$(call step,"compiling a static release binary")
+	@RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --bin interlock \
+		--target $(HOST) --target-dir target/static
+	@$(call step,"the image; its digest")
+	@charts/image target/static/$(HOST)/release/interlock target/image
+	@if [ -n "$(PUSH)" ]; then $$(tests/tools/build --path crane) push target/image $(PUSH); \
+		else echo "not pushed: make image PUSH=HOST/PATH:TAG"; fi
 
 .PHONY: clean
 clean: ## Remove what was compiled here; the cache stays

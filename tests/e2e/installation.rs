@@ -1,6 +1,7 @@
 //! The chart's life on a real API server, by the real helm: installed, upgraded, uninstalled, and beside
 //! `interlock crds --apply`.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
@@ -13,6 +14,7 @@ use interlock_tests::platform::{NAMESPACE, SOON};
 use interlock_tests::scratch::scratch;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Pod, Secret};
+use k8s_openapi::api::rbac::v1::ClusterRole;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DynamicObject, ListParams};
 use kube::{Api, Client, ResourceExt as _};
@@ -34,6 +36,7 @@ async fn helm_installs_upgrades_and_leaves_the_objects() -> Result<()> {
     let crds: Api<CustomResourceDefinition> = Api::all(client.clone());
     ensure!(columns(&crds.get("signers.interlock.dev").await?) == ["Age"]);
     pods_are_made(&client, 2).await?;
+    people_may_do_their_part(&client).await?;
     interlock_tests::env::served(&client, "signers.interlock.dev").await?;
     let key = "-----BEGIN PUBLIC KEY-----\\nAAAA\\n-----END PUBLIC KEY-----\\n";
     let signer = format!(
@@ -222,6 +225,35 @@ fn columns(crd: &CustomResourceDefinition) -> Vec<String> {
         .iter()
         .flat_map(|version| version.additional_printer_columns.iter().flatten());
     columns.map(|column| column.name.clone()).collect()
+}
+
+/// The cluster's own roles reach Interlock's kinds: a team states its Releases and reads the rest.
+async fn people_may_do_their_part(client: &Client) -> Result<()> {
+    let roles: Api<ClusterRole> = Api::all(client.clone());
+    let verbs = |role: &ClusterRole, resource: &str| -> BTreeSet<String> {
+        let granted = role.rules.iter().flatten();
+        let ours = granted.filter(|rule| rule.api_groups.iter().flatten().any(|group| group == "interlock.dev"));
+        let named = ours.filter(|rule| rule.resources.iter().flatten().any(|one| one == resource));
+        named.flat_map(|rule| rule.verbs.clone()).collect()
+    };
+    for (role, resource, writes) in [
+        ("view", "releases", false),
+        ("edit", "releases", true),
+        ("admin", "releases", true),
+        ("edit", "governancetracks", false),
+        ("admin", "signers", false),
+    ] {
+        eventually(
+            &format!("{role} reads {resource}, writes: {writes}"),
+            SOON,
+            async || {
+                let verbs = verbs(&roles.get(role).await?, resource);
+                Ok((verbs.contains("list") && verbs.contains("create") == writes).then_some(()))
+            },
+        )
+        .await?;
+    }
+    Ok(())
 }
 
 async fn pods_are_made(client: &Client, count: usize) -> Result<()> {

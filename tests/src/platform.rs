@@ -248,7 +248,8 @@ pub fn baseline() -> Result<Vec<u8>> {
     std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))
 }
 
-fn arguments(kubeconfig: &Path, cache: &Path, probes: &str, identity: &str, hosts: &[&str]) -> Vec<String> {
+/// The arguments of an operator beside the cluster of `kubeconfig`, which may contact `hosts` without TLS.
+pub fn arguments(kubeconfig: &Path, cache: &Path, probes: &str, identity: &str, hosts: &[&str]) -> Vec<String> {
     let mut arguments = vec![
         format!("--kubeconfig={}", kubeconfig.display()),
         format!("--cache-dir={}", cache.display()),

@@ -162,6 +162,6 @@ async fn tell(context: &Context, release: &Release, transition: &Transition) {
     };
     context.metrics.wrote("Event");
     if let Err(error) = context.recorder.publish(&event, &release.object_ref(&())).await {
-        tracing::warn!(%error, release = %transition.release, "cannot publish an event");
+        tracing::warn!(error = &error as &dyn std::error::Error, release = %transition.release, "cannot publish an event");
     }
 }

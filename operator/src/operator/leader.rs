@@ -78,7 +78,7 @@ pub async fn acquire(
             }
             Err(error) => {
                 health.starting("waiting for the API server to give out the Lease");
-                tracing::warn!(%error, namespace = %settings.namespace, "cannot claim the Lease");
+                tracing::warn!(error = &error as &dyn std::error::Error, namespace = %settings.namespace, "cannot claim the Lease");
                 tokio::time::sleep(std::time::Duration::from_secs(2)).await;
             }
         }

@@ -25,7 +25,7 @@ pub async fn run(context: Arc<Context>) {
         .run(reconcile, |_, _, _| Action::requeue(Duration::from_secs(10)), context)
         .for_each(|result| async move {
             if let Err(error) = result {
-                tracing::warn!(%error, "a Signer was not reconciled");
+                tracing::warn!(error = &error as &dyn std::error::Error, "a Signer was not reconciled");
             }
         })
         .await;

@@ -6,18 +6,18 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
 
 use crate::docker_config::{DockerConfig, NoCredentials};
+use crate::judge::chain;
 
 /// Why a pull secret is of no use.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SecretError {
     /// The API server did not give it.
-    #[error("cannot read Secret {secret}")]
+    #[error("cannot read Secret {secret}: {why}")]
     Unreadable {
         /// Namespace and name.
         secret: String,
-        /// What the API server said.
-        #[source]
-        source: Box<kube::Error>,
+        /// What the API server said, and what to do about it.
+        why: String,
     },
     /// There is none.
     #[error("there is no Secret {secret}: create it in the operator's namespace")]
@@ -97,13 +97,24 @@ async fn docker_config(client: &Client, namespace: &str, name: &str) -> Result<D
         .await
         .map_err(|error| SecretError::Unreadable {
             secret: secret(),
-            source: Box::new(error),
+            why: refusal(&error),
         })?
         .ok_or_else(|| SecretError::NotFound { secret: secret() })?;
     let file = found.data.as_ref().and_then(|data| data.get(".dockerconfigjson"));
     let file = file.ok_or_else(|| invalid(namespace, name, "has no key .dockerconfigjson".to_owned()))?;
     serde_json::from_slice(&file.0)
         .map_err(|_| invalid(namespace, name, "does not hold a Docker configuration".to_owned()))
+}
+
+fn refusal(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) if status.code == 403 => {
+            format!("{}; name it in the chart's value secretNames", status.message)
+        }
+        // Without the debugging text that kube adds to it.
+        kube::Error::Api(status) => status.message.clone(),
+        _ => chain(error),
+    }
 }
 
 fn invalid(namespace: &str, name: &str, problem: String) -> SecretError {
