@@ -89,7 +89,9 @@ fn lines<'a>(dossier: &'a Dossier, signers: &ArtifactSigners) -> Vec<Line<'a>> {
             });
         }
     }
-    lines.iter_mut().for_each(|line| line.paths.sort_unstable());
+    for line in &mut lines {
+        line.paths.sort_unstable();
+    }
     lines
 }
 
