@@ -334,7 +334,8 @@ mod tests {
 
     #[test]
     fn series_link_by_link() {
-        let table: [(&[(&str, f64)], usize, Option<(&str, &str)>); 7] = [
+        type Case<'a> = (&'a [(&'a str, f64)], usize, Option<(&'a str, &'a str)>);
+        let table: [Case<'_>; 7] = [
             (&[], 0, None),
             (&[("present", 1.0)], 2, Some(("SeriesFresh", "Stale"))),
             (

@@ -155,19 +155,12 @@ pub fn candidates<'a>(monitor: &DriftMonitor, shared: &'a Shared, workload: Work
             Some(Trouble::Failing(error)) => Some(error),
             _ => None,
         });
-        return broken(
-            links,
-            match failing {
-                Some(error) => {
-                    let message = format!("rule {name} cannot be evaluated: {}", one_line(error));
-                    link("RuleHealthy", Holds::False, Reason::RuleErroring, &message)
-                }
-                None => {
-                    let message = format!("rule {name} is new and was not evaluated yet");
-                    link("RuleHealthy", Holds::Unknown, Reason::RuleNotEvaluated, &message)
-                }
-            },
-        );
+        let new = format!("rule {name} is new and was not evaluated yet");
+        let (holds, reason, message) = failing.map_or((Holds::Unknown, Reason::RuleNotEvaluated, new), |error| {
+            let message = format!("rule {name} cannot be evaluated: {}", one_line(error));
+            (Holds::False, Reason::RuleErroring, message)
+        });
+        return broken(links, link("RuleHealthy", holds, reason, &message));
     };
     links.push(good("RuleHealthy"));
     let mut readable: Vec<&Loaded> = works.iter().copied().filter(|one| one.expression.is_ok()).collect();
