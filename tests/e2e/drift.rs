@@ -549,6 +549,39 @@ async fn sources(platform: &Platform, prometheus: &Prometheus) -> Result<()> {
     lane.holds().await?;
     liar.be_honest();
 
+    lies(&lane, &liar).await?;
+
+    // The token's own trouble.
+    liar.tell(Part::Everything, Lie::Demand("let-me-ask".to_owned()));
+    platform.apply(NAMESPACE, &secret("wrong")).await?;
+    lane.shows("", "Unknown", "PrometheusUnauthorized", &["bearerToken"])
+        .await?;
+    platform.apply(NAMESPACE, &secret("let-me-ask")).await?;
+    lane.holds().await?;
+    let secrets: Api<Secret> = Api::namespaced(platform.client.clone(), NAMESPACE);
+    secrets.delete("drift-token", &DeleteParams::default()).await?;
+    lane.shows(
+        "",
+        "Unknown",
+        "TokenUnavailable",
+        &["there is no Secret interlock-system/drift-token"],
+    )
+    .await?;
+    platform.apply(NAMESPACE, &secret("let-me-ask")).await?;
+    lane.holds().await?;
+    // A workload that comes while nothing answers is told so within the time that the source has.
+    liar.tell(Part::Everything, Lie::Hang);
+    platform.apply(&lane.namespace, &idle("late")).await?;
+    lane.becomes("late", "Unknown", "PrometheusTimeout").await?;
+    lane.shows("", "Unknown", "PrometheusTimeout", &[]).await?;
+    liar.be_honest();
+    lane.holds().await?;
+    lane.nothing_else_was_told()?;
+    certificates(&lane).await
+}
+
+/// What a Prometheus and what stands before it may answer.
+async fn lies(lane: &Lane<'_>, liar: &Liar) -> Result<()> {
     let partial = br#"{"status":"success","data":{"groups":[]},"warnings":["store s3 was not asked"]}"#;
     let empty = br#"{"status":"success","data":{"resultType":"vector","result":[]},"warnings":["1 of 2 stores"]}"#;
     let table: [(Part, Lie, &str, &str); 9] = [
@@ -608,34 +641,7 @@ async fn sources(platform: &Platform, prometheus: &Prometheus) -> Result<()> {
         liar.be_honest();
         lane.holds().await?;
     }
-
-    // The token's own trouble.
-    liar.tell(Part::Everything, Lie::Demand("let-me-ask".to_owned()));
-    platform.apply(NAMESPACE, &secret("wrong")).await?;
-    lane.shows("", "Unknown", "PrometheusUnauthorized", &["bearerToken"])
-        .await?;
-    platform.apply(NAMESPACE, &secret("let-me-ask")).await?;
-    lane.holds().await?;
-    let secrets: Api<Secret> = Api::namespaced(platform.client.clone(), NAMESPACE);
-    secrets.delete("drift-token", &DeleteParams::default()).await?;
-    lane.shows(
-        "",
-        "Unknown",
-        "TokenUnavailable",
-        &["there is no Secret interlock-system/drift-token"],
-    )
-    .await?;
-    platform.apply(NAMESPACE, &secret("let-me-ask")).await?;
-    lane.holds().await?;
-    // A workload that comes while nothing answers is told so within the time that the source has.
-    liar.tell(Part::Everything, Lie::Hang);
-    platform.apply(&lane.namespace, &idle("late")).await?;
-    lane.becomes("late", "Unknown", "PrometheusTimeout").await?;
-    lane.shows("", "Unknown", "PrometheusTimeout", &[]).await?;
-    liar.be_honest();
-    lane.holds().await?;
-    certificates(&lane).await?;
-    lane.nothing_else_was_told()
+    Ok(())
 }
 
 /// A Prometheus with TLS, without the right authority and with it.
@@ -674,7 +680,7 @@ async fn names(platform: &Platform, prometheus: &Prometheus) -> Result<()> {
     let lane = usual(platform, prometheus, "names", "").await?;
     let escaped = HOSTILE.replace('\\', "\\\\").replace('"', "\\\"");
     let both = exposed("drift_names", "modelId", "1.{tick}");
-    lane.expose(&(both.clone() + &both.replace("churn", &escaped).lines().next().unwrap_or_default() + "\n"));
+    lane.expose(&(both.clone() + both.replace("churn", &escaped).lines().next().unwrap_or_default() + "\n"));
     let roles: Api<Role> = Api::namespaced(platform.client.clone(), &lane.namespace);
     for name in [HOSTILE, "or vector(1)"] {
         let mut role = Role::default();

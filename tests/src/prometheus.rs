@@ -128,7 +128,7 @@ impl Prometheus {
             writeln!(text, "  {line}")?;
         }
         if rules.trim().is_empty() {
-            text = "groups: []\n".to_owned();
+            "groups: []\n".clone_into(&mut text);
         }
         self.replace(&format!("rules/{file}.yml"), &text)?;
         let answer = self.client.post(format!("{}/-/reload", self.url())).send().await?;
