@@ -223,8 +223,8 @@ pub fn alert(shared: &Shared, labels: &WorkloadLabels, workload: Workload<'_>) -
     let mut unattributed = None;
     for alert in firing() {
         let own = [
-            (&labels.namespace_label, workload.namespace),
-            (&labels.name_label, workload.name),
+            (labels.namespace_label(), workload.namespace),
+            (labels.name_label.as_str(), workload.name),
         ];
         let said = own.map(|(label, value)| (label, says(alert, label, value)));
         if said.iter().all(|(_, own)| *own == Some(true)) {
@@ -234,7 +234,7 @@ pub fn alert(shared: &Shared, labels: &WorkloadLabels, workload: Workload<'_>) -
             unattributed = said
                 .iter()
                 .find(|(_, own)| own.is_none())
-                .map(|(label, _)| (*label).clone());
+                .map(|(label, _)| (*label).to_owned());
         }
     }
     unattributed.map_or(AlertState::Quiet, |label| AlertState::Unattributed { label })
