@@ -35,7 +35,7 @@ const LONGEST_RANGE: Duration = Duration::from_hours(7 * 24);
 #[derive(Clone, Debug)]
 pub struct Expression {
     need: Need,
-    /// What it selects; [`Need::Data`] points in here.
+    /// What it selects, in the order in which it stands there.
     pub wanted: Vec<Wanted>,
 }
 
