@@ -31,6 +31,10 @@ test: ready lint policies ## All checks and all tests
 	@cargo test --workspace --no-fail-fast
 	@$(call step,"all passed")
 
+.PHONY: upgrade
+upgrade: ready ## Upgrade from the first public commit, with that commit's own operator (10 min; slow)
+	@tests/upgrade
+
 .PHONY: tools
 tools: ## Build the pinned tools that tests and the demo run (10 min on two cores; once)
 	@tests/tools/build all
@@ -87,6 +91,12 @@ policies: ## opa fmt, opa check --strict and opa test of every bundle
 	@tests/tools/build opa
 	@$(call step,"policies")
 	@policies/test
+
+# What is committed and made from the types: crds/generated, the chart's copy of it, the pages about API and conditions.
+.PHONY: generated
+generated: ## Write anew what is made from the types
+	@UPDATE=1 cargo test --workspace --quiet --test generated --test docs
+	@UPDATE=1 cargo test --workspace --quiet --test e2e the_chart_carries
 
 .PHONY: bundles
 bundles: ## Build bundles/dist from policies/

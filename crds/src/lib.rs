@@ -29,7 +29,9 @@ pub use release::{Release, ReleaseSpec, ReleaseStatus, Verdict};
 pub use signer::{Signer, SignerSpec, SignerStatus};
 pub use track::{GovernanceTrack, GovernanceTrackSpec, GovernanceTrackStatus, Level};
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
+};
 use kube::CustomResourceExt as _;
 
 /// The API group of every kind.
@@ -45,10 +47,38 @@ pub const ORIGIN_DISCOVERED: &str = "discovered";
 
 /// Every CustomResourceDefinition of the group, in the order in which they may be applied.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    vec![
+    let mut crds = vec![
         Signer::crd(),
         PolicyBundle::crd(),
         GovernanceTrack::crd(),
         Release::crd(),
-    ]
+    ];
+    for version in crds.iter_mut().flat_map(|crd| &mut crd.spec.versions) {
+        let schema = version.schema.as_mut();
+        if let Some(schema) = schema.and_then(|schema| schema.open_api_v3_schema.as_mut()) {
+            known_formats(schema);
+        }
+    }
+    crds
+}
+
+/// The API server knows no unsigned integers, and warns everybody who applies a CRD that names them.
+fn known_formats(schema: &mut JSONSchemaProps) {
+    if schema
+        .format
+        .as_deref()
+        .is_some_and(|format| format.starts_with("uint"))
+    {
+        schema.format = Some("int64".to_owned());
+    }
+    schema
+        .properties
+        .iter_mut()
+        .flat_map(|all| all.values_mut())
+        .for_each(known_formats);
+    match &mut schema.items {
+        Some(JSONSchemaPropsOrArray::Schema(items)) => known_formats(items),
+        Some(JSONSchemaPropsOrArray::Schemas(items)) => items.iter_mut().for_each(known_formats),
+        None => {}
+    }
 }

@@ -173,7 +173,7 @@ pub struct JudgedBy {
 pub struct Artifact {
     /// As the workload names it; empty where something else chooses the image.
     pub reference: String,
-    /// What it led to when the registry was last asked, `sha256:<hex>`.
+    /// What it led to when the registry was last asked, `sha256:<hex>`; absent if the reference itself says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
     /// Whether it is signed as the track demands.

@@ -24,6 +24,7 @@ pub mod cosign;
 pub mod env;
 pub mod eventually;
 pub mod examples;
+pub mod forgery;
 pub mod gather;
 pub mod liar;
 pub mod opa;
@@ -34,6 +35,7 @@ pub mod registry;
 pub mod said;
 pub mod scratch;
 pub mod tools;
+pub mod upgrade;
 
 pub use control_plane::ControlPlane;
 pub use env::TestEnv;

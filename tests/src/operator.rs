@@ -25,9 +25,22 @@ pub struct Operator {
 impl Operator {
     /// Starts `interlock operator` with `arguments`. `probes` is the `host:port` on which they let it serve /readyz.
     pub fn start(arguments: &[&str], probes: &str) -> Result<Self> {
+        Self::start_in(arguments, probes, &[])
+    }
+
+    /// The same with further environment variables.
+    pub fn start_in(arguments: &[&str], probes: &str, environment: &[(&str, &str)]) -> Result<Self> {
+        Self::start_of(binary()?, arguments, probes, environment)
+    }
+
+    /// The same of another binary: another version's.
+    pub fn start_of(program: PathBuf, arguments: &[&str], probes: &str, environment: &[(&str, &str)]) -> Result<Self> {
         let folder = scratch("operator")?;
         let arguments = ["operator"].iter().chain(arguments).map(ToString::to_string);
-        let recipe = Recipe::new("interlock-operator", binary()?, folder.path(), arguments);
+        let recipe = Recipe::new("interlock-operator", program, folder.path(), arguments);
+        let recipe = environment
+            .iter()
+            .fold(recipe, |recipe, (name, value)| recipe.env(name, value));
         Ok(Self {
             process: recipe.start()?,
             recipe,

@@ -244,11 +244,17 @@ pub fn condition_of<'a>(
 
 /// The built baseline bundle.
 pub fn baseline() -> Result<Vec<u8>> {
-    let file: PathBuf = repository_root().join("bundles/dist/baseline.tar.gz");
+    built("baseline")
+}
+
+/// The built bundle called `name`.
+pub fn built(name: &str) -> Result<Vec<u8>> {
+    let file: PathBuf = repository_root().join(format!("bundles/dist/{name}.tar.gz"));
     std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))
 }
 
-fn arguments(kubeconfig: &Path, cache: &Path, probes: &str, identity: &str, hosts: &[&str]) -> Vec<String> {
+/// The arguments of an operator beside the cluster of `kubeconfig`, which may contact `hosts` without TLS.
+pub fn arguments(kubeconfig: &Path, cache: &Path, probes: &str, identity: &str, hosts: &[&str]) -> Vec<String> {
     let mut arguments = vec![
         format!("--kubeconfig={}", kubeconfig.display()),
         format!("--cache-dir={}", cache.display()),

@@ -1,14 +1,16 @@
 //! Real OCI registries on 127.0.0.1, with and without the referrers API, that can be taken down and brought back with
 //! their content.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
+use crate::certificates::Authority;
 use crate::child::{Child, Recipe, free_port};
 use crate::eventually::{eventually, eventually_while};
 use crate::scratch::{scratch, write};
@@ -32,6 +34,8 @@ pub enum Flavour {
     Tags,
     /// distribution with a password: without [`USER`] and [`PASSWORD`] it answers 401.
     Private,
+    /// distribution with TLS, by an authority of its own: [`Registry::authority`].
+    Tls,
 }
 
 /// A running registry. Dropping it stops it and removes its content.
@@ -40,6 +44,7 @@ pub struct Registry {
     recipe: Recipe,
     flavour: Flavour,
     host: String,
+    authority: Option<PathBuf>,
     _folder: TempDir,
 }
 
@@ -48,16 +53,25 @@ impl Registry {
     pub async fn start(flavour: Flavour) -> Result<Self> {
         let folder = scratch("registry")?;
         let host = format!("127.0.0.1:{}", free_port()?);
+        let mut authority = None;
         let recipe = match flavour {
             Flavour::Referrers => go_containerregistry(folder.path(), &host)?,
-            Flavour::Tags => distribution(folder.path(), &host, false)?,
-            Flavour::Private => distribution(folder.path(), &host, true)?,
+            Flavour::Tags => distribution(folder.path(), &host, &json!({}), &json!({}))?,
+            Flavour::Private => distribution(folder.path(), &host, &password(folder.path())?, &json!({}))?,
+            Flavour::Tls => {
+                let made = Authority::make(folder.path())?;
+                let server = made.server("registry", &["127.0.0.1"])?;
+                authority = Some(made.certificate());
+                let tls = json!({"certificate": server.certificate, "key": server.key});
+                distribution(folder.path(), &host, &json!({}), &tls)?
+            }
         };
         let registry = Self {
             process: Mutex::new(Some(recipe.start()?)),
             recipe,
             flavour,
             host,
+            authority,
             _folder: folder,
         };
         registry.listens().await?;
@@ -69,12 +83,17 @@ impl Registry {
         &self.host
     }
 
+    /// The PEM file of the authority that vouches for it, if it has TLS.
+    pub fn authority(&self) -> Option<&Path> {
+        self.authority.as_deref()
+    }
+
     /// Takes it down: connections are refused from now on. What was pushed stays.
     pub async fn stop(&self) -> Result<()> {
         match self.flavour {
             // Its manifests are in memory, so the process stays and closes its listener.
             Flavour::Referrers => self.tell("down")?,
-            Flavour::Tags | Flavour::Private => drop(self.process().take()),
+            Flavour::Tags | Flavour::Private | Flavour::Tls => drop(self.process().take()),
         }
         let refused = async || Ok(TcpStream::connect(&self.host).await.is_err().then_some(()));
         eventually("the registry refuses connections", STARTED, refused).await
@@ -84,7 +103,7 @@ impl Registry {
     pub async fn start_again(&self) -> Result<()> {
         match self.flavour {
             Flavour::Referrers => self.tell("up")?,
-            Flavour::Tags | Flavour::Private => *self.process() = Some(self.recipe.start()?),
+            Flavour::Tags | Flavour::Private | Flavour::Tls => *self.process() = Some(self.recipe.start()?),
         }
         self.listens().await
     }
@@ -124,18 +143,17 @@ fn go_containerregistry(folder: &Path, host: &str) -> Result<Recipe> {
     ))
 }
 
-fn distribution(folder: &Path, host: &str, private: bool) -> Result<Recipe> {
-    let auth = if private {
-        let users = write(folder, "users", format!("{USER}:{PASSWORD_HASH}\n"))?;
-        serde_json::json!({"htpasswd": {"realm": "interlock-tests", "path": users}})
-    } else {
-        serde_json::json!({})
-    };
-    let settings = serde_json::json!({
+fn password(folder: &Path) -> Result<Value> {
+    let users = write(folder, "users", format!("{USER}:{PASSWORD_HASH}\n"))?;
+    Ok(json!({"htpasswd": {"realm": "interlock-tests", "path": users}}))
+}
+
+fn distribution(folder: &Path, host: &str, auth: &Value, tls: &Value) -> Result<Recipe> {
+    let settings = json!({
         "version": "0.1",
         "log": {"level": "info"},
         "storage": {"filesystem": {"rootdirectory": folder.join("content")}, "delete": {"enabled": true}},
-        "http": {"addr": host},
+        "http": {"addr": host, "tls": tls},
         "auth": auth,
     });
     let file = write(folder, "distribution.yaml", serde_json::to_vec(&settings)?)?; // JSON is YAML

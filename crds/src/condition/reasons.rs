@@ -112,7 +112,7 @@ pub const REASONS: &[Reason] = &[
     r("PullSecretUnreadable", &[B, R], "the operator cannot read the Secret", "let its ServiceAccount get that Secret"),
 
     // What the registry does.
-    r("InvalidReference", &[B, R], "`spec.url` or `spec.ref` does not name an artifact", "correct it as the message says"),
+    r("InvalidReference", &[B, R], "`spec.url` or `spec.ref`, or the name of an image, does not name an artifact", "correct it as the message says"),
     r("InvalidLimits", &[B], "a size in `spec.limits` is none", "write for example `256Mi`"),
     r("InvalidTag", &[C], "this cannot be a tag", "use letters, digits, `.`, `_` and `-`, at most 128"),
     r("InvalidRegistrySettings", &[C], "a registry given on the command line cannot be read", "write `HOST[:PORT]` or `HOST[:PORT]/PATH`"),
@@ -145,6 +145,8 @@ pub const REASONS: &[Reason] = &[
     r("MutableLocation", &[R], "the model's name leads to bytes that can change, which nobody can sign", "publish it as an OCI artifact, sign it, and name it by digest"),
     r("UnsupportedLocation", &[R], "signatures over a model in such a place cannot be checked yet", "publish it as an OCI artifact, sign it, and name it by digest"),
     r("ImageNotNamed", &[R], "something else than the object chooses the image", "name the image by digest in the object itself"),
+    r("EvidencePending", &[R], "the registry has not answered yet; it is being asked", "wait: it is judged again by itself"),
+    r("EvidenceFailed", &[R], "looking at the signatures ended abnormally", "read the operator's log, and report it"),
     r("NotAskedYet", &[R], "the registry was not asked yet", "wait: it is judged again by itself"),
     r("UnusableTrustPolicy", &[B, R, C], "nothing can satisfy this `signedBy`", "name at least one Signer, and a threshold that can be met"),
 
