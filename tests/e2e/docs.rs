@@ -14,10 +14,11 @@ use self::page::Step;
 use self::reader::Reader;
 
 /// In the order in which they are read, each on what those before it have left.
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 7] = [
     "install.md",
     "publisher.md",
     "cluster-admin.md",
+    "model-team.md",
     "gitops.md",
     "errors.md",
     "uninstall.md",

@@ -103,8 +103,8 @@ pub const REASONS: &[Reason] = &[
 
     // Keys and credentials.
     r("KeyRejected", &[S], "the key cannot be read, or is of a kind that is not accepted", "paste the content of `cosign.pub`"),
-    r("MalformedKey", &[C], "the text is not one PEM public key", "give the content of `cosign.pub`"),
-    r("UnsupportedKey", &[C], "the key is of a kind that is not accepted", "use ECDSA P-256 or P-384, Ed25519, or RSA of 2048 bits or more"),
+    r("MalformedKey", &[R, C], "the text is not one PEM public key", "give the content of `cosign.pub`"),
+    r("UnsupportedKey", &[R, C], "the key is of a kind that is not accepted", "use ECDSA P-256 or P-384, Ed25519, or RSA of 2048 bits or more"),
     r("SignerNotFound", &[B, R], "`spec.signedBy` names a Signer that does not exist", "create it, or correct the name"),
     r("SignerNotReady", &[B, R], "a Signer of `spec.signedBy` has no usable key", "read that Signer's `Ready` condition"),
     r("PullSecretNotFound", &[B, R], "there is no Secret of this name in the operator's namespace", "`kubectl create secret docker-registry` there"),
@@ -145,6 +145,8 @@ pub const REASONS: &[Reason] = &[
     r("MutableLocation", &[R], "the model's name leads to bytes that can change, which nobody can sign", "publish it as an OCI artifact, sign it, and name it by digest"),
     r("UnsupportedLocation", &[R], "signatures over a model in such a place cannot be checked yet", "publish it as an OCI artifact, sign it, and name it by digest"),
     r("ImageNotNamed", &[R], "something else than the object chooses the image", "name the image by digest in the object itself"),
+    r("EvidencePending", &[R], "the registry has not answered about a signature yet", "wait: it is judged again by itself"),
+    r("EvidenceFailed", &[R], "looking at signatures ended abnormally", "wait: it is tried again; report it if it comes again"),
     r("NotAskedYet", &[R], "the registry was not asked yet", "wait: it is judged again by itself"),
     r("UnusableTrustPolicy", &[B, R, C], "nothing can satisfy this `signedBy`", "name at least one Signer, and a threshold that can be met"),
 
