@@ -73,10 +73,11 @@ fn every_page_is_read_and_every_link_leads_somewhere() -> Result<()> {
     let folder = repository_root().join("docs");
     let mut problems = Vec::new();
     for entry in std::fs::read_dir(&folder)? {
-        let name = entry?.file_name().display().to_string();
-        if !name.ends_with(".md") {
+        let path = entry?.path();
+        if path.extension().is_none_or(|extension| extension != "md") {
             continue;
         }
+        let name = path.file_name().unwrap_or_default().display().to_string();
         if !PAGES.contains(&name.as_str()) && !OTHERS.contains(&name.as_str()) {
             problems.push(format!("nothing runs the commands of {name}: add it to PAGES"));
         }
