@@ -63,7 +63,7 @@ pub struct Recorded {
     pub keys: [String; 2],
     /// What the registry held.
     pub artifacts: Vec<Artifact>,
-    /// Every object of [`KINDS`], with `${REGISTRY}` and `${UID:…}` for what differs from run to run.
+    /// Every object of Interlock's kinds, with `${REGISTRY}` and `${UID:…}` for what differs from run to run.
     pub objects: Vec<Value>,
 }
 

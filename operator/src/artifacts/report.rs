@@ -17,7 +17,7 @@ const MESSAGE: usize = 256;
 /// What a Release says of its artifacts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Report {
-    /// Those that are not verified first, then in the order of their places; at most [`LISTED`].
+    /// Those that are not verified first, then in the order of their places; at most 32.
     pub artifacts: Vec<Artifact>,
     /// How many were left out.
     pub omitted: u32,

@@ -111,8 +111,8 @@ impl Cluster {
         })
     }
 
-    /// Pushes and signs all images and models; answers how long the signing took.
-    pub(crate) async fn publish(&mut self) -> Result<Duration> {
+    /// Pushes and signs all images and models.
+    pub(crate) async fn publish(&mut self) -> Result<()> {
         let host = self.platform.registry.host().to_owned();
         let push = |path: String| {
             let repository = Repository::new(&host, &path);
@@ -124,7 +124,6 @@ impl Cluster {
         for number in 0..MODELS {
             self.models.push(push(format!("models/model-{number}")).await?);
         }
-        let since = Instant::now();
         for (at, image) in self.images.iter().enumerate() {
             let signer = if at + PAYMENT_IMAGES < IMAGES {
                 "applications"
@@ -136,7 +135,7 @@ impl Cluster {
         for model in &self.models {
             self.key("models")?.sign(model).await?;
         }
-        Ok(since.elapsed())
+        Ok(())
     }
 
     fn key(&self, name: &str) -> Result<&KeyPair> {
@@ -148,7 +147,7 @@ impl Cluster {
         self.watch_models().await?;
         self.platform.apply("default", &self.tracks()).await?;
         let namespaces = (0..NAMESPACES).map(|number| {
-            let kind = if number % PAYMENT == 0 {
+            let kind = if number.is_multiple_of(PAYMENT) {
                 "payments"
             } else {
                 "applications"
@@ -240,7 +239,7 @@ impl Cluster {
                 &spec,
             );
         }
-        let is_payment = number % NAMESPACES % PAYMENT == 0;
+        let is_payment = (number % NAMESPACES).is_multiple_of(PAYMENT);
         let image = if is_payment {
             IMAGES - 1 - number % PAYMENT_IMAGES
         } else {

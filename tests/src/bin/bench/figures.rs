@@ -27,15 +27,9 @@ struct Figure {
 
 impl Figures {
     /// A number of `subject`, beside the number of something else.
-    pub(crate) fn count(&mut self, measure: &str, subject: &str, value: f64, against: &str, other: f64) {
-        self.add(
-            measure,
-            subject,
-            value,
-            "",
-            &format!("{other:.0} {against}"),
-            value / other,
-        );
+    pub(crate) fn count(&mut self, measure: &str, subject: &str, value: f64, against: &str, other: usize) {
+        let ratio = value / crate::count(other);
+        self.add(measure, subject, value, "", &format!("{other} {against}"), ratio);
     }
 
     /// A time, beside another of the same run.
@@ -51,6 +45,7 @@ impl Figures {
 
     #[expect(clippy::print_stdout, reason = "the figures are what one wants to see")]
     fn add(&mut self, measure: &str, subject: &str, value: f64, unit: &'static str, against: &str, ratio: f64) {
+        let (value, ratio) = (value + 0.0, ratio + 0.0); // no -0.0
         println!("  {measure}: {subject}: {value:.1}{unit}, {ratio:.3} of {against}");
         self.0.push(Figure {
             measure: measure.to_owned(),

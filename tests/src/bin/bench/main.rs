@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use self::cluster::{Cluster, IMAGES, MODELS, NAMESPACES, ROUND, WORKLOADS};
+use self::cluster::{Cluster, IMAGES, MODELS, NAMESPACES, ROUND, TAGS, WORKLOADS};
 use self::figures::Figures;
 
 /// How many rounds of the drift monitor and of the registry the steady state is watched for.
@@ -24,124 +24,111 @@ async fn main() -> Result<()> {
     let mut figures = Figures::default();
     step("an API server, a registry, a Prometheus, and the operator with its bundles");
     let mut cluster = Cluster::start().await?;
+    let brought_up = bring_up(&mut cluster, &mut figures).await?;
+    rest(&cluster, &mut figures).await?;
+    change_a_signer(&cluster, &mut figures).await?;
+    step("a restart");
+    let since = Instant::now();
+    let writes = cluster.restart().await?;
+    let measure = "restart";
+    figures.time(
+        measure,
+        "every workload looked at again",
+        since.elapsed(),
+        ("bringing it up", brought_up),
+    );
+    figures.count(measure, "writes to the API server", writes, "workloads", WORKLOADS);
+    figures.publish()
+}
+
+/// From nothing to a verdict for every workload; answers how long that took.
+async fn bring_up(cluster: &mut Cluster, figures: &mut Figures) -> Result<Duration> {
     step(&format!(
         "{IMAGES} images and {MODELS} models, pushed and signed; {WORKLOADS} workloads in {NAMESPACES} namespaces"
     ));
-    let signing = cluster.publish().await?;
+    let measure = "bring up";
+    cluster.publish().await?;
     let created = cluster.create().await?;
     let judged = cluster.judged(created).await?;
     figures.time(
-        "bring up",
+        measure,
         "every workload judged, from the first one created",
         judged,
         ("creating them", created),
     );
+    let questions = cluster.registry_questions().await?;
     figures.count(
-        "bring up",
+        measure,
         "registry questions",
-        cluster.registry_questions().await?,
-        "artifacts",
-        count(IMAGES + MODELS),
+        questions,
+        "artifacts and tags",
+        IMAGES + MODELS + TAGS,
     );
-    figures.time(
-        "bring up",
-        "all of it judged, among it every signature checked",
-        judged,
-        ("signing the artifacts with cosign", signing),
-    );
-    figures.bytes(
-        "memory",
-        "operator, resident",
-        cluster.operator_memory()?,
-        ("kube-apiserver", cluster.api_server_memory()?),
-    );
+    let (own, other) = (cluster.operator_memory()?, cluster.api_server_memory()?);
+    figures.bytes("memory", "operator, resident", own, ("kube-apiserver", other));
+    Ok(judged)
+}
 
+/// Nothing changes: what is asked and written all the same.
+async fn rest(cluster: &Cluster, figures: &mut Figures) -> Result<()> {
     step("the steady state");
     cluster.quiet().await?;
-    let before = cluster.counts().await?;
-    let since = Instant::now();
+    let (before, since) = (cluster.counts().await?, Instant::now());
     tokio::time::sleep(ROUND * ROUNDS).await;
     let rounds = since.elapsed().as_secs_f64() / ROUND.as_secs_f64();
     let steady = cluster.counts().await?.since(&before);
+    let measure = "steady state";
     figures.count(
-        "steady state",
+        measure,
         "writes to the API server",
         steady.writes,
         "workloads",
-        count(WORKLOADS),
+        WORKLOADS,
     );
+    figures.count(measure, "workloads looked at", steady.looks, "workloads", WORKLOADS);
+    let measure = "steady state, a round";
     figures.count(
-        "steady state",
-        "workloads looked at",
-        steady.looks,
-        "workloads",
-        count(WORKLOADS),
-    );
-    figures.count(
-        "steady state, a round",
+        measure,
         "registry questions, tags",
         steady.resolves / rounds,
         "tags",
-        count(cluster::TAGS),
+        TAGS,
     );
+    let signatures = steady.signatures / rounds;
     figures.count(
-        "steady state, a round",
+        measure,
         "registry questions, signatures",
-        steady.signatures / rounds,
+        signatures,
         "artifacts",
-        count(IMAGES + MODELS),
+        IMAGES + MODELS,
     );
     figures.count(
-        "steady state, a round",
+        measure,
         "Prometheus questions",
         steady.prometheus / rounds,
         "models",
-        count(MODELS),
+        MODELS,
     );
+    Ok(())
+}
 
+/// One Signer gets another key: what that sets off.
+async fn change_a_signer(cluster: &Cluster, figures: &mut Figures) -> Result<()> {
     step("one Signer changes");
     let before = cluster.counts().await?;
-    let (turned, signed_by_it) = cluster.change_signer().await?;
+    let (turned, concerned) = cluster.change_signer().await?;
     let changed = cluster.counts().await?.since(&before);
+    let (measure, against) = ("one Signer changes", "artifacts it can concern");
+    figures.count(measure, "workloads that turn", count(turned), "workloads", WORKLOADS);
+    figures.count(measure, "artifacts checked again", changed.checks, against, concerned);
     figures.count(
-        "one Signer changes",
-        "workloads that turn",
-        count(turned),
-        "workloads",
-        count(WORKLOADS),
-    );
-    figures.count(
-        "one Signer changes",
-        "artifacts checked again",
-        changed.checks,
-        "artifacts it can concern",
-        count(signed_by_it),
-    );
-    figures.count(
-        "one Signer changes",
+        measure,
         "registry questions, signatures",
         changed.signatures,
-        "artifacts it can concern",
-        count(signed_by_it),
+        against,
+        concerned,
     );
-
-    step("a restart");
-    let since = Instant::now();
-    let writes = cluster.restart().await?;
-    figures.time(
-        "restart",
-        "every workload looked at again",
-        since.elapsed(),
-        ("bringing it up", judged),
-    );
-    figures.count(
-        "restart",
-        "writes to the API server",
-        writes,
-        "workloads",
-        count(WORKLOADS),
-    );
-    figures.publish()
+    Ok(())
 }
 
 fn count(number: usize) -> f64 {
