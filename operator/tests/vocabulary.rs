@@ -37,29 +37,27 @@ const OTHERS: &[&str] = &[
 fn sources(folder: &Path, found: &mut BTreeMap<String, BTreeSet<String>>) {
     for entry in std::fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
-        let name = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or_default()
-            .to_owned();
-        if path.is_dir() {
-            if name != "tests" {
-                sources(&path, found);
-            }
-        } else if (name.ends_with(".rs") && !name.ends_with("tests.rs"))
-            || (name.ends_with(".rego") && !name.ends_with("_test.rego"))
-        {
-            let text = std::fs::read_to_string(&path).expect("text");
-            let text = if name.ends_with(".rego") { becauses(&text) } else { text };
-            for word in literals(&text) {
-                found.entry(word).or_default().insert(path.display().to_string());
-            }
-            for word in literals(&reasons(&text)) {
-                found
-                    .entry(word)
-                    .or_default()
-                    .insert(format!("{IN_REASON}{}", path.display()));
-            }
+        let stem = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+        if path.is_dir() && stem != "tests" {
+            sources(&path, found);
+            continue;
+        }
+        let extension = path.extension().and_then(|name| name.to_str()).unwrap_or_default();
+        let is_test = stem.ends_with("tests") || stem.ends_with("_test");
+        let read = || std::fs::read_to_string(&path).expect("text");
+        let text = match extension {
+            "rs" if !is_test => read(),
+            "rego" if !is_test => becauses(&read()),
+            _ => continue,
+        };
+        for word in literals(&text) {
+            found.entry(word).or_default().insert(path.display().to_string());
+        }
+        for word in literals(&reasons(&text)) {
+            found
+                .entry(word)
+                .or_default()
+                .insert(format!("{IN_REASON}{}", path.display()));
         }
     }
 }

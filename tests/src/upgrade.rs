@@ -2,6 +2,11 @@
 //! left behind: either because it really ran here ([`Old::run`], for `make upgrade`), or because it did once, and what
 //! it left was written down ([`Recorded`], which needs neither its sources nor its binary).
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a JSON value answers null for what it has not, and the keys are two"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

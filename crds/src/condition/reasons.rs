@@ -103,8 +103,8 @@ pub const REASONS: &[Reason] = &[
 
     // Keys and credentials.
     r("KeyRejected", &[S], "the key cannot be read, or is of a kind that is not accepted", "paste the content of `cosign.pub`"),
-    r("MalformedKey", &[C], "the text is not one PEM public key", "give the content of `cosign.pub`"),
-    r("UnsupportedKey", &[C], "the key is of a kind that is not accepted", "use ECDSA P-256 or P-384, Ed25519, or RSA of 2048 bits or more"),
+    r("MalformedKey", &[R, C], "the text is not one PEM public key", "give the content of `cosign.pub`"),
+    r("UnsupportedKey", &[R, C], "the key is of a kind that is not accepted", "use ECDSA P-256 or P-384, Ed25519, or RSA of 2048 bits or more"),
     r("SignerNotFound", &[B, R], "`spec.signedBy` names a Signer that does not exist", "create it, or correct the name"),
     r("SignerNotReady", &[B, R], "a Signer of `spec.signedBy` has no usable key", "read that Signer's `Ready` condition"),
     r("PullSecretNotFound", &[B, R], "there is no Secret of this name in the operator's namespace", "`kubectl create secret docker-registry` there"),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use interlock_tests::apply::apply;
 use interlock_tests::child::free_port;
+use interlock_tests::examples::Project;
 use interlock_tests::operator::binary;
 use interlock_tests::platform::{NAMESPACE, SOON};
 use interlock_tests::scratch::scratch;
@@ -25,6 +26,9 @@ const HOST: &str = "registry.example.com";
 /// What an installation of Argo CD leaves behind, as far as a page touches it.
 const ARGO_CD: &str = "apiVersion: v1\nkind: Namespace\nmetadata: {name: argocd}\n---\n\
     apiVersion: v1\nkind: ConfigMap\nmetadata: {name: argocd-cm, namespace: argocd}\n";
+
+/// The kind that the model team deploys, as KServe's own sources have it.
+const KSERVE: &str = "config/crd/full/serving.kserve.io_inferenceservices.yaml";
 
 /// No command on a page takes longer.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -50,7 +54,7 @@ impl Reader {
         for folder in ["bin", "home", "work"] {
             std::fs::create_dir(desk.path().join(folder))?;
         }
-        for name in ["kubectl", "cosign", "opa", "helm"] {
+        for name in ["kubectl", "cosign", "opa", "helm", "crane"] {
             std::os::unix::fs::symlink(tool(name)?, desk.path().join("bin").join(name))?;
         }
         std::os::unix::fs::symlink(binary()?, desk.path().join("bin/interlock"))?;
@@ -59,6 +63,8 @@ impl Reader {
         }
         let client = control_plane.client().await?;
         apply(&client, "argocd", ARGO_CD).await?;
+        let kserve = std::fs::read_to_string(Project::KServe.folder()?.join(KSERVE))?;
+        apply(&client, "default", &kserve).await?;
         Ok(Self {
             operator: None,
             client,
