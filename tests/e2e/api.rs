@@ -438,10 +438,13 @@ async fn kubectl_shows_and_explains() -> Result<()> {
         (vec!["signers"], "NAME ALGORITHM READY AGE"),
         (vec!["policybundles"], "NAME REVISION READY REASON AGE"),
         (vec!["tracks"], "NAME PRIORITY GOVERNED DENIED READY AGE"),
-        (vec!["releases", "-n", &env.namespace], "NAME TRACK VERDICT SIGNED AGE"),
+        (
+            vec!["releases", "-n", &env.namespace],
+            "NAME TRACK VERDICT SIGNED DRIFT AGE",
+        ),
         (
             vec!["releases", "-o", "wide", "-n", &env.namespace],
-            "NAME TRACK VERDICT SIGNED AGE GATE MESSAGE",
+            "NAME TRACK VERDICT SIGNED DRIFT AGE GATE MESSAGE",
         ),
     ];
     for (what, wanted) in columns {
