@@ -92,6 +92,12 @@ policies: ## opa fmt, opa check --strict and opa test of every bundle
 	@$(call step,"policies")
 	@policies/test
 
+# What is committed and made from the types: crds/generated, the chart's copy of it, the pages about API and conditions.
+.PHONY: generated
+generated: ## Write anew what is made from the types
+	@UPDATE=1 cargo test --workspace --quiet --test generated --test docs
+	@UPDATE=1 cargo test --workspace --quiet --test e2e the_chart_carries
+
 .PHONY: bundles
 bundles: ## Build bundles/dist from policies/
 	@tests/tools/build opa

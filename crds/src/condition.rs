@@ -33,11 +33,15 @@ pub enum Type {
     ModelVerified,
     /// Release: the gates that can be decided only while the workload runs let it be.
     Operational,
+    /// Release: every link from the scrape target to the alert holds for the workload.
+    DriftMonitorWired,
+    /// Release: the drift alert fires for the workload.
+    DriftDetected,
 }
 
 impl Type {
     /// Every type, in the order of their declaration.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Ready,
         Self::Reconciling,
         Self::Stalled,
@@ -48,6 +52,8 @@ impl Type {
         Self::ArtifactsVerified,
         Self::ModelVerified,
         Self::Operational,
+        Self::DriftMonitorWired,
+        Self::DriftDetected,
     ];
 
     /// The kinds that have it, and what it says, as `docs/conditions.md` tells it.
@@ -81,6 +87,11 @@ impl Type {
                 "Release",
                 "what only a running workload can be asked is as it should be; it does not decide `Ready`",
             ),
+            Self::DriftMonitorWired => (
+                "Release",
+                "every link from the scrape target to the drift alert holds for the workload; the reason is the first broken one's",
+            ),
+            Self::DriftDetected => ("Release", "the drift alert fires for the workload"),
         }
     }
 
@@ -97,6 +108,8 @@ impl Type {
             Self::ArtifactsVerified => "ArtifactsVerified",
             Self::ModelVerified => "ModelVerified",
             Self::Operational => "Operational",
+            Self::DriftMonitorWired => "DriftMonitorWired",
+            Self::DriftDetected => "DriftDetected",
         }
     }
 }

@@ -19,6 +19,7 @@
 
 pub mod bundle;
 pub mod condition;
+pub mod drift;
 pub mod release;
 pub mod signer;
 pub mod track;

@@ -5,6 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
+use crate::drift::DriftMonitorStatus;
 use crate::track::Level;
 
 /// A Release is one governed workload. Teams declare it beside the workload in Git; for workloads nobody declared
@@ -27,6 +28,11 @@ use crate::track::Level;
         name = "Signed",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"ArtifactsVerified\")].status"
+    ),
+    printcolumn(
+        name = "Drift",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"DriftDetected\")].status"
     ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Gate", type_ = "string", json_path = ".status.gates[0].id", priority = 1),
@@ -112,9 +118,12 @@ pub struct ReleaseStatus {
     /// When time alone can change the verdict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recheck_at: Option<Time>,
+    /// What was found of the drift monitor that the track asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift_monitor: Option<DriftMonitorStatus>,
     /// `Ready`, `TrackAssigned`, `Admissible`; `Reconciling` or `Stalled` while not ready; `ArtifactsVerified` and
     /// `ModelVerified` where the track demands signatures; `Operational` where a gate can be decided only while the
-    /// workload runs.
+    /// workload runs; `DriftMonitorWired` and `DriftDetected` where the track asks for a drift monitor.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -164,7 +173,7 @@ pub struct JudgedBy {
 pub struct Artifact {
     /// As the workload names it; empty where something else chooses the image.
     pub reference: String,
-    /// What it led to when the registry was last asked, `sha256:<hex>`.
+    /// What it led to when the registry was last asked, `sha256:<hex>`; absent if the reference itself says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
     /// Whether it is signed as the track demands.

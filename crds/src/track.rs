@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bundle::{LocalReference, SignedBy};
 use crate::condition::Condition;
+use crate::drift::DriftMonitor;
 
 /// A GovernanceTrack assigns workloads to policy bundles. Every object of its kinds, in the namespaces it selects,
 /// gets a Release whose status is the verdict. Where several tracks match, the one with the highest priority
@@ -67,6 +68,11 @@ pub struct GovernanceTrackSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["id"]))]
     pub gates: Vec<GateLevel>,
+
+    /// The monitor that must see a workload drift. It is looked at from the target to the alert; the Release's condition
+    /// `DriftMonitorWired` names the first broken link. Left out: no monitor is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift_monitor: Option<DriftMonitor>,
 
     /// Who must have signed what the workloads are made of. Left out: nobody, and no registry is asked about them.
     #[serde(default, skip_serializing_if = "Option::is_none")]

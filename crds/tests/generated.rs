@@ -13,11 +13,7 @@ fn generated_yaml_is_what_the_types_say() {
             std::fs::write(&file, &want).expect("the folder can be written");
         }
         let have = std::fs::read_to_string(&file).unwrap_or_default();
-        assert!(
-            have == want,
-            "{} is out of date: run UPDATE=1 cargo test -p interlock-crds",
-            file.display()
-        );
+        assert!(have == want, "{} is out of date: run make generated", file.display());
     }
 }
 

@@ -15,6 +15,7 @@ use kube::api::ObjectMeta;
 use crate::MANAGER;
 use crate::artifacts::Report;
 use crate::conditions::{self, Standing};
+use crate::drift;
 use crate::subject::SubjectKey;
 use crate::verdict::Judgement;
 
@@ -75,6 +76,8 @@ pub struct Governed {
     pub artifacts: Report,
     /// What they say together.
     pub judgement: Judgement,
+    /// What was found of its drift monitor, if the track asks for one.
+    pub drift: Option<drift::Report>,
 }
 
 /// What a discovered Release needs to know of its workload.
@@ -341,6 +344,9 @@ fn judged(governed: &Governed, release: &Release, now: Timestamp) -> ReleaseStat
         ));
     }
     statements.extend(governed.artifacts.statements.iter().cloned());
+    if let Some(report) = &governed.drift {
+        statements.extend(monitored(report));
+    }
     ReleaseStatus {
         track: Some(governed.track.clone()),
         verdict: Some(judgement.verdict),
@@ -353,6 +359,7 @@ fn judged(governed: &Governed, release: &Release, now: Timestamp) -> ReleaseStat
         artifacts: governed.artifacts.artifacts.clone(),
         artifacts_omitted: Some(governed.artifacts.omitted).filter(|count| *count > 0),
         recheck_at: judgement.recheck_at.map(Time),
+        drift_monitor: governed.drift.as_ref().map(drift::Report::status),
         ..with_conditions(release, &statements, now)
     }
 }
@@ -364,6 +371,21 @@ fn stands(verdict: Verdict) -> (Standing, Status) {
         Verdict::Pending => (Standing::Reconciling, Status::False),
         Verdict::Unknown => (Standing::Reconciling, Status::Unknown),
     }
+}
+
+/// What stands beside the verdict of a workload with a drift monitor.
+fn monitored(report: &drift::Report) -> [Statement; 2] {
+    let (holds, reason, message) = drift::statement(&report.monitor);
+    let detected = &report.detected;
+    [
+        Statement::new(Type::DriftMonitorWired, drift::as_status(holds), reason, message),
+        Statement::new(
+            Type::DriftDetected,
+            drift::as_status(detected.holds),
+            &detected.reason,
+            &detected.message,
+        ),
+    ]
 }
 
 /// No track judges: the verdict is Unknown, never silently absent.
@@ -476,6 +498,7 @@ mod tests {
                 passed: vec!["C-01".into()],
                 recheck_at: None,
             },
+            drift: None,
         }))
     }
 

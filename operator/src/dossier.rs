@@ -166,6 +166,11 @@ impl Dossier {
         })
     }
 
+    /// Whether it is of a kind whose objects always serve a model.
+    pub fn serves_model(&self) -> bool {
+        kserve::serves_model(&self.subject)
+    }
+
     /// The document that policies get: the dossier with the time, the track and its parameters beside it.
     pub fn input(&self, now: Timestamp, track: &str, parameters: &Map<String, Value>) -> Value {
         let mut input = match serde_json::to_value(self) {

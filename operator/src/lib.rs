@@ -4,7 +4,7 @@
 //! cluster, registry ──observe──▶ Dossier ──judge──▶ Opinion ──weigh──▶ Judgement ──decide──▶ Plan ──apply──▶ status
 //! ```
 //!
-//! The pure steps are modules of their own: [`dossier`] (facts), [`assign`] (which track), [`judge`] and [`verdict`]
+//! The pure steps are modules of their own: [`dossier`] (facts), [`drift`] (a monitor's links), [`assign`] (which track), [`judge`] and [`verdict`]
 //! (what the bundles say together), [`decide`] (what to write). They know no client, no clock and no async. Only
 //! [`operator`] speaks to the API server; [`cli`] is the same judgement without a cluster.
 
@@ -15,6 +15,7 @@ pub mod conditions;
 pub mod decide;
 pub mod docker_config;
 pub mod dossier;
+pub mod drift;
 pub mod judge;
 pub mod operator;
 pub mod subject;

@@ -11,6 +11,7 @@
 
 pub mod apply;
 pub mod bundle;
+pub mod drift;
 pub mod evidence;
 pub mod kinds;
 pub mod leader;
@@ -85,6 +86,8 @@ pub struct Context {
     pub recorder: Recorder,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// What is known of drift monitors.
+    pub monitors: drift::Monitors,
     /// Work to do.
     pub queue: queue::Sender,
 }
@@ -143,6 +146,7 @@ async fn lead(client: Client, settings: Settings, health: Health, metrics: Arc<M
         engine: Engine::new().context("cannot start the sandbox")?,
         recorder: Recorder::new(client.clone(), reporter),
         metrics,
+        monitors: drift::Monitors::default(),
         queue,
         client,
         settings,
@@ -152,6 +156,7 @@ async fn lead(client: Client, settings: Settings, health: Health, metrics: Arc<M
     tasks.spawn(signer::run(Arc::clone(&context)));
     tasks.spawn(bundle::run(Arc::clone(&context)));
     tasks.spawn(kinds::run(Arc::clone(&context)));
+    tasks.spawn(drift::run(Arc::clone(&context)));
     tasks.spawn(evidence::run(Arc::clone(&context)));
     health.starting("waiting for the kinds that tracks name and for the first attempt at every bundle");
     // A verdict written before the bundles had their chance would turn to Unknown and back at every restart.

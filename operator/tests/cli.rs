@@ -1,6 +1,11 @@
 //! The command line through the real binary: right and wrong input, exit codes, what goes to which stream.
 
-#![allow(clippy::expect_used, reason = "a test ends where its own preparation fails")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test ends where its own preparation fails"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -92,6 +97,120 @@ fn a_track_brings_levels_parameters_and_kinds() {
     );
     let output = interlock(&["check", "-f", &other, "--track", &track]);
     assert!(text(&output.stdout).contains("not governed by this track"));
+}
+
+/// An InferenceService whose model is named so.
+fn serving(uri: &str) -> String {
+    format!(
+        "apiVersion: serving.kserve.io/v1beta1\nkind: InferenceService\nmetadata: {{name: iris, namespace: ml}}\nspec:\n  predictor:\n    model: {{modelFormat: {{name: sklearn}}, storageUri: \"{uri}\"}}\n"
+    )
+}
+
+const PINNED: &str =
+    "oci://registry.example.com/iris@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
+/// What is said of the first object, as JSON.
+fn judged(arguments: &[&str]) -> serde_json::Value {
+    let output = interlock(&[&["check", "-o", "json"], arguments].concat());
+    let value: serde_json::Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output.stderr)));
+    value["results"][0].clone()
+}
+
+/// What a gate says of it: its result and its message.
+fn gate(judged: &serde_json::Value, id: &str) -> Option<(String, String)> {
+    let gates = judged["gates"].as_array().expect("gates");
+    let found = gates.iter().find(|gate| gate["id"] == id)?;
+    let field = |name: &str| found[name].as_str().unwrap_or_default().to_owned();
+    Some((field("result"), field("message")))
+}
+
+#[test]
+fn without_a_track_models_are_judged_where_one_is_served_and_nowhere_else() {
+    let (_bucket_folder, bucket) = file("bucket.yaml", &serving("gs://bucket/iris"));
+    let (result, message) = gate(&judged(&["-f", &bucket]), "M-01").expect("M-01");
+    assert_eq!(result, "Fail");
+    assert!(
+        message.ends_with("push it as an OCI artifact and write oci://NAME@sha256:<digest>"),
+        "{message}"
+    );
+    let (_pinned_folder, pinned) = file("pinned.yaml", &serving(PINNED));
+    let said = judged(&["-f", &pinned]);
+    assert_eq!(gate(&said, "M-01"), None);
+    assert!(
+        said["needsCluster"].as_array().expect("gates").contains(&"M-01".into()),
+        "{said}"
+    );
+    // A volume may hold a model too, but an application is no model's service: the baseline alone judges it.
+    let application = GOOD.replace(
+        "containers:",
+        "volumes: [{name: m, image: {reference: \"r.example/m:1\"}}]\n      containers:",
+    );
+    assert_ne!(application, GOOD);
+    let (_folder, application) = file("application.yaml", &format!("{application}\n---\n{}", serving(PINNED)));
+    let said = judged(&["-f", &application]);
+    assert_eq!(gate(&said, "M-01"), None);
+    assert!(
+        !said["needsCluster"].as_array().expect("gates").contains(&"M-01".into()),
+        "{said}"
+    );
+    assert!(gate(&said, "C-01").is_some(), "a tag in a volume is a tag: {said}");
+}
+
+#[test]
+fn signatures_that_a_track_demands_need_the_cluster() {
+    let (_folder, pinned) = file("pinned.yaml", &serving(PINNED));
+    let head = "apiVersion: interlock.dev/v1alpha1\nkind: GovernanceTrack\nmetadata: {name: models}\nspec:\n  match: {kinds: [{group: serving.kserve.io, kind: InferenceService}]}\n  bundles: [{name: model}]\n";
+    let (_bare_folder, bare) = file("bare.yaml", head);
+    let (result, message) = gate(&judged(&["-f", &pinned, "--track", &bare]), "M-01").expect("M-01");
+    assert_eq!(
+        (result.as_str(), message.as_str()),
+        (
+            "Unknown",
+            "the track names nobody who may sign models: set spec.signedBy.models"
+        )
+    );
+    let (_signed_folder, signed) = file(
+        "signed.yaml",
+        &format!("{head}  signedBy: {{models: {{signers: [ml]}}}}\n"),
+    );
+    let said = judged(&["-f", &pinned, "--track", &signed]);
+    assert_eq!(said["needsCluster"], serde_json::json!(["M-01"]));
+    assert_eq!(
+        (gate(&said, "M-01"), &said["verdict"]),
+        (None, &serde_json::json!("Allow"))
+    );
+    // The file alone shows that a tag is none of the names that a signature can hold.
+    let (_tag_folder, tag) = file("tag.yaml", &serving("oci://registry.example.com/iris:1"));
+    let said = judged(&["-f", &tag, "--track", &signed]);
+    assert_eq!(
+        (gate(&said, "M-01").expect("M-01").0.as_str(), &said["verdict"]),
+        ("Fail", &serde_json::json!("Deny"))
+    );
+}
+
+#[test]
+fn a_gate_of_operation_is_shown_apart_from_the_verdict() {
+    let folder = repository("policies/model/golden");
+    let mut example: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folder.join("inferenceservice-signed.json")).expect("a golden"))
+            .expect("JSON");
+    let links = example["input"]["driftMonitor"]["links"].as_array_mut().expect("links");
+    links[1] =
+        serde_json::json!({"name": "SeriesPresent", "holds": "False", "reason": "NoSeries", "message": "no series"});
+    let (_folder, dossier) = file("dossier.json", &example["input"].to_string());
+    let bundle = repository("bundles/dist/model.tar.gz").display().to_string();
+    let said = judged(&["-f", &dossier, "--bundle", &bundle]);
+    assert_eq!(said["verdict"], "Allow");
+    assert_eq!(said["operational"]["verdict"], "Deny");
+    assert_eq!(
+        said["operational"]["message"],
+        "M-14 (SeriesPresent): no series (NoSeries)"
+    );
+    assert_eq!(said["gates"][0]["phase"], "Operation");
+    let output = interlock(&["check", "-f", &dossier, "--bundle", &bundle]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output.stdout).contains("M-14     fail [enforce, operation] (SeriesPresent): no series (NoSeries)"));
 }
 
 /// A track over Deployments that judges with these bundles.
@@ -351,7 +470,7 @@ fn wrong_input_is_told_by_value_and_rule_on_standard_error() {
         (&["check", "-f", &good, "--bundle", "127.0.0.1:1/a/b:1"], "no key given"),
         (
             &["check", "-f", &good, "--key", &private],
-            "the built-in bundle needs no key",
+            "the built-in bundles need no key",
         ),
         (
             &["bundle", "verify", "127.0.0.1:1/a/b:1", "--key", &private],

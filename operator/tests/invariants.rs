@@ -137,12 +137,13 @@ fn only_the_operator_speaks_to_the_api_server() {
 }
 
 /// Modules between observing and applying, with everything in their folders.
-const PURE: [&str; 8] = [
+const PURE: [&str; 9] = [
     "artifacts",
     "assign",
     "conditions",
     "decide",
     "dossier",
+    "drift",
     "judge",
     "subject",
     "verdict",

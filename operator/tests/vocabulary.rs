@@ -9,7 +9,7 @@ use std::path::Path;
 use interlock_crds::condition::Type;
 use interlock_crds::condition::reasons::{REASONS, find};
 
-/// Words of the same shape that are no reasons: kinds, headers, operators and answers of others, and verdicts. A word of
+/// Words of the same shape that are no reasons: kinds, links of a drift monitor, headers, operators and answers of others, and verdicts. A word of
 /// two parts must be in the table of reasons or here.
 const OTHERS: &[&str] = &[
     "ClusterRoleBinding",
@@ -21,8 +21,16 @@ const OTHERS: &[&str] = &[
     "NotIn",
     "PolicyBundle",
     "RoleBinding",
+    "RuleHealthy",
+    "RuleLoaded",
+    "RuleSeesWorkload",
+    "SeriesFinite",
+    "SeriesFresh",
+    "SeriesMoving",
+    "SeriesPresent",
     "ServiceAccount",
     "ServingRuntime",
+    "TargetUp",
 ];
 
 /// The words of every source under `folder`, with the files that hold them.

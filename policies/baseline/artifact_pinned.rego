@@ -72,7 +72,7 @@ unknown contains finding("images", msg) if {
 	msg := $"the dossier lists no image for {concat(", ", unlisted)}; gather it again"
 }
 
-unknown contains finding("images", workload.opaque)
+unknown contains finding("images", workload.opaque) if readable
 
 skip contains finding("", $"{workload.subject} runs no image") if {
 	readable
@@ -95,14 +95,22 @@ unclear(image) if signature.state(image) == "unreadable"
 
 unclear(image) if signature.astray(image, image.reference)
 
-images := input.images
+# Images of the right shape.
+images := [image | some image in listed_images; well_formed(image)]
+
+default listed_images := []
+
+listed_images := input.images if is_array(input.images)
 
 readable if {
-	is_array(images)
-	every image in images {
-		is_string(image.path)
-		type_name(object.get(image, "reference", null)) in ["string", "null"]
-	}
+	is_array(input.images)
+	every image in input.images { well_formed(image) }
+}
+
+well_formed(image) if {
+	is_string(image.path)
+	is_string(object.get(image, "container", ""))
+	type_name(object.get(image, "reference", null)) in ["string", "null"]
 }
 
 listed(container) if {

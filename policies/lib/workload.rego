@@ -5,8 +5,14 @@
 #   kinds. Arrays, because they evaluate about twice as fast as sets under WebAssembly.
 package interlock.lib.workload
 
+import data.interlock.lib.report
+
 # The workload in words.
-subject := $"{input.subject.kind} {input.subject.namespace}/{input.subject.name}"
+subject := $"{word("kind")} {word("namespace")}/{word("name")}"
+
+word(field) := input.subject[field] if {
+	is_string(input.subject[field])
+} else := report.show(object.get(input, ["subject", field], null))
 
 # Why a gate about pods does not apply.
 without_pods := $"{subject} has no pod template" if {

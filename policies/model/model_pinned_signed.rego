@@ -24,7 +24,7 @@ about := report.entry(rego.metadata.chain())
 deny contains finding(model.path, msg) if {
 	some model in models
 	model.location == "Mutable"
-	msg := concat("", [$"the model at {model.path} ", fault(model), signature.beside(model)])
+	msg := concat("", [$"the model at {model.path} ", fault(model), beside(model)])
 }
 
 deny contains finding(model.path, msg) if {
@@ -117,7 +117,12 @@ pass contains finding("", $"models named by digest and signed as the track deman
 	count(union({deny, unknown, skip})) == 0
 }
 
-models := object.get(input, "models", [])
+# Models of the right shape; the field is absent if there are none.
+models := [model | some model in listed_models; well_formed(model)]
+
+default listed_models := []
+
+listed_models := input.models if is_array(input.models)
 
 # Pinned models in OCI registries.
 artifacts := [model |
@@ -129,13 +134,15 @@ artifacts := [model |
 # The subject and every model are as a dossier has them.
 readable if {
 	every field in ["apiVersion", "kind", "namespace", "name"] { is_string(input.subject[field]) }
-	is_array(models)
-	every model in models {
-		is_string(model.path)
-		is_string(model.uri)
-		model.location in ["Pinned", "Mutable", "Unsupported"]
-		type_name(object.get(model, "reference", null)) in ["string", "null"]
-	}
+	is_array(object.get(input, "models", []))
+	every model in listed_models { well_formed(model) }
+}
+
+well_formed(model) if {
+	is_string(model.path)
+	is_string(model.uri)
+	model.location in ["Pinned", "Mutable", "Unsupported"]
+	type_name(object.get(model, "reference", null)) in ["string", "null"]
 }
 
 # Kinds whose objects always serve a model.
@@ -173,5 +180,10 @@ fault(model) := $"is named by tag, which can move; write {model.uri}@{digest}" i
 	$"is whatever is stored at {model.uri} when it is fetched; ",
 	"push it as an OCI artifact and write oci://NAME@sha256:<digest>",
 ])
+
+# What no registry holds cannot be signed: to be told so as well helps nobody.
+beside(model) := signature.beside(model) if {
+	is_string(model.reference)
+} else := ""
 
 finding(term, msg) := report.finding(about.id, term, msg)

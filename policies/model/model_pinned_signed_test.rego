@@ -76,6 +76,14 @@ test_every_mutable_place_is_denied_with_what_would_pin_it if {
 	}
 }
 
+test_what_cannot_be_signed_is_not_told_that_it_is_not if {
+	rejected := {"state": "rejected", "reason": "MutableLocation", "message": "nobody can sign it"}
+	dossier := json.patch(stored("gs://b/m", "Mutable"), [{"op": "add", "path": "/models/0/signature", "value": rejected}])
+	only("deny", dossier)
+	found := sample.by_term(gate.deny) with input as dossier
+	endswith(found[path], "write oci://NAME@sha256:<digest>")
+}
+
 test_rejected_is_denied if {
 	every location in ["Pinned", "Unsupported"] {
 		dossier := with_model({"signature": unsigned, "location": location})

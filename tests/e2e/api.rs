@@ -213,6 +213,24 @@ const WRONG: &[Wrong] = &[
     ),
     (
         TRACK,
+        "  bundles:",
+        "  signedBy: {}\n  bundles:",
+        &["spec.signedBy", "name the signers of images, of models, or of both"],
+    ),
+    (
+        TRACK,
+        "  bundles:",
+        "  signedBy: {models: {signers: [a], threshold: 2}}\n  bundles:",
+        &["spec.signedBy.models", "lower the threshold"],
+    ),
+    (
+        TRACK,
+        "  bundles:",
+        "  pullSecrets: [{name: a}, {name: a}]\n  bundles:",
+        &["spec.pullSecrets", "duplicate entries"],
+    ),
+    (
+        TRACK,
         "    kinds:",
         "    objectSelector: {matchExpressions: [{key: a, operator: DoesNotExist}]}\n    kinds:",
         &["objectSelector.matchExpressions[0].operator", "\"In\", \"Exists\""],
@@ -352,10 +370,10 @@ async fn kubectl_shows_and_explains() -> Result<()> {
         (vec!["signers"], "NAME ALGORITHM READY AGE"),
         (vec!["policybundles"], "NAME REVISION READY REASON AGE"),
         (vec!["tracks"], "NAME PRIORITY GOVERNED DENIED READY AGE"),
-        (vec!["releases", "-n", &env.namespace], "NAME TRACK VERDICT AGE"),
+        (vec!["releases", "-n", &env.namespace], "NAME TRACK VERDICT SIGNED AGE"),
         (
             vec!["releases", "-o", "wide", "-n", &env.namespace],
-            "NAME TRACK VERDICT AGE GATE MESSAGE",
+            "NAME TRACK VERDICT SIGNED AGE GATE MESSAGE",
         ),
     ];
     for (what, wanted) in columns {

@@ -40,7 +40,7 @@ fn the_chart_carries_what_the_code_says() -> Result<()> {
         }
         ensure!(
             std::fs::read(&file).unwrap_or_default() == generated,
-            "{} differs from crds/generated: run UPDATE=1 cargo test --workspace --test e2e the_chart_carries",
+            "{} differs from crds/generated: run make generated",
             file.display()
         );
         names.insert(name);
@@ -144,6 +144,7 @@ async fn every_value_can_be_set_and_everything_switched_off() -> Result<()> {
         "--concurrency=4",
         "--log-format=text",
         "--registry-timeout=7",
+        "--evidence-interval=60",
         "--identity=chosen",
         "--allow-registry=registry.example.com/policies/*",
         "--allow-registry=localhost:5000",

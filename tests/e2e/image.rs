@@ -94,7 +94,7 @@ async fn link_statically(folder: &Path) -> Result<PathBuf> {
     for entry in std::fs::read_dir(&deps)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name.starts_with("libinterlock-") && name.ends_with(".rlib") {
+        if name.starts_with("libinterlock-") && path.extension().is_some_and(|ending| ending == "rlib") {
             let found = (path.metadata()?.modified()?, path);
             newest = newest.max(Some(found));
         }

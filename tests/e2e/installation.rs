@@ -231,8 +231,8 @@ fn columns(crd: &CustomResourceDefinition) -> Vec<String> {
 async fn people_may_do_their_part(client: &Client) -> Result<()> {
     let roles: Api<ClusterRole> = Api::all(client.clone());
     let verbs = |role: &ClusterRole, resource: &str| -> BTreeSet<String> {
-        let rules = role.rules.iter().flatten();
-        let ours = rules.filter(|rule| rule.api_groups.iter().flatten().any(|group| group == "interlock.dev"));
+        let granted = role.rules.iter().flatten();
+        let ours = granted.filter(|rule| rule.api_groups.iter().flatten().any(|group| group == "interlock.dev"));
         let named = ours.filter(|rule| rule.resources.iter().flatten().any(|one| one == resource));
         named.flat_map(|rule| rule.verbs.clone()).collect()
     };

@@ -11,10 +11,13 @@
 
 mod api;
 mod archives;
+mod artifacts;
 mod bundles;
 mod chart;
 mod command_line;
 mod docs;
+mod drift;
+mod evidence;
 mod gitops;
 mod governance;
 mod identity;
@@ -30,6 +33,7 @@ mod registries;
 mod sandbox;
 mod scale;
 mod scene;
+mod signed;
 mod three_ways;
 mod trial;
 mod upgrade;

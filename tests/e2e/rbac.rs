@@ -98,7 +98,7 @@ fn rules(role: &Value) -> impl Iterator<Item = &Value> {
     role["rules"].as_array().into_iter().flatten()
 }
 
-fn rights(role: &str, rule: &Value) -> Vec<Right> {
+fn rights(of: &str, rule: &Value) -> Vec<Right> {
     let list = |field: &str| -> Vec<String> {
         let values = rule[field].as_array().into_iter().flatten();
         values.map(|value| text(value).to_owned()).collect()
@@ -112,7 +112,7 @@ fn rights(role: &str, rule: &Value) -> Vec<Right> {
         for resource in list("resources") {
             for name in &names {
                 all.extend(list("verbs").into_iter().map(|verb| Right {
-                    role: role.to_owned(),
+                    role: of.to_owned(),
                     group: group.clone(),
                     resource: resource.clone(),
                     name: name.clone(),
@@ -166,7 +166,6 @@ impl Trial {
             apply_value(&self.platform.client, NAMESPACE, role.clone()).await?;
         }
         self.allowed(&lost, true).await?;
-        println!("{} rights were missed by name", lost.len());
         self.missed.extend(lost);
         Ok(())
     }
@@ -262,6 +261,45 @@ async fn every_right_is_missed_by_name_when_it_is_taken_away() -> Result<()> {
     let never: Vec<_> = trial.roles.rights().difference(&trial.missed).cloned().collect();
     ensure!(never.is_empty(), "rights that nothing here has missed: {never:#?}");
     println!("all {} rights of the operator are needed", trial.missed.len());
+    a_right_that_is_missing_for_a_moment_turns_no_verdict(&mut trial).await
+}
+
+/// So it is after the API server started: it answers before it knows any role.
+async fn a_right_that_is_missing_for_a_moment_turns_no_verdict(trial: &mut Trial) -> Result<()> {
+    restart(&mut trial.platform, "").await?;
+    let settled = async |trial: &mut Trial, name: &str| {
+        trial.platform.operator.ready().await?;
+        trial.platform.apply(&trial.namespace, &idle(name)).await?;
+        let release = format!("deployment-{name}");
+        trial
+            .platform
+            .release_says(&trial.namespace, &release, "Deny", "GateDenied")
+            .await?;
+        trial
+            .platform
+            .releases(&trial.namespace)
+            .get("deployment-turning")
+            .await
+            .map(|release| release.metadata.resource_version)
+            .context("the Release of a workload that was judged before")
+    };
+    let before = settled(trial, "before").await?;
+    // Watches end with the API server. The right comes back as soon as the operator has said that it is missing.
+    let starts_again = async |platform: &mut Platform, _: &str| {
+        platform.control_plane.stop_api_server()?;
+        platform.control_plane.start_api_server().await
+    };
+    let watches = |right: &Right| right.resource == "networkpolicies" && right.verb == "watch";
+    trial.take(watches, starts_again).await?;
+    let after = settled(trial, "after").await?;
+    ensure!(before == after, "the verdict was written again: {before:?}, {after:?}");
+    ensure!(
+        trial
+            .platform
+            .operator
+            .log()
+            .contains("cannot watch, will be tried again")
+    );
     Ok(())
 }
 

@@ -299,10 +299,7 @@ pub(crate) fn active(bundle: &PolicyBundle) -> &str {
     active.map(|active| active.digest.as_str()).unwrap_or_default()
 }
 
-/// What comes after the `@` of a reference.
-pub(crate) fn digest_of(reference: &str) -> &str {
-    reference.rsplit('@').next().unwrap_or_default()
-}
+pub(crate) use interlock_tests::artifact::digest_of;
 
 /// The files in a bundle, by path without the leading slash.
 pub(crate) fn unpack(bundle: &[u8]) -> Result<Files> {

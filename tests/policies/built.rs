@@ -1,4 +1,4 @@
-//! The committed bundle is what `policies/build` makes of the sources, byte for byte.
+//! The committed bundles are what `policies/build` makes of the sources, byte for byte.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use interlock_tests::scratch::scratch;
 use interlock_tests::tools::{repository_root, tool};
 
 #[test]
-fn the_committed_bundle_is_built_from_these_sources() -> Result<()> {
+fn the_committed_bundles_are_built_from_these_sources() -> Result<()> {
     let folder = scratch("built")?;
     let script = repository_root().join("policies/build");
     let output = Command::new(script)

@@ -1,4 +1,4 @@
-//! The policies that are shipped: the built bundle is what its sources give, and says in the sandbox, word for word,
+//! The policies that are shipped: the built bundles are what their sources give, and say in the sandbox, word for word,
 //! what OPA says on the sources.
 
 #![allow(
@@ -10,5 +10,6 @@
 )]
 
 mod built;
+mod models;
 mod random;
 mod sources;

@@ -6,9 +6,9 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
 
-use crate::sources::{engine_says, examples, opa_says, policy};
+use crate::sources::{BUNDLES, engine_says, examples, opa_says, policy};
 
-/// Dossiers compared.
+/// Dossiers compared, by bundle.
 const COUNT: usize = 300;
 
 /// A value that stands where another should.
@@ -39,6 +39,13 @@ fn odd() -> impl Strategy<Value = Value> {
             "Unconfined",
             "spec.template",
             "unavailable",
+            "verified",
+            "rejected",
+            "notRequired",
+            "Pinned",
+            "Mutable",
+            "False",
+            "hf://a/b",
         ])
         .prop_map(Value::from),
         Just(json!([])),
@@ -47,6 +54,7 @@ fn odd() -> impl Strategy<Value = Value> {
         Just(json!(["ALL", 1, null])),
         Just(json!({"name": "x", "value": "hunter2"})),
         Just(json!({"privileged": true, "runAsUser": 0})),
+        Just(json!({"state": "rejected"})),
     ]
 }
 
@@ -108,7 +116,14 @@ fn dossier(examples: Vec<Value>) -> impl Strategy<Value = Value> {
 
 #[tokio::test]
 async fn the_engine_says_what_opa_says_of_random_dossiers() -> Result<()> {
-    let examples: Vec<Value> = examples()?.into_iter().map(|(_, input)| input).collect();
+    for (bundle, _) in BUNDLES {
+        compare(bundle).await?;
+    }
+    Ok(())
+}
+
+async fn compare(bundle: &str) -> Result<()> {
+    let examples: Vec<Value> = examples(bundle)?.into_iter().map(|(_, input)| input).collect();
     // One OPA process judges them all, so they are drawn beforehand; a failure prints its dossier.
     let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let strategy = dossier(examples.clone());
@@ -119,18 +134,19 @@ async fn the_engine_says_what_opa_says_of_random_dossiers() -> Result<()> {
             inputs.push(input);
         }
     }
-    let by_opa = opa_says(&inputs).await?;
-    let policy = policy()?;
+    let by_opa = opa_says(bundle, &inputs).await?;
+    let policy = policy(bundle)?;
+    let gates = policy.catalogue().map_or(0, |catalogue| catalogue.gates.len());
     for (input, by_opa) in inputs.iter().zip(by_opa) {
         let by_engine = engine_says(&policy, input).unwrap_or_else(|error| panic!("{error:#} on {input}"));
-        assert_eq!(by_engine, by_opa, "on {input}");
-        let gates: std::collections::BTreeSet<_> = by_opa
+        assert_eq!(by_engine, by_opa, "{bundle} on {input}");
+        let said: std::collections::BTreeSet<_> = by_opa
             .objections
             .keys()
             .map(|(gate, _)| gate)
             .chain(&by_opa.passed)
             .collect();
-        assert!(gates.len() <= 5, "{gates:?}");
+        assert!(said.len() <= gates, "{said:?}");
     }
     Ok(())
 }

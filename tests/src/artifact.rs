@@ -98,6 +98,11 @@ impl Repository {
     }
 }
 
+/// What comes after the `@` of a reference.
+pub fn digest_of(reference: &str) -> &str {
+    reference.rsplit('@').next().unwrap_or_default()
+}
+
 /// The answer if it is a good one, else an error that holds what the registry said.
 async fn accepted(answer: Response) -> Result<Response> {
     let (status, url) = (answer.status(), answer.url().clone());

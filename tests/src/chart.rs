@@ -25,7 +25,7 @@ pub const IMAGE: [&str; 2] = [
 ];
 
 /// The Secrets that stories let the operator read.
-const SECRETS: &str = "secretNames={puller}";
+const SECRETS: &str = "secretNames={puller,spare,drift-token}";
 
 /// The folder of the chart.
 pub fn folder() -> PathBuf {

@@ -51,6 +51,11 @@ impl KeyPair {
         self.run("sign", &[], reference).await
     }
 
+    /// The same for an index and all that is in it.
+    pub async fn sign_all(&self, reference: &str) -> Result<()> {
+        self.run("sign", &["--recursive"], reference).await
+    }
+
     /// Attests `predicate` of `predicate_type` about `reference` and pushes the attestation beside it.
     pub async fn attest(&self, reference: &str, predicate_type: &str, predicate: &Value) -> Result<()> {
         let file = write(self.folder.path(), "predicate.json", serde_json::to_vec(predicate)?)?;

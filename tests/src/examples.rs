@@ -1,5 +1,5 @@
 //! Manifests and CRDs that nobody here wrote: the YAML files inside the pinned releases of KServe, Argo Rollouts and
-//! the Gateway API, as `tests/tools/manifests` names them.
+//! the Gateway API, as `tests/tools/manifests` names them, and the YAML on their Markdown pages.
 
 use std::path::{Path, PathBuf};
 
@@ -51,6 +51,29 @@ impl Project {
             .collect())
     }
 
+    /// Every object of the release whose text has one of `words`, in YAML files and on Markdown pages, ordered by file;
+    /// no CRDs. Beside them the files with a part that has such a word and is no YAML.
+    pub fn mentioning(self, words: &[&str]) -> Result<(Vec<Example>, Vec<PathBuf>)> {
+        let looks_so = |part: &str| {
+            words.iter().any(|word| part.contains(word)) && !part.contains("kind: CustomResourceDefinition")
+        };
+        let (mut found, mut unread) = (Vec::new(), Vec::new());
+        for (file, text) in self.files(&["yaml", "yml", "md"])? {
+            let is_page = file.extension().is_some_and(|extension| extension == "md");
+            let texts = if is_page { blocks(&text) } else { vec![text] };
+            for part in texts.iter().flat_map(|text| parts(text)).filter(|part| looks_so(part)) {
+                match parse(&part) {
+                    Some(object) if object.get("kind").is_some() => found.push(Example {
+                        file: file.clone(),
+                        object,
+                    }),
+                    _ => unread.push(file.clone()),
+                }
+            }
+        }
+        Ok((found, unread))
+    }
+
     /// The CRD called `name` (`<plural>.<group>`), as it is in the release's last file that holds it.
     pub fn crd(self, name: &str) -> Result<Value> {
         let line = format!("  name: {name}");
@@ -65,26 +88,35 @@ impl Project {
     }
 
     fn documents(self, looks_so: impl Fn(&str) -> bool) -> Result<Vec<Example>> {
-        let folder = self.folder()?;
-        let mut files = Vec::new();
-        yaml_files(&folder, &mut files)?;
-        files.sort();
         let mut found = Vec::new();
-        for path in files {
-            let Ok(text) = std::fs::read_to_string(&path) else {
-                continue;
-            };
-            let file = path.strip_prefix(&folder).unwrap_or(&path);
+        for (file, text) in self.files(&["yaml", "yml"])? {
             let objects = parts(&text)
                 .into_iter()
                 .filter(|part| looks_so(part))
                 .filter_map(|part| parse(&part));
             found.extend(objects.map(|object| Example {
-                file: file.to_owned(),
+                file: file.clone(),
                 object,
             }));
         }
         Ok(found)
+    }
+
+    /// The release's text files with one of `extensions`, by their paths inside the release.
+    fn files(self, extensions: &[&str]) -> Result<Vec<(PathBuf, String)>> {
+        let folder = self.folder()?;
+        let mut files = Vec::new();
+        all_files(&folder, &mut files)?;
+        files.sort();
+        let has_one = |path: &PathBuf| {
+            let extension = path.extension().and_then(|extension| extension.to_str());
+            extension.is_some_and(|extension| extensions.contains(&extension))
+        };
+        let read = |path: PathBuf| {
+            let text = std::fs::read_to_string(&path).ok()?;
+            Some((path.strip_prefix(&folder).unwrap_or(&path).to_owned(), text))
+        };
+        Ok(files.into_iter().filter(has_one).filter_map(read).collect())
     }
 }
 
@@ -112,6 +144,36 @@ fn parts(text: &str) -> Vec<String> {
     parts
 }
 
+/// The fenced blocks of a Markdown page without their indentation; of a shell command what it hands to kubectl.
+fn blocks(page: &str) -> Vec<String> {
+    let mut blocks = Vec::new();
+    let mut open: Option<(usize, String)> = None;
+    for line in page.lines() {
+        let indented = line.len() - line.trim_start().len();
+        let fence = line.trim_start().strip_prefix("```");
+        let is_fence = fence.is_some_and(|language| !language.contains('`'));
+        match &mut open {
+            None if is_fence => open = Some((indented, String::new())),
+            None => {}
+            Some(_) if is_fence => blocks.extend(open.take().map(|(_, block)| block)),
+            Some((_, block)) if line.contains("<<") => block.clear(),
+            Some(_) if line.trim() == "EOF" => {}
+            Some((margin, block)) => {
+                // A page may indent with tabs, as no YAML may.
+                block.push_str(
+                    &line
+                        .get(indented.min(*margin)..)
+                        .unwrap_or_default()
+                        .replace('\t', "  "),
+                );
+                block.push('\n');
+            }
+        }
+    }
+    blocks.extend(open.map(|(_, block)| block));
+    blocks
+}
+
 /// Some examples are no YAML before their reader fills in placeholders (`image: {username}/torchserve`): filled in here
 /// with their own name.
 fn parse(part: &str) -> Option<Value> {
@@ -119,11 +181,11 @@ fn parse(part: &str) -> Option<Value> {
     as_it_is.or_else(|| serde_saphyr::from_str(&part.replace(": {", ": ").replace("}/", "/")).ok())
 }
 
-fn yaml_files(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
+fn all_files(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     for entry in std::fs::read_dir(folder).with_context(|| format!("could not read {}", folder.display()))? {
         let entry = entry?;
         match entry.file_type()? {
-            kind if kind.is_dir() => yaml_files(&entry.path(), found)?,
+            kind if kind.is_dir() => all_files(&entry.path(), found)?,
             _ => found.push(entry.path()),
         }
     }

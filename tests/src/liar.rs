@@ -1,6 +1,6 @@
-//! A registry that lies, fails and dawdles, for what no real registry can be told to do.
+//! A registry that lies, fails and dawdles, for what no real registry can be told to do; a Prometheus just so.
 //!
-//! It stands in front of a real registry and passes requests on, except where it was told to answer otherwise. What it
+//! It stands in front of a real server and passes requests on, except where it was told to answer otherwise. What it
 //! was asked is kept, so that a test can tell that something was *not* asked.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -58,6 +58,8 @@ pub enum Lie {
     Truncate(usize),
     /// The true headers but for the length, and a body that never ends.
     Endless,
+    /// 401 without `Authorization: Bearer <this>`, the truth with it.
+    Demand(String),
     /// The truth with this value in a header.
     Header(&'static str, String),
 }
@@ -79,12 +81,17 @@ struct Shared {
 impl Liar {
     /// Starts one on a free port, honest at first.
     pub async fn before(registry: &Registry) -> Result<Self> {
+        Self::in_front_of(registry.host()).await
+    }
+
+    /// The same before any server that speaks HTTP on `host:port`.
+    pub async fn in_front_of(host: &str) -> Result<Self> {
+        let upstream = format!("http://{host}");
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let host = listener.local_addr()?.to_string();
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
-        let upstream = format!("http://{}", registry.host());
         let state = Arc::new(Shared {
             upstream,
             client,
@@ -180,6 +187,13 @@ impl Shared {
             Lie::Status(status) => (StatusCode::from_u16(*status)?, None),
             Lie::RetryAfter(seconds) => (StatusCode::TOO_MANY_REQUESTS, Some(*seconds)),
             Lie::Hang => return std::future::pending().await,
+            Lie::Demand(token) => {
+                let shown = request.headers().get(header::AUTHORIZATION);
+                if shown.is_some_and(|shown| shown.as_bytes() == format!("Bearer {token}").as_bytes()) {
+                    return self.truth(request).await.map(whole);
+                }
+                (StatusCode::UNAUTHORIZED, None)
+            }
             Lie::Redirect(url) => {
                 let answer = Response::builder()
                     .status(StatusCode::TEMPORARY_REDIRECT)
@@ -228,7 +242,7 @@ async fn distort(lie: Lie, truth: Response<Bytes>) -> Result<Response<Body>> {
                 .insert(name, HeaderValue::from_str(&value).context("no header value")?);
             Body::from(body)
         }
-        Lie::Status(_) | Lie::RetryAfter(_) | Lie::Hang | Lie::Redirect(_) => Body::from(body),
+        Lie::Status(_) | Lie::RetryAfter(_) | Lie::Hang | Lie::Demand(_) | Lie::Redirect(_) => Body::from(body),
     };
     Ok(Response::from_parts(head, body))
 }

@@ -6,6 +6,7 @@
 //!   ├─ ControlPlane   etcd, kube-apiserver, kube-controller-manager      (one a test process, or one's own)
 //!   ├─ Registry       OCI registries with and without the referrers API
 //!   │    └─ Liar      in front of one: what a real registry cannot be told to do
+//!   ├─ Prometheus     with rules and targets by file, and an Exporter whose text a story sets
 //!   ├─ cosign, opa    keys, signatures and bundles as a user makes them
 //!   └─ Operator       the `interlock` binary
 //! ```
@@ -23,11 +24,13 @@ pub mod cosign;
 pub mod env;
 pub mod eventually;
 pub mod examples;
+pub mod forgery;
 pub mod gather;
 pub mod liar;
 pub mod opa;
 pub mod operator;
 pub mod platform;
+pub mod prometheus;
 pub mod registry;
 pub mod said;
 pub mod scratch;

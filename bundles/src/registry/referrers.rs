@@ -101,6 +101,10 @@ impl Session<'_> {
             next = next_page(&ask, &answer)?;
             pages += 1;
         }
+        // The listing of what is not there is empty as well.
+        if entries.is_empty() {
+            self.is_there(subject).await?;
+        }
         Ok(entries)
     }
 
@@ -122,8 +126,8 @@ impl Session<'_> {
         Ok(entries)
     }
 
-    /// Two 404s mean "no signatures" only from a registry that shows us the artifact itself: many
-    /// answer 404 for what they do not want to show.
+    /// An empty list, or two 404s, mean "no signatures" only from a registry that shows us the artifact itself: it
+    /// also answers so for what was never pushed, or for what it does not want to show.
     async fn is_there(&mut self, subject: Digest) -> Result<(), RegistryError> {
         let url = self.url(&format!("manifests/{subject}"))?;
         let cap = ("manifest bytes", self.settings.caps.manifest_bytes);

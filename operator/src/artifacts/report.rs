@@ -1,7 +1,5 @@
 //! What a Release says of its artifacts: one line for each that differs, and a condition for images and for models.
 
-use std::collections::BTreeMap;
-
 use interlock_crds::condition::{Statement, Status, Type};
 use interlock_crds::release::{Artifact, ArtifactResult};
 use interlock_crds::track::ArtifactSigners;
@@ -27,132 +25,145 @@ pub struct Report {
     pub statements: Vec<Statement>,
 }
 
+/// One artifact of a dossier, wherever it stands.
+struct Line<'a> {
+    name: &'a str,
+    signature: &'a Signature,
+    /// Whose signatures it needs; both where one reference is an image and a model.
+    roles: Vec<Role>,
+    paths: Vec<&'a str>,
+}
+
 /// Sums up the signatures in a dossier.
 pub fn report(dossier: &Dossier, signers: &ArtifactSigners) -> Report {
-    let images = dossier.images.iter().map(|image| {
-        let role = role_of_image(dossier, signers, image);
-        (
-            role,
-            image.reference.as_deref().unwrap_or_default(),
-            &image.path,
-            &image.signature,
-        )
-    });
-    let models = dossier.models.iter().map(|model| {
-        let role = role_of_model(dossier, signers, model);
-        let name = model.reference.as_deref().unwrap_or(&model.uri);
-        (role, name, &model.path, &model.signature)
-    });
-    // By what is said, so that one image in many places is one line; an image volume stands in both lists.
-    let mut lines: BTreeMap<(Role, &str, String), Vec<&String>> = BTreeMap::new();
-    let mut said: BTreeMap<(Role, &str, String), &Signature> = BTreeMap::new();
-    for (role, name, path, signature) in images.chain(models) {
-        let Some(role) = role else { continue };
-        // What nobody names is told apart by its place.
-        let key = (role, name, if name.is_empty() { path.clone() } else { String::new() });
-        let paths = lines.entry(key.clone()).or_default();
-        if !paths.contains(&path) {
-            paths.push(path);
-        }
-        said.insert(key, signature);
-    }
-    let mut all: Vec<(Role, Artifact)> = lines
-        .into_iter()
-        .filter_map(|(key, mut paths)| {
-            paths.sort();
-            Some((key.0, line(key.1, &paths, said.get(&key)?)?))
-        })
-        .collect();
-    all.sort_by(|(_, a), (_, b)| (a.result, &a.path).cmp(&(b.result, &b.path)));
-    let statements = [
+    let mut lines = lines(dossier, signers);
+    lines.sort_by(|a, b| (result(a.signature), &a.paths).cmp(&(result(b.signature), &b.paths)));
+    let statement = |(role, kind)| {
+        let of_role: Vec<_> = lines.iter().filter(|line| line.roles.contains(&role)).collect();
+        statement(kind, &of_role)
+    };
+    let conditions = [
         (Role::Image, Type::ArtifactsVerified),
         (Role::Model, Type::ModelVerified),
     ];
-    let statements = statements.into_iter().filter_map(|(wanted, kind)| {
-        let of_role: Vec<_> = all
-            .iter()
-            .filter(|(role, _)| *role == wanted)
-            .map(|(_, one)| one)
-            .collect();
-        statement(kind, &of_role)
-    });
-    let statements = statements.collect();
-    let omitted = u32::try_from(all.len().saturating_sub(LISTED)).unwrap_or(u32::MAX);
     Report {
-        artifacts: all.into_iter().map(|(_, artifact)| artifact).take(LISTED).collect(),
-        omitted,
-        statements,
+        statements: conditions.into_iter().filter_map(statement).collect(),
+        omitted: u32::try_from(lines.len().saturating_sub(LISTED)).unwrap_or(u32::MAX),
+        artifacts: lines.iter().take(LISTED).map(artifact).collect(),
     }
 }
 
-fn line(name: &str, paths: &[&String], signature: &Signature) -> Option<Artifact> {
-    let mut artifact = Artifact {
-        reference: name.to_owned(),
-        digest: signature.digest().map(str::to_owned),
-        result: ArtifactResult::Unknown,
-        signers: Vec::new(),
-        reason: None,
-        message: None,
-        path: paths.first().map(|path| (*path).clone()).unwrap_or_default(),
-        places: u32::try_from(paths.len()).ok().filter(|count| *count > 1),
-    };
-    let (reason, message) = match signature {
-        Signature::NotRequired => return None,
-        Signature::Verified { signers, .. } => {
-            artifact.result = ArtifactResult::Verified;
-            artifact.signers.clone_from(signers);
-            return Some(artifact);
+/// What must be signed, each reference once for each thing that is said of it.
+fn lines<'a>(dossier: &'a Dossier, signers: &ArtifactSigners) -> Vec<Line<'a>> {
+    let images = dossier.images.iter().map(|image| {
+        let name = image.reference.as_deref().unwrap_or_default();
+        let role = role_of_image(dossier, signers, image);
+        (role, name, image.path.as_str(), &image.signature)
+    });
+    let models = dossier.models.iter().map(|model| {
+        let name = model.reference.as_deref().unwrap_or(&model.uri);
+        let role = role_of_model(dossier, signers, model);
+        (role, name, model.path.as_str(), &model.signature)
+    });
+    let mut lines: Vec<Line<'_>> = Vec::new();
+    for (role, name, path, signature) in images.chain(models) {
+        let Some(role) = role.filter(|_| !signature.is_not_required()) else {
+            continue;
+        };
+        // What has no name is told apart by its place.
+        let same = |line: &&mut Line<'_>| !name.is_empty() && line.name == name && line.signature == signature;
+        if let Some(line) = lines.iter_mut().find(same) {
+            if !line.roles.contains(&role) {
+                line.roles.push(role);
+            }
+            // An image volume is listed as an image and as a model.
+            if !line.paths.contains(&path) {
+                line.paths.push(path);
+            }
+        } else {
+            lines.push(Line {
+                name,
+                signature,
+                roles: vec![role],
+                paths: vec![path],
+            });
         }
-        Signature::Rejected { reason, message, .. } => {
-            artifact.result = ArtifactResult::Rejected;
-            (reason, message)
-        }
-        Signature::Unavailable(why) => (&why.reason, &why.message),
-    };
-    artifact.reason = Some(reason.clone());
-    artifact.message = Some(shorten(message, MESSAGE));
-    Some(artifact)
+    }
+    lines.iter_mut().for_each(|line| line.paths.sort_unstable());
+    lines
+}
+
+fn result(signature: &Signature) -> ArtifactResult {
+    match signature {
+        Signature::Verified { .. } => ArtifactResult::Verified,
+        Signature::Rejected { .. } => ArtifactResult::Rejected,
+        Signature::NotRequired | Signature::Unavailable(_) => ArtifactResult::Unknown,
+    }
+}
+
+/// Reason and message of what is not verified.
+fn problem(signature: &Signature) -> Option<(&str, &str)> {
+    match signature {
+        Signature::NotRequired | Signature::Verified { .. } => None,
+        Signature::Rejected { reason, message, .. } => Some((reason, message)),
+        Signature::Unavailable(why) => Some((&why.reason, &why.message)),
+    }
+}
+
+fn artifact(line: &Line<'_>) -> Artifact {
+    let digest = line.signature.digest().filter(|digest| !line.name.ends_with(digest));
+    let problem = problem(line.signature);
+    Artifact {
+        reference: line.name.to_owned(),
+        digest: digest.map(str::to_owned),
+        result: result(line.signature),
+        signers: match line.signature {
+            Signature::Verified { signers, .. } => signers.clone(),
+            _ => Vec::new(),
+        },
+        reason: problem.map(|(reason, _)| reason.to_owned()),
+        message: problem.map(|(_, message)| shorten(message, MESSAGE)),
+        path: line.paths.first().copied().unwrap_or_default().to_owned(),
+        places: u32::try_from(line.paths.len()).ok().filter(|count| *count > 1),
+    }
 }
 
 /// The condition over some artifacts, of which the worst come first; none if there are none.
-fn statement(kind: Type, artifacts: &[&Artifact]) -> Option<Statement> {
+fn statement(kind: Type, lines: &[&Line<'_>]) -> Option<Statement> {
     let (one, many) = match kind {
         Type::ModelVerified => ("model", "models"),
         _ => ("image", "images"),
     };
-    let first = artifacts.first()?;
-    let alike = artifacts.iter().filter(|other| other.result == first.result).count();
-    let of = |verbs: (&str, &str)| match (artifacts.len(), alike) {
-        (1, _) => format!("the {one} {}", verbs.0),
-        (all, 1) => format!("1 of {all} {many} {}", verbs.0),
-        (all, some) => format!("{some} of {all} {many} {}", verbs.1),
+    let first = lines.first()?;
+    let Some((reason, message)) = problem(first.signature) else {
+        let noun = if lines.len() == 1 { one } else { many };
+        let message = format!("{} {noun} signed as the track demands", lines.len());
+        return Some(Statement::new(kind, Status::True, "Verified", message));
     };
-    let (status, count) = match first.result {
-        ArtifactResult::Verified => {
-            let noun = if artifacts.len() == 1 { one } else { many };
-            let message = format!("{} {noun} signed as the track demands", artifacts.len());
-            return Some(Statement::new(kind, Status::True, "Verified", message));
-        }
+    let worst = result(first.signature);
+    let alike = lines.iter().filter(|line| result(line.signature) == worst).count();
+    let (status, singular, plural) = match worst {
         ArtifactResult::Rejected => (
             Status::False,
-            of((
-                "is not signed as the track demands",
-                "are not signed as the track demands",
-            )),
+            "is not signed as the track demands",
+            "are not signed as the track demands",
         ),
-        ArtifactResult::Unknown => (Status::Unknown, of(("could not be checked", "could not be checked"))),
+        ArtifactResult::Unknown | ArtifactResult::Verified => {
+            (Status::Unknown, "could not be checked", "could not be checked")
+        }
     };
-    let name = first.reference.split('@').next().filter(|name| !name.is_empty());
-    let message = format!(
-        "{count}: {}: {}",
-        name.unwrap_or(&first.path),
-        first.message.as_deref().unwrap_or_default()
-    );
+    let count = match (lines.len(), alike) {
+        (1, _) => format!("the {one} {singular}"),
+        (all, 1) => format!("1 of {all} {many} {singular}"),
+        (all, some) => format!("{some} of {all} {many} {plural}"),
+    };
+    let name = first.name.split('@').next().filter(|name| !name.is_empty());
+    let name = name.or(first.paths.first().copied()).unwrap_or_default();
     Some(Statement::new(
         kind,
         status,
-        first.reason.as_deref().unwrap_or_default(),
-        message,
+        reason,
+        format!("{count}: {name}: {message}"),
     ))
 }
 

@@ -13,8 +13,17 @@ use interlock_bundles::trust::{BuiltIn, LocalFile, PublicKey, Signer, TrustPolic
 use super::files;
 use crate::docker_config::DockerConfig;
 
-/// The bundle that is part of this program.
-static BASELINE: &[u8] = include_bytes!("../../../bundles/dist/baseline.tar.gz");
+/// Bundles that are part of this program, by their names.
+static BUILT_IN: [(&str, &[u8]); 2] = [
+    (BASELINE, include_bytes!("../../../bundles/dist/baseline.tar.gz")),
+    (MODEL, include_bytes!("../../../bundles/dist/model.tar.gz")),
+];
+
+/// The built-in bundle for every workload.
+pub(super) const BASELINE: &str = "baseline";
+
+/// The built-in bundle for what serves models.
+pub(super) const MODEL: &str = "model";
 
 /// Largest key file that is read.
 const LARGEST_KEY: u64 = 64 * 1024;
@@ -138,13 +147,18 @@ fn credentials(repository: &Repository) -> anyhow::Result<Credentials> {
         .unwrap_or(Credentials::Anonymous))
 }
 
-/// The built-in bundles.
-pub(super) fn built_in() -> anyhow::Result<Vec<Bundle>> {
-    Ok(vec![
-        BuiltIn::include(BASELINE)
-            .open()
-            .context("the built-in bundle cannot be opened")?,
-    ])
+/// Whether there is a built-in bundle of that name.
+pub(super) fn is_built_in(name: &str) -> bool {
+    BUILT_IN.iter().any(|(own, _)| *own == name)
+}
+
+/// The built-in bundle of that name.
+pub(super) fn built_in(name: &str) -> anyhow::Result<Bundle> {
+    let found = BUILT_IN.iter().find(|(own, _)| *own == name);
+    let (_, bytes) = found.with_context(|| format!("there is no built-in bundle {name:?}"))?;
+    BuiltIn::include(bytes)
+        .open()
+        .with_context(|| format!("the built-in bundle {name} cannot be opened"))
 }
 
 /// A bundle by file name or reference. A file is trusted because the user named it; a reference needs keys.

@@ -19,15 +19,16 @@ use interlock_crds::{GovernanceTrack, Level, Verdict};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use self::bench::Given;
+use self::bench::{Benches, Given};
 use self::manifests::Manifest;
 use self::report::Judged;
 use super::Ending;
 use super::bundles::{self, Access, Keys};
 use super::output::{self, Format};
+use crate::artifacts;
 use crate::assign;
-use crate::dossier::{Dossier, NEEDS_CLUSTER, Related, Source, Unavailable};
-use crate::judge::{self, Bench};
+use crate::dossier::{Dossier, DriftMonitor, NEEDS_CLUSTER, Related, Signature, Source, Unavailable};
+use crate::drift;
 use crate::subject::GroupKind;
 use crate::verdict::{Opinion, weigh};
 
@@ -46,7 +47,7 @@ pub(super) struct Arguments {
     /// gate is enforced.
     #[arg(long, value_name = "FILE")]
     track: Option<PathBuf>,
-    /// Judge with this bundle instead of the built-in one: a file, or a reference in a registry (with --key).
+    /// Judge with this bundle instead of the built-in ones: a file, or a reference in a registry (with --key).
     #[arg(long, value_name = "FILE|REF")]
     bundle: Option<String>,
     /// The shape of the input that the policies of --bundle expect.
@@ -94,11 +95,16 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Ending> {
     }
     let now = arguments.now.unwrap_or_else(Timestamp::now);
     let given = given(&arguments).await?;
-    let bench = bench::assemble(track.as_ref(), given)?;
-    let judged = manifests
+    let dossiers = manifests
         .iter()
-        .map(|manifest| judge(manifest, track.as_ref(), &bench, now))
+        .map(|manifest| dossier(manifest, track.as_ref()))
         .collect::<anyhow::Result<Vec<_>>>()?;
+    let benches = bench::assemble(track.as_ref(), given, &dossiers)?;
+    let judged: Vec<_> = manifests
+        .iter()
+        .zip(&dossiers)
+        .map(|(manifest, dossier)| judge(&manifest.file, dossier, track.as_ref(), &benches, now))
+        .collect();
     report::print(&judged, arguments.format)?;
     if governs_none(&judged) {
         output::error("interlock: the track governs none of the objects in these files: nothing was judged");
@@ -110,7 +116,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Ending> {
 async fn given(arguments: &Arguments) -> anyhow::Result<Option<Given>> {
     let Some(name) = &arguments.bundle else {
         if arguments.keys.given() {
-            bail!("--key says who signed --bundle REF: the built-in bundle needs no key");
+            bail!("--key says who signed --bundle REF: the built-in bundles need no key");
         }
         return Ok(None);
     };
@@ -120,40 +126,52 @@ async fn given(arguments: &Arguments) -> anyhow::Result<Option<Given>> {
     }))
 }
 
-fn judge(
-    manifest: &Manifest,
-    track: Option<&GovernanceTrack>,
-    bench: &[Bench],
-    now: Timestamp,
-) -> anyhow::Result<Judged> {
-    let place = || format!("{}: document {}", manifest.file, manifest.number);
-    let dossier = dossier(&manifest.object).with_context(place)?;
+fn judge(file: &str, dossier: &Dossier, track: Option<&GovernanceTrack>, benches: &Benches, now: Timestamp) -> Judged {
     let subject = dossier.subject.clone();
-    if track.is_some_and(|track| !governs(track, &dossier)) {
-        return Ok(Judged::ungoverned(&manifest.file, subject));
+    if track.is_some_and(|track| !governs(track, dossier)) {
+        return Judged::ungoverned(file, subject);
     }
     let levels: &[GateLevel] = track.map(|track| track.spec.gates.as_slice()).unwrap_or_default();
     let name = track.map(kube::ResourceExt::name_any).unwrap_or_default();
-    let mut opinions = judge::opinions(bench, &dossier, &name, now);
+    let mut opinions = benches.opinions(dossier, &name, now);
     let open = set_aside(&mut opinions, levels);
     let judgement = weigh(levels, &opinions, now);
-    Ok(Judged::new(
-        &manifest.file,
-        subject,
-        judgement,
-        open,
-        bench::missing(bench),
-    ))
+    Judged::new(file, subject, judgement, open, benches.missing())
 }
 
 /// A dossier document as it is; anything else becomes one.
-fn dossier(object: &Value) -> anyhow::Result<Dossier> {
+fn dossier(manifest: &Manifest, track: Option<&GovernanceTrack>) -> anyhow::Result<Dossier> {
+    let place = || format!("{}: document {}", manifest.file, manifest.number);
+    let object = &manifest.object;
     if object.get("schema").and_then(Value::as_str) == Some(crate::dossier::SCHEMA) {
-        return serde_json::from_value(object.clone()).context("is no dossier");
+        return serde_json::from_value(object.clone())
+            .context("is no dossier")
+            .with_context(place);
     }
     let namespace = Source::Unavailable(Unavailable::needs_cluster("the labels of the namespace"));
     let related = |_: &_, _: &_| Related::unavailable(&Unavailable::needs_cluster("related objects"));
-    Ok(Dossier::build(object, namespace, related)?)
+    let mut dossier = Dossier::build(object, namespace, related).with_context(place)?;
+    if let Some(track) = track {
+        leave_to_cluster(&mut dossier, track);
+    }
+    Ok(dossier)
+}
+
+/// What the track demands and no file can show.
+fn leave_to_cluster(dossier: &mut Dossier, track: &GovernanceTrack) {
+    if let Some(signers) = &track.spec.signed_by {
+        let unasked = Signature::Unavailable(Unavailable::needs_cluster("the signatures over images and models"));
+        let demands = artifacts::demands(dossier, signers).into_iter();
+        let answers = demands
+            .map(|demand| ((demand.role, demand.name), unasked.clone()))
+            .collect();
+        artifacts::fill(dossier, signers, &answers);
+    }
+    let kind = GroupKind::of(&dossier.subject.api_version, &dossier.subject.kind);
+    if drift::required(track, &kind).is_some() {
+        let why = Unavailable::needs_cluster("the links of the drift monitor");
+        dossier.drift_monitor = DriftMonitor::Unavailable(why);
+    }
 }
 
 /// Whether the track would govern it, as far as a file can tell: its namespace is taken to be selected.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::SubjectFact;
 use super::pods::{Found, Pod, strings};
 
 /// Components of an InferenceService.
@@ -35,6 +36,14 @@ const RUNTIME: &str = "ServingRuntime";
 
 /// What chooses the image of an explainer.
 const CONFIGURATION: &str = "ConfigMap inferenceservice-config";
+
+/// Kinds whose objects always serve a model.
+const SERVING: [&str; 3] = ["InferenceService", "LLMInferenceService", "TrainedModel"];
+
+/// Whether `subject` is of such a kind.
+pub(super) fn serves_model(subject: &SubjectFact) -> bool {
+    subject.api_version.starts_with("serving.kserve.io/") && SERVING.contains(&subject.kind.as_str())
+}
 
 /// Whether `object` is an InferenceService.
 pub(super) fn is_inference_service(object: &Value) -> bool {

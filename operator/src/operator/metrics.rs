@@ -24,6 +24,7 @@ pub struct Metrics {
     releases: Family<VerdictLabel, Gauge>,
     ungoverned: Family<TrackLabel, Gauge>,
     bundles: Family<BundleLabel, Gauge<f64, AtomicU64>>,
+    drift_questions: Family<EndpointLabel, Counter>,
     questions: Family<QuestionLabel, Counter>,
     signatures: Family<ResultLabel, Counter>,
 }
@@ -60,6 +61,12 @@ struct BundleLabel {
     bundle: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EndpointLabel {
+    endpoint: &'static str,
+    outcome: &'static str,
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("interlock");
@@ -72,6 +79,7 @@ impl Default for Metrics {
             releases: Family::default(),
             ungoverned: Family::default(),
             bundles: Family::default(),
+            drift_questions: Family::default(),
             questions: Family::default(),
             signatures: Family::default(),
             registry: Registry::default(),
@@ -115,6 +123,11 @@ impl Default for Metrics {
             metrics.bundles.clone(),
         );
         registry.register(
+            "drift_questions",
+            "Questions to Prometheus about drift monitors, by endpoint and outcome: ok, or the reason of the failure",
+            metrics.drift_questions.clone(),
+        );
+        registry.register(
             "registry_questions",
             "Questions to registries about images and models, by kind (resolve, signatures) and outcome: ok, or a reason",
             metrics.questions.clone(),
@@ -143,6 +156,13 @@ impl Metrics {
     /// One write was sent.
     pub fn wrote(&self, kind: &str) {
         self.writes.get_or_create(&KindLabel { kind: kind.to_owned() }).inc();
+    }
+
+    /// One question was asked about a drift monitor.
+    pub fn asked_prometheus(&self, endpoint: &'static str, outcome: &'static str) {
+        self.drift_questions
+            .get_or_create(&EndpointLabel { endpoint, outcome })
+            .inc();
     }
 
     /// What a track governs now.

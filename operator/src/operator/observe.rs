@@ -14,6 +14,7 @@ use crate::assign::{self, Assignment, Labels};
 use crate::decide::Owner;
 use crate::dossier::related::{self, Binding};
 use crate::dossier::{Dossier, Items, NamespaceFact, Pod, Related, Source, SubjectFact, Unavailable};
+use crate::drift::{self, Report};
 use crate::subject::{GroupKind, SubjectKey};
 
 /// What was found under a workload's name, before anything judged it.
@@ -26,6 +27,8 @@ pub enum Observation {
         track: Arc<interlock_crds::GovernanceTrack>,
         /// Everything known about it.
         dossier: Arc<Dossier>,
+        /// What was found of its drift monitor, if the track asks for one.
+        drift: Option<Report>,
     },
     /// Several tracks claim it.
     Conflict {
@@ -56,7 +59,11 @@ pub async fn observe(context: &Context, key: &SubjectKey) -> Result<Observation,
         Observation::Conflict { .. }
         | Observation::Ungoverned
         | Observation::Controlled { .. }
-        | Observation::Absent => context.evidence.forget(key),
+        | Observation::Absent => {
+            context.evidence.forget(key);
+            context.monitors.forget(key);
+        }
+        Observation::Governed { drift: None, .. } => context.monitors.forget(key),
         Observation::Governed { .. } | Observation::Unavailable(_) | Observation::NotYet => {}
     }
     Ok(observation)
@@ -115,20 +122,35 @@ async fn look(context: &Context, key: &SubjectKey) -> Result<Observation, kube::
         Assignment::Governed(track) => {
             let track = tracks.iter().find(|one| one.name_any() == track.name_any()).cloned();
             let dossier = dossier(context, watched, &object, namespace.labels());
-            let dossier = match (&track, dossier) {
-                (Some(track), Some(dossier)) => evidence::attach(context, key, track, dossier).await,
-                _ => None,
+            let (Some(track), Some(dossier)) = (track, dossier) else {
+                return Ok(Observation::NotYet);
             };
-            Ok(match (track, dossier) {
-                (Some(track), Some(dossier)) => Observation::Governed {
-                    owner,
-                    track,
-                    dossier: Arc::new(dossier),
-                },
-                _ => Observation::NotYet,
+            // Both begin to be collected before either is waited for.
+            let required = drift::required(&track, &key.kind);
+            let drift = required.map(|monitor| context.monitors.known(key, &track, monitor, || told(context, key)));
+            let dossier = evidence::attach(context, key, &track, dossier).await;
+            let (Some(mut dossier), None | Some(Some(_))) = (dossier, &drift) else {
+                return Ok(Observation::NotYet);
+            };
+            let drift = drift.flatten();
+            if let Some(report) = &drift {
+                dossier.drift_monitor = report.monitor.clone();
+            }
+            Ok(Observation::Governed {
+                owner,
+                track,
+                dossier: Arc::new(dossier),
+                drift,
             })
         }
     }
+}
+
+/// What the workload's Release says of its drift monitor: where the operator goes on after a restart.
+fn told(context: &Context, key: &SubjectKey) -> Option<Report> {
+    let releases = context.sources.releases_of(key);
+    let mut statuses = releases.iter().filter_map(|release| release.status.as_ref());
+    statuses.find_map(Report::stored)
 }
 
 /// Owners by name, the nearest first.

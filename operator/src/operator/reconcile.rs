@@ -101,8 +101,13 @@ const AGAIN: SignedDuration = SignedDuration::from_secs(30);
 
 /// Lets the track's bundles judge a governed workload; everything else is already decided.
 async fn judge(context: &Context, observation: Observation, now: Timestamp) -> Option<Found> {
-    let (owner, track, dossier) = match observation {
-        Observation::Governed { owner, track, dossier } => (owner, track, dossier),
+    let (owner, track, dossier, drift) = match observation {
+        Observation::Governed {
+            owner,
+            track,
+            dossier,
+            drift,
+        } => (owner, track, dossier, drift),
         Observation::NotYet => return None,
         Observation::Conflict { owner, tracks } => return Some(Found::Conflict { owner, tracks }),
         Observation::Ungoverned => return Some(Found::Ungoverned),
@@ -150,6 +155,7 @@ async fn judge(context: &Context, observation: Observation, now: Timestamp) -> O
             .map(|signers| artifacts::report(&dossier, signers))
             .unwrap_or_default(),
         judgement: weigh(&track.spec.gates, &opinions, now),
+        drift,
     })))
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt as _};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
-use kube::api::WatchParams;
+use kube::api::{ListParams, WatchParams};
 use kube::core::Status;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -134,11 +134,13 @@ where
                 .backoff(Patience::default())
                 .modify(trim);
             let (why, said) = follow(events, &mut writer, &state, &noun, &notify).await;
-            let reason = why.reason.clone();
+            // The API server's own words name the verb that is missing.
+            tracing::warn!(%noun, reason = %why.reason, %said, "cannot watch, will be tried again");
+            if why.reason == FORBIDDEN && passes(&api, &noun).await {
+                continue;
+            }
             let new = State::Unavailable(why);
             if state.send_if_modified(|state| std::mem::replace(state, new.clone()) != new) {
-                // The API server's own words name the verb that is missing.
-                tracing::warn!(%noun, %reason, %said, "cannot watch, will be tried again");
                 notify(Change::All);
             }
             // A watch that starts after it was refused says nothing until something changes: so everything is read
@@ -198,6 +200,14 @@ impl Backoff for Patience {
 
 /// How long after a refusal the API server is asked again.
 const REFUSED: Duration = Duration::from_secs(5);
+
+/// For how long rights may be missing before that is believed.
+const PASSING: Duration = Duration::from_secs(10);
+/// How often they are asked for in this time.
+const SHORTLY: Duration = Duration::from_secs(1);
+
+/// The reason for missing rights.
+const FORBIDDEN: &str = "Forbidden";
 
 /// For how long a first list may fail before the kind counts as unavailable.
 const LIST_PATIENCE: Duration = Duration::from_secs(45);
@@ -260,12 +270,27 @@ where
     }
 }
 
-/// Whether watching is still refused. That listing is, shows when it is tried.
-async fn refuses<K: Clone + Debug + DeserializeOwned>(api: &Api<K>, noun: &str) -> bool {
-    match api.watch(&WatchParams::default().timeout(1), "0").await {
-        Err(kube::Error::Api(status)) => refusal(&status, noun).is_some(),
-        _ => false,
+/// Whether missing rights are there after all. An API server that starts answers before it knows any role, and forbids
+/// everything to everybody: no verdict may turn for that.
+async fn passes<K: Clone + Debug + DeserializeOwned>(api: &Api<K>, noun: &str) -> bool {
+    let since = Instant::now();
+    while since.elapsed() < PASSING {
+        tokio::time::sleep(SHORTLY).await;
+        if !refuses(api, noun).await {
+            return true;
+        }
     }
+    false
+}
+
+/// Whether listing or watching is still refused. No answer at all is no refusal: the watch that follows deals with it.
+async fn refuses<K: Clone + Debug + DeserializeOwned>(api: &Api<K>, noun: &str) -> bool {
+    let is_refusal = |error: &kube::Error| matches!(error, kube::Error::Api(status) if refusal(status, noun).is_some());
+    if let Err(error) = api.list(&ListParams::default().limit(1)).await {
+        return is_refusal(&error);
+    }
+    let watched = api.watch(&WatchParams::default().timeout(1), "0").await;
+    watched.is_err_and(|error| is_refusal(&error))
 }
 
 /// Drops what the operator never reads; most of an object's size is bookkeeping. Of a Release it matters who states
@@ -297,7 +322,7 @@ fn status_of(error: &watcher::Error) -> Option<&Status> {
 fn refusal(status: &Status, noun: &str) -> Option<Unavailable> {
     match status.code {
         403 => Some(Unavailable {
-            reason: "Forbidden".to_owned(),
+            reason: FORBIDDEN.to_owned(),
             message: format!("the operator may not list and watch {noun}: grant its service account these verbs"),
         }),
         404 => Some(Unavailable {

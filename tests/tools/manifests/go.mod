@@ -1,4 +1,4 @@
-// No code: pins the releases whose example YAML and CRDs the tests apply.
+// No code: pins the releases whose example YAML, CRDs and pages the tests read.
 // Kept by hand, for `go mod tidy` would drop requirements that nothing imports;
 // after a change run `go mod download` to bring go.sum along.
 module interlock.dev/tests/tools/manifests

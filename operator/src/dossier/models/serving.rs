@@ -36,7 +36,7 @@ fn storage_specs(object: &Value, models: &mut Vec<Model>) {
                 continue;
             };
             let text = |key| storage.get(key).and_then(Value::as_str).unwrap_or_default();
-            let uri = format!("storage:{}/{}", text("key"), text("path"));
+            let uri = format!("storage:{}/{}", text("key"), text("path").trim_start_matches('/'));
             let path = format!("spec.{component}.{field}.storage");
             models.push(model(path, uri, Location::Mutable.into()));
         }
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn an_inference_service_names_models_in_four_ways() {
         let object = json!({"apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService", "metadata": {"name": "m"}, "spec": {
-            "predictor": {"sklearn": {"storage": {"key": "minio", "path": "iris"}}, "storageUris": [{"uri": "hf://a/b"}],
+            "predictor": {"sklearn": {"storage": {"key": "minio", "path": "/iris"}}, "storageUris": [{"uri": "hf://a/b"}],
                 "model": {"storageUri": "oci://r.example/m:1", "env": [{"name": "A"}, {"name": "STORAGE_URI", "value": "/mnt/x"}]}},
             "transformer": {"containers": [{"name": "t", "env": [{"name": "STORAGE_URI", "valueFrom": {}}]}]},
             "explainer": {"alibi": {"storageUri": "gs://b/e"}},

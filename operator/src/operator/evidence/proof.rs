@@ -75,7 +75,7 @@ impl Proof {
 fn message(error: &Untrusted) -> String {
     match error {
         Untrusted::Unsigned { subject } => format!(
-            "{subject} has no signature: sign exactly this digest with `cosign sign`; with --recursive it signs an index and all that is in it"
+            "{subject} has no signature: sign exactly this digest with `cosign sign` (--recursive: an index and all in it)"
         ),
         other => other.to_string(),
     }
