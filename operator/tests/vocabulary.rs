@@ -30,6 +30,7 @@ const OTHERS: &[&str] = &[
     "SeriesPresent",
     "ServiceAccount",
     "ServingRuntime",
+    "TrainedModel",
     "TargetUp",
 ];
 
