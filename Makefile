@@ -35,6 +35,11 @@ test: ready lint policies ## All checks and all tests
 upgrade: ready ## Upgrade from the first public commit, with that commit's own operator (10 min; slow)
 	@tests/upgrade
 
+.PHONY: bench
+bench: ready ## Measure what it costs: questions, writes, memory, as ratios in one run; writes docs/performance.md
+	@$(call step,"bench (5 min on two cores)")
+	@target/debug/bench
+
 .PHONY: tools
 tools: ## Build the pinned tools that tests and the demo run (10 min on two cores; once)
 	@tests/tools/build all

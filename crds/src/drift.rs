@@ -109,8 +109,10 @@ fn token() -> String {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct MonitoredKind {
-    /// The API group; empty for the core group. Example: `serving.kserve.io`.
-    #[serde(default)]
+    /// The API group; left out or empty for the core group. Example: `serving.kserve.io`.
+    // No default in the schema, here and wherever else a list is replaced as a whole: GitOps tools that compare with
+    // what was last applied would show it as a difference for ever.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 253))]
     pub group: String,
     /// The kind. Example: `InferenceService`.
@@ -123,18 +125,21 @@ pub struct MonitoredKind {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkloadLabels {
-    /// The label that holds the workload's namespace. Example: `namespace`, or `exported_namespace` where the
+    /// The label that holds the workload's namespace. Left out: `namespace`. Example: `exported_namespace`, where the
     /// target's own label of that name wins.
-    #[serde(default = "namespace")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128), regex(pattern = "^[a-zA-Z_][a-zA-Z0-9_]*$"))]
-    pub namespace_label: String,
+    pub namespace_label: Option<String>,
     /// The label that holds the workload's name. Example: `modelId`.
     #[schemars(length(min = 1, max = 128), regex(pattern = "^[a-zA-Z_][a-zA-Z0-9_]*$"))]
     pub name_label: String,
 }
 
-fn namespace() -> String {
-    "namespace".to_owned()
+impl WorkloadLabels {
+    /// The label that holds the workload's namespace.
+    pub fn namespace_label(&self) -> &str {
+        self.namespace_label.as_deref().unwrap_or("namespace")
+    }
 }
 
 /// A scrape target, by its labels after relabelling. One of those that match must be up.
@@ -176,14 +181,14 @@ pub struct MonitorSeries {
     /// The workload's labels on this metric, where they are others than in `workload`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workload: Option<WorkloadLabels>,
-    /// A newest sample older than this is stale. Between 1s and 168h. Example: `5m`.
-    #[serde(default = "max_age")]
+    /// A newest sample older than this is stale. Left out: `5m`. Between 1s and 168h. Example: `15m`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     #[x_kube(
         validation = Rule::new("self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('1s') && duration(self) <= duration('168h')")
             .message("must be a duration between 1s and 168h, for example 5m")
     )]
-    pub max_age: Duration,
+    pub max_age: Option<Duration>,
     /// The value must change within this time; one that stands still is what a detector without input shows. A series
     /// that is younger is not held against it. Left out: the value may stand still. Between 1s and 168h. Example: `6h`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -195,8 +200,11 @@ pub struct MonitorSeries {
     pub changes_within: Option<Duration>,
 }
 
-fn max_age() -> Duration {
-    std::time::Duration::from_mins(5).into()
+impl MonitorSeries {
+    /// A newest sample older than this is stale.
+    pub fn max_age(&self) -> Duration {
+        self.max_age.unwrap_or(std::time::Duration::from_mins(5).into())
+    }
 }
 
 /// The alert that fires when a workload drifts. Several rules may carry the name, one a workload for instance: one of

@@ -24,11 +24,7 @@ use crate::track::Level;
     doc = "A Release is one governed workload; its status is the verdict.",
     printcolumn(name = "Track", type_ = "string", json_path = ".status.track"),
     printcolumn(name = "Verdict", type_ = "string", json_path = ".status.verdict"),
-    printcolumn(
-        name = "Signed",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"ArtifactsVerified\")].status"
-    ),
+    printcolumn(name = "Signed", type_ = "string", json_path = ".status.signed"),
     printcolumn(
         name = "Drift",
         type_ = "string",
@@ -85,6 +81,10 @@ pub struct ReleaseStatus {
     /// What the track's bundles say of the workload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Verdict>,
+    /// Whether every image and model that has to be signed is: `True`, `False` or `Unknown`. Absent where nothing has
+    /// to be. `ArtifactsVerified` and `ModelVerified` say more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<String>,
     /// Digest of what was judged as the team wrote it: the workload without metadata and status.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_hash: Option<String>,

@@ -179,17 +179,17 @@ mod tests {
     use super::*;
     use crate::dossier::{NamespaceFact, Related, Source};
 
-    fn by(name: &str) -> Option<SignedBy> {
-        Some(SignedBy {
+    fn by(name: &str) -> SignedBy {
+        SignedBy {
             signers: vec![name.to_owned()],
             threshold: 1,
-        })
+        }
     }
 
     fn signers(images: bool, models: bool) -> ArtifactSigners {
         ArtifactSigners {
-            images: images.then(|| by("i")).flatten(),
-            models: models.then(|| by("m")).flatten(),
+            images: images.then(|| by("i")),
+            models: models.then(|| by("m")),
         }
     }
 

@@ -350,6 +350,7 @@ fn judged(governed: &Governed, release: &Release, now: Timestamp) -> ReleaseStat
     ReleaseStatus {
         track: Some(governed.track.clone()),
         verdict: Some(judgement.verdict),
+        signed: governed.artifacts.signed().map(|status| status.as_str().to_owned()),
         content_hash: Some(governed.content_hash.clone()),
         dossier_digest: Some(governed.dossier_digest.clone()),
         bundles: governed.bundles.clone(),

@@ -14,6 +14,11 @@ const BUNDLE: &str = "apiVersion: interlock.dev/v1alpha1\nkind: PolicyBundle\nme
     url: oci://registry.example.com/policies/baseline\n  ref: {tag: stable}\n  signedBy: {signers: [platform]}\n";
 const TRACK: &str = "apiVersion: interlock.dev/v1alpha1\nkind: GovernanceTrack\nmetadata: {name: api}\nspec:\n  \
     match:\n    kinds: [{group: apps, kind: Deployment}]\n  bundles: [{name: baseline}]\n";
+const MONITOR: &str = "apiVersion: interlock.dev/v1alpha1\nkind: GovernanceTrack\nmetadata: {name: api-drift}\nspec:\n  \
+    match:\n    kinds: [{group: apps, kind: Deployment}]\n  bundles: [{name: baseline}]\n  driftMonitor:\n    \
+    prometheus: {url: \"http://prometheus:9090\", timeout: 10s}\n    interval: 1m\n    workload: {nameLabel: modelId}\n    \
+    target: {matchLabels: {job: detector}}\n    series: [{metric: drift, matchLabels: {feature: age}, maxAge: 5m}]\n    \
+    alert: {name: ModelDrift}\n";
 const RELEASE: &str = "apiVersion: interlock.dev/v1alpha1\nkind: Release\nmetadata: {name: api}\nspec:\n  \
     subject: {apiVersion: apps/v1, kind: Deployment, name: cart}\n";
 
@@ -260,6 +265,69 @@ const WRONG: &[Wrong] = &[
         ],
     ),
     (
+        MONITOR,
+        "prometheus:9090",
+        "prometheus:9090/?query=up",
+        &[
+            "spec.driftMonitor.prometheus.url",
+            "without a query and without /api/v1",
+        ],
+    ),
+    (
+        MONITOR,
+        "http://",
+        "file://",
+        &["spec.driftMonitor.prometheus.url", "must be http://HOST[:PORT]"],
+    ),
+    (
+        MONITOR,
+        "interval: 1m",
+        "interval: 100ms",
+        &["spec.driftMonitor.interval", "must be a duration between 1s and 24h"],
+    ),
+    (
+        MONITOR,
+        "timeout: 10s",
+        "timeout: 1h",
+        &["spec.driftMonitor.prometheus.timeout", "between 100ms and 2m"],
+    ),
+    (
+        MONITOR,
+        "maxAge: 5m",
+        "maxAge: soon",
+        &[
+            "spec.driftMonitor.series[0].maxAge",
+            "must be a duration between 1s and 168h",
+        ],
+    ),
+    (
+        MONITOR,
+        "metric: drift",
+        "metric: \"drift{a='b'}\"",
+        &["spec.driftMonitor.series[0].metric"],
+    ),
+    (
+        MONITOR,
+        "nameLabel: modelId",
+        "nameLabel: model-id",
+        &["spec.driftMonitor.workload.nameLabel"],
+    ),
+    (
+        MONITOR,
+        "{feature: age}",
+        "{\"fea-ture\": age}",
+        &[
+            "spec.driftMonitor.series[0].matchLabels",
+            "label names are letters, digits and underscores",
+        ],
+    ),
+    (
+        MONITOR,
+        "{job: detector}",
+        "{\"1job\": detector}",
+        &["spec.driftMonitor.target.matchLabels", "do not start with a digit"],
+    ),
+    (
         RELEASE,
         "apps/v1",
         "apps/v1/x",
@@ -283,7 +351,7 @@ const WRONG: &[Wrong] = &[
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_documents_are_refused_with_advice() -> Result<()> {
     let env = TestEnv::new("api-wrong").await?;
-    for good in [SIGNER, BUNDLE, TRACK, RELEASE] {
+    for good in [SIGNER, BUNDLE, TRACK, MONITOR, RELEASE] {
         env.apply(good)
             .await
             .with_context(|| format!("this one is right:\n{good}"))?;
@@ -309,8 +377,8 @@ async fn wrong_documents_are_refused_with_advice() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_applied_twice_is_written_once() -> Result<()> {
     let env = TestEnv::new("api-twice").await?;
-    for good in [SIGNER, BUNDLE, TRACK, RELEASE] {
-        let good = good.replace("name: api}", "name: twice}");
+    for good in [SIGNER, BUNDLE, TRACK, MONITOR, RELEASE] {
+        let good = good.replace("name: api", "name: twice");
         let first = env.apply(&good).await?.remove(0);
         let second = env.apply(&good).await?.remove(0);
         ensure!(

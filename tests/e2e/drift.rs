@@ -13,6 +13,7 @@ use interlock_crds::Release;
 use interlock_tests::eventually::{eventually, object_becomes};
 use interlock_tests::platform::{NAMESPACE, SOON, condition_of, release_conditions};
 use interlock_tests::prometheus::{Exporter, Prometheus};
+use interlock_tests::tools::repository_root;
 use interlock_tests::{Liar, Lie, Part, Platform};
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::api::rbac::v1::Role;
@@ -548,6 +549,39 @@ async fn sources(platform: &Platform, prometheus: &Prometheus) -> Result<()> {
     lane.holds().await?;
     liar.be_honest();
 
+    lies(&lane, &liar).await?;
+
+    // The token's own trouble.
+    liar.tell(Part::Everything, Lie::Demand("let-me-ask".to_owned()));
+    platform.apply(NAMESPACE, &secret("wrong")).await?;
+    lane.shows("", "Unknown", "PrometheusUnauthorized", &["bearerToken"])
+        .await?;
+    platform.apply(NAMESPACE, &secret("let-me-ask")).await?;
+    lane.holds().await?;
+    let secrets: Api<Secret> = Api::namespaced(platform.client.clone(), NAMESPACE);
+    secrets.delete("drift-token", &DeleteParams::default()).await?;
+    lane.shows(
+        "",
+        "Unknown",
+        "TokenUnavailable",
+        &["there is no Secret interlock-system/drift-token"],
+    )
+    .await?;
+    platform.apply(NAMESPACE, &secret("let-me-ask")).await?;
+    lane.holds().await?;
+    // A workload that comes while nothing answers is told so within the time that the source has.
+    liar.tell(Part::Everything, Lie::Hang);
+    platform.apply(&lane.namespace, &idle("late")).await?;
+    lane.becomes("late", "Unknown", "PrometheusTimeout").await?;
+    lane.shows("", "Unknown", "PrometheusTimeout", &[]).await?;
+    liar.be_honest();
+    lane.holds().await?;
+    lane.nothing_else_was_told()?;
+    certificates(&lane).await
+}
+
+/// What a Prometheus and what stands before it may answer.
+async fn lies(lane: &Lane<'_>, liar: &Liar) -> Result<()> {
     let partial = br#"{"status":"success","data":{"groups":[]},"warnings":["store s3 was not asked"]}"#;
     let empty = br#"{"status":"success","data":{"resultType":"vector","result":[]},"warnings":["1 of 2 stores"]}"#;
     let table: [(Part, Lie, &str, &str); 9] = [
@@ -607,26 +641,37 @@ async fn sources(platform: &Platform, prometheus: &Prometheus) -> Result<()> {
         liar.be_honest();
         lane.holds().await?;
     }
+    Ok(())
+}
 
-    // The token's own trouble.
-    liar.tell(Part::Everything, Lie::Demand("let-me-ask".to_owned()));
-    platform.apply(NAMESPACE, &secret("wrong")).await?;
-    lane.shows("", "Unknown", "PrometheusUnauthorized", &["bearerToken"])
-        .await?;
-    platform.apply(NAMESPACE, &secret("let-me-ask")).await?;
-    lane.holds().await?;
-    let secrets: Api<Secret> = Api::namespaced(platform.client.clone(), NAMESPACE);
-    secrets.delete("drift-token", &DeleteParams::default()).await?;
-    lane.shows(
-        "",
-        "Unknown",
-        "TokenUnavailable",
-        &["there is no Secret interlock-system/drift-token"],
-    )
-    .await?;
-    platform.apply(NAMESPACE, &secret("let-me-ask")).await?;
-    lane.holds().await?;
-    lane.nothing_else_was_told()
+/// A Prometheus with TLS, without the right authority and with it.
+async fn certificates(lane: &Lane<'_>) -> Result<()> {
+    let secure = Prometheus::start_with_tls(&[lane.name]).await?;
+    secure.scrape(lane.name, Some(lane.exporter.host()), &[("app", lane.name)])?;
+    secure.rules(lane.name, &lane.rule()).await?;
+    let right = serde_json::to_string(&secure.authority())?;
+    let url = secure.url();
+    for (bundle, status, reason) in [
+        (", caBundle: none", "Unknown", "CaBundleInvalid"),
+        ("", "Unknown", "PrometheusUnreachable"),
+        (&*format!(", caBundle: {right}"), "True", "Wired"),
+    ] {
+        let monitor = monitor(lane.name, &format!("{url:?}{bundle}"), "");
+        let track = track(
+            &format!("drift-{}", lane.name),
+            &lane.namespace,
+            10,
+            DEPLOYMENTS,
+            &monitor,
+        );
+        lane.platform.apply(&lane.namespace, &track).await?;
+        if reason == "Wired" {
+            lane.holds().await?;
+        } else {
+            lane.shows("", status, reason, &[]).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Names that would end a string or begin another query, where the API lets them through; kinds that need no monitor.
@@ -635,7 +680,7 @@ async fn names(platform: &Platform, prometheus: &Prometheus) -> Result<()> {
     let lane = usual(platform, prometheus, "names", "").await?;
     let escaped = HOSTILE.replace('\\', "\\\\").replace('"', "\\\"");
     let both = exposed("drift_names", "modelId", "1.{tick}");
-    lane.expose(&(both.clone() + &both.replace("churn", &escaped).lines().next().unwrap_or_default() + "\n"));
+    lane.expose(&(both.clone() + both.replace("churn", &escaped).lines().next().unwrap_or_default() + "\n"));
     let roles: Api<Role> = Api::namespaced(platform.client.clone(), &lane.namespace);
     for name in [HOSTILE, "or vector(1)"] {
         let mut role = Role::default();
@@ -685,11 +730,20 @@ async fn a_restart_writes_nothing_whatever_is_told_of_a_monitor() -> Result<()> 
     let alert = "- alert: Drift_restart\n  expr: drift_restart > 5\n  labels: {severity: page}\n";
     prometheus.rules(JOB, alert).await?;
     let monitor = monitor(JOB, &format!("http://{}", prometheus.host()), "");
-    let track = track("drift-restart", &namespace, 10, DEPLOYMENTS, &monitor);
+    // Only the bundle that judges the monitor: what its gate says shows as Operational, and leaves Ready alone.
+    let model = std::fs::read(repository_root().join("bundles/dist/model.tar.gz"))?;
+    platform.publish("policies/model", "stable", &model).await?;
+    platform
+        .bundle("model", platform.registry.host(), "policies/model", "stable", "model")
+        .await?;
+    platform.bundle_says("model", "Judging").await?;
+    let track =
+        track("drift-restart", &namespace, 10, DEPLOYMENTS, &monitor).replace("{name: baseline}", "{name: model}");
     platform
         .apply(&namespace, &[track, idle("churn"), idle("fraud")].join("---\n"))
         .await?;
     told(&platform, &namespace, "True", "Wired").await?;
+    few_questions(&platform).await?;
     restart_writes_nothing(&mut platform).await?;
     exporter.set("nothing 1\n");
     told(&platform, &namespace, "False", "NoSeries").await?;
@@ -711,9 +765,54 @@ async fn told(platform: &Platform, namespace: &str, status: &str, reason: &str) 
         (found.1, found.0) == (status, reason)
     })
     .await?;
-    let message = condition_of(release_conditions(&release), "DriftMonitorWired").2;
+    let conditions = release_conditions(&release);
+    let message = condition_of(conditions, "DriftMonitorWired").2;
     said("restart", status, reason, started.elapsed(), message);
+    let (operational, ready) = (
+        condition_of(conditions, "Operational"),
+        condition_of(conditions, "Ready"),
+    );
+    ensure!(
+        operational.1 == status && ready.1 == "True",
+        "{operational:?} {ready:?}"
+    );
+    ensure!(status == "True" || operational.2.starts_with("M-14"), "{operational:?}");
     Ok(())
+}
+
+/// While all holds, a round asks once for targets and twice for rules (alerting and recording), and twice a workload.
+async fn few_questions(platform: &Platform) -> Result<()> {
+    let counts = async || -> Result<[f64; 3]> {
+        let mut counts = [0.0; 3];
+        for (count, endpoint) in counts.iter_mut().zip(["targets", "rules", "query"]) {
+            let labels = format!("endpoint=\"{endpoint}\"");
+            *count = metric(platform.probes(), "interlock_drift_questions_total", &labels).await?;
+        }
+        Ok(counts)
+    };
+    let before = counts().await?;
+    let after = eventually("several rounds went by", SOON, async || {
+        let now = counts().await?;
+        Ok((now[0] >= before[0] + 4.0).then_some(now))
+    })
+    .await?;
+    let [rounds, rules, queries] = [0, 1, 2].map(|index| after[index] - before[index]);
+    // One round may have been under way at either end.
+    ensure!(
+        rules <= 2.0 * (rounds + 1.0),
+        "{rules} questions for rules in {rounds} rounds"
+    );
+    ensure!(
+        queries <= 4.0 * (rounds + 1.0),
+        "{queries} queries in {rounds} rounds for two workloads"
+    );
+    asked(rounds, rules, queries);
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the figures are what one wants to know")]
+fn asked(rounds: f64, rules: f64, queries: f64) {
+    println!("two workloads, {rounds} rounds: {rules} questions for rules, {queries} queries");
 }
 
 async fn restart_writes_nothing(platform: &mut Platform) -> Result<()> {

@@ -339,9 +339,15 @@ fn written() -> Result<Vec<Value>> {
     let mut all = Vec::new();
     for file in ["tests/e2e/testdata/every_field.yaml", "tests/demo/platform.yaml"] {
         let text = std::fs::read_to_string(root.join(file))?;
-        let text = text
-            .replace("${PUBLIC_KEY}", &key)
-            .replace("${REGISTRY}", "registry.example.com");
+        let words = ["PUBLIC_KEY", "PLATFORM_KEY", "SHOP_KEY", "ML_KEY"].map(|word| (word, key.as_str()));
+        let hosts = [
+            ("REGISTRY", "registry.example.com"),
+            ("PROMETHEUS", "prometheus.example.com:9090"),
+        ];
+        let text = words
+            .into_iter()
+            .chain(hosts)
+            .fold(text, |text, (word, value)| text.replace(&format!("${{{word}}}"), value));
         let found = documents(&text)?.into_iter();
         all.extend(found.filter(|one| one["apiVersion"].as_str() == Some(interlock_crds::API_VERSION)));
     }

@@ -105,6 +105,13 @@ impl ControlPlane {
         outcome.with_context(|| format!("the end of the API server's log:\n{}", self.log_tail(20)))
     }
 
+    /// The process id of the API server.
+    pub fn api_server_pid(&self) -> Result<u32> {
+        let processes = self.processes();
+        let api_server = processes.api_server.as_ref().context("the API server does not run")?;
+        Ok(api_server.pid())
+    }
+
     /// The last lines of the API server's log.
     pub fn log_tail(&self, lines: usize) -> String {
         self.processes()

@@ -1,6 +1,11 @@
 //! Signatures as they should not be: unsigned, of a stranger, of something else, bent after they were made. What can
 //! be made so by cosign is; the rest is attached by hand.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a story ends where what it bends is not what a registry keeps"
+)]
+
 use anyhow::{Context as _, Result};
 use interlock_bundles::digest::Digest;
 use serde_json::{Value, json};

@@ -244,7 +244,12 @@ pub fn condition_of<'a>(
 
 /// The built baseline bundle.
 pub fn baseline() -> Result<Vec<u8>> {
-    let file: PathBuf = repository_root().join("bundles/dist/baseline.tar.gz");
+    built("baseline")
+}
+
+/// The built bundle called `name`.
+pub fn built(name: &str) -> Result<Vec<u8>> {
+    let file: PathBuf = repository_root().join(format!("bundles/dist/{name}.tar.gz"));
     std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))
 }
 

@@ -13,6 +13,7 @@ use axum::extract::State;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
+use crate::certificates::Authority;
 use crate::child::{Child, Recipe, free_port};
 use crate::eventually::{eventually, eventually_while};
 use crate::scratch::{scratch, write};
@@ -25,19 +26,42 @@ pub struct Prometheus {
     process: Mutex<Option<Child>>,
     recipe: Recipe,
     host: String,
+    scheme: &'static str,
+    client: reqwest::Client,
     folder: TempDir,
 }
 
 impl Prometheus {
     /// Starts one on a free port that knows these jobs, without targets and rules as yet.
     pub async fn start(jobs: &[&str]) -> Result<Self> {
+        Self::start_as("http", jobs).await
+    }
+
+    /// The same with TLS, and a certificate of an authority of its own.
+    pub async fn start_with_tls(jobs: &[&str]) -> Result<Self> {
+        Self::start_as("https", jobs).await
+    }
+
+    async fn start_as(scheme: &'static str, jobs: &[&str]) -> Result<Self> {
         let folder = scratch("prometheus")?;
         let host = format!("127.0.0.1:{}", free_port()?);
         std::fs::create_dir(folder.path().join("targets"))?;
         std::fs::create_dir(folder.path().join("rules"))?;
         write(folder.path(), "prometheus.yml", configuration(jobs)?)?;
         let at = |name: &str| folder.path().join(name).display().to_string();
+        let mut client = reqwest::Client::builder();
+        let mut web = "{}".to_owned();
+        if scheme == "https" {
+            let authority = Authority::make(folder.path())?;
+            let server = authority.server("prometheus", &["127.0.0.1"])?;
+            web = serde_json::json!({"tls_server_config": {"cert_file": server.certificate, "key_file": server.key}})
+                .to_string();
+            let pem = std::fs::read(authority.certificate())?;
+            client = client.tls_certs_only([reqwest::Certificate::from_pem(&pem)?]);
+        }
+        write(folder.path(), "web.yml", web)?;
         let arguments = [
+            format!("--web.config.file={}", at("web.yml")),
             format!("--config.file={}", at("prometheus.yml")),
             format!("--storage.tsdb.path={}", at("data")),
             format!("--web.listen-address={host}"),
@@ -49,6 +73,8 @@ impl Prometheus {
             process: Mutex::new(Some(recipe.start()?)),
             recipe,
             host,
+            scheme,
+            client: client.build()?,
             folder,
         };
         prometheus.answers().await?;
@@ -58,6 +84,16 @@ impl Prometheus {
     /// `127.0.0.1:<port>`.
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// `http://127.0.0.1:<port>`, or with `https`.
+    pub fn url(&self) -> String {
+        format!("{}://{}", self.scheme, self.host)
+    }
+
+    /// The certificate of its authority in PEM; empty without TLS.
+    pub fn authority(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("ca.crt")).unwrap_or_default()
     }
 
     /// Takes it down. What it has stored stays.
@@ -92,11 +128,10 @@ impl Prometheus {
             writeln!(text, "  {line}")?;
         }
         if rules.trim().is_empty() {
-            text = "groups: []\n".to_owned();
+            "groups: []\n".clone_into(&mut text);
         }
         self.replace(&format!("rules/{file}.yml"), &text)?;
-        let reload = format!("http://{}/-/reload", self.host);
-        let answer = reqwest::Client::new().post(reload).send().await?;
+        let answer = self.client.post(format!("{}/-/reload", self.url())).send().await?;
         let (status, said) = (answer.status(), answer.text().await?);
         ensure!(status.is_success(), "Prometheus does not take {file}: {said}\n{text}");
         Ok(())
@@ -120,8 +155,17 @@ impl Prometheus {
 
     async fn answers(&self) -> Result<()> {
         let alive = || self.process().as_mut().map_or(Ok(()), Child::still_runs);
-        let ready = format!("http://{}/-/ready", self.host);
-        let answers = async || Ok(reqwest::get(&ready).await?.status().is_success().then_some(()));
+        let ready = format!("{}/-/ready", self.url());
+        let answers = async || {
+            Ok(self
+                .client
+                .get(&ready)
+                .send()
+                .await?
+                .status()
+                .is_success()
+                .then_some(()))
+        };
         eventually_while("Prometheus is ready", STARTED, alive, answers).await
     }
 

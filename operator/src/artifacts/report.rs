@@ -25,6 +25,15 @@ pub struct Report {
     pub statements: Vec<Statement>,
 }
 
+impl Report {
+    /// Whether all that has to be signed is; none where nothing has to be.
+    pub fn signed(&self) -> Option<Status> {
+        let found: Vec<_> = self.statements.iter().map(|one| one.status).collect();
+        let weakest = [Status::False, Status::Unknown, Status::True];
+        weakest.into_iter().find(|status| found.contains(status))
+    }
+}
+
 /// One artifact of a dossier, wherever it stands.
 struct Line<'a> {
     name: &'a str,
@@ -89,7 +98,9 @@ fn lines<'a>(dossier: &'a Dossier, signers: &ArtifactSigners) -> Vec<Line<'a>> {
             });
         }
     }
-    lines.iter_mut().for_each(|line| line.paths.sort_unstable());
+    for line in &mut lines {
+        line.paths.sort_unstable();
+    }
     lines
 }
 

@@ -179,7 +179,7 @@ pub fn series(monitor: &DriftMonitor, facts: &Facts, workload: Workload<'_>) -> 
     }
     links.push(good("SeriesPresent"));
     if let Some(index) = numbers.clone().find(|index| fact(*index, "fresh") <= 0.0) {
-        let age = monitor.series.get(index).map(|series| spoken(series.max_age));
+        let age = monitor.series.get(index).map(|series| spoken(series.max_age()));
         let message = format!(
             "{} has no sample of the last {}: what writes it has stopped, or maxAge is too short",
             said(index),
@@ -334,7 +334,8 @@ mod tests {
 
     #[test]
     fn series_link_by_link() {
-        let table: [(&[(&str, f64)], usize, Option<(&str, &str)>); 7] = [
+        type Case<'a> = (&'a [(&'a str, f64)], usize, Option<(&'a str, &'a str)>);
+        let table: [Case<'_>; 7] = [
             (&[], 0, None),
             (&[("present", 1.0)], 2, Some(("SeriesFresh", "Stale"))),
             (

@@ -35,7 +35,7 @@ const LONGEST_RANGE: Duration = Duration::from_hours(7 * 24);
 #[derive(Clone, Debug)]
 pub struct Expression {
     need: Need,
-    /// What it selects; [`Need::Data`] points in here.
+    /// What it selects, in the order in which it stands there.
     pub wanted: Vec<Wanted>,
 }
 
@@ -110,7 +110,7 @@ impl Expression {
     /// Whether a selector that the alert cannot do without is of another workload, by its own matchers.
     pub fn is_of_another(&self, labels: &WorkloadLabels, workload: Workload<'_>) -> bool {
         let other = |matcher: &Matcher| {
-            (matcher.name == labels.namespace_label && !matcher.is_match(workload.namespace))
+            (matcher.name == labels.namespace_label() && !matcher.is_match(workload.namespace))
                 || (matcher.name == labels.name_label && !matcher.is_match(workload.name))
         };
         let needed = self.wanted.iter().filter(|one| !one.optional);
@@ -266,7 +266,7 @@ mod tests {
 
     fn labels() -> WorkloadLabels {
         WorkloadLabels {
-            namespace_label: "namespace".into(),
+            namespace_label: None,
             name_label: "modelId".into(),
         }
     }

@@ -55,7 +55,7 @@ pub fn series(monitor: &DriftMonitor, workload: Workload<'_>) -> String {
         let s = Selector::of_series(series).about(labels_of(monitor, series), workload);
         let fresh = format!(
             "(time()-timestamp({s}))<={}",
-            Duration::from(series.max_age).as_secs_f64()
+            Duration::from(series.max_age()).as_secs_f64()
         );
         let mut ask = |name: &str, query: String| all.push((format!("{index}.{name}"), query));
         ask("present", format!("count({s})"));
@@ -74,7 +74,11 @@ pub fn series(monitor: &DriftMonitor, workload: Workload<'_>) -> String {
 /// How far back the newest sample of a series may lie for the series to be told as stale; older ones count as gone. A
 /// series that its target stopped to expose is gone at once, whatever this is.
 pub fn lookback(monitor: &DriftMonitor) -> Duration {
-    let oldest = monitor.series.iter().map(|series| Duration::from(series.max_age)).max();
+    let oldest = monitor
+        .series
+        .iter()
+        .map(|series| Duration::from(series.max_age()))
+        .max();
     let far = oldest.unwrap_or_default().saturating_mul(4);
     far.clamp(Duration::from_hours(1), Duration::from_hours(7 * 24))
 }

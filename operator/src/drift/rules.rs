@@ -155,19 +155,12 @@ pub fn candidates<'a>(monitor: &DriftMonitor, shared: &'a Shared, workload: Work
             Some(Trouble::Failing(error)) => Some(error),
             _ => None,
         });
-        return broken(
-            links,
-            match failing {
-                Some(error) => {
-                    let message = format!("rule {name} cannot be evaluated: {}", one_line(error));
-                    link("RuleHealthy", Holds::False, Reason::RuleErroring, &message)
-                }
-                None => {
-                    let message = format!("rule {name} is new and was not evaluated yet");
-                    link("RuleHealthy", Holds::Unknown, Reason::RuleNotEvaluated, &message)
-                }
-            },
-        );
+        let new = format!("rule {name} is new and was not evaluated yet");
+        let (holds, reason, message) = failing.map_or((Holds::Unknown, Reason::RuleNotEvaluated, new), |error| {
+            let message = format!("rule {name} cannot be evaluated: {}", one_line(error));
+            (Holds::False, Reason::RuleErroring, message)
+        });
+        return broken(links, link("RuleHealthy", holds, reason, &message));
     };
     links.push(good("RuleHealthy"));
     let mut readable: Vec<&Loaded> = works.iter().copied().filter(|one| one.expression.is_ok()).collect();
@@ -230,8 +223,8 @@ pub fn alert(shared: &Shared, labels: &WorkloadLabels, workload: Workload<'_>) -
     let mut unattributed = None;
     for alert in firing() {
         let own = [
-            (&labels.namespace_label, workload.namespace),
-            (&labels.name_label, workload.name),
+            (labels.namespace_label(), workload.namespace),
+            (labels.name_label.as_str(), workload.name),
         ];
         let said = own.map(|(label, value)| (label, says(alert, label, value)));
         if said.iter().all(|(_, own)| *own == Some(true)) {
@@ -241,7 +234,7 @@ pub fn alert(shared: &Shared, labels: &WorkloadLabels, workload: Workload<'_>) -
             unattributed = said
                 .iter()
                 .find(|(_, own)| own.is_none())
-                .map(|(label, _)| (*label).clone());
+                .map(|(label, _)| (*label).to_owned());
         }
     }
     unattributed.map_or(AlertState::Quiet, |label| AlertState::Unattributed { label })

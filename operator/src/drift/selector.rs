@@ -69,7 +69,7 @@ impl Selector {
     /// The same, of one workload only.
     #[must_use]
     pub fn about(self, labels: &WorkloadLabels, workload: Workload<'_>) -> Self {
-        self.with(&labels.namespace_label, "=", workload.namespace)
+        self.with(labels.namespace_label(), "=", workload.namespace)
             .with(&labels.name_label, "=", workload.name)
     }
 
@@ -180,7 +180,7 @@ mod tests {
 
     fn labels() -> WorkloadLabels {
         WorkloadLabels {
-            namespace_label: "namespace".into(),
+            namespace_label: None,
             name_label: "modelId".into(),
         }
     }

@@ -65,7 +65,7 @@ pub(super) async fn attach(
     let wishes = wishes(context, track, signers, &demands);
     let (store, subject, names) = (Arc::clone(&context.evidence), key.clone(), names(signers));
     // Reads files and checks signatures.
-    let looked = tokio::task::spawn_blocking(move || store.look(&subject, names, wishes)).await;
+    let looked = tokio::task::spawn_blocking(move || store.look(&subject, names, &wishes)).await;
     let found = looked.unwrap_or_else(|error| {
         tracing::error!(%error, "looking at evidence ended abnormally");
         let failed = || Found::known_unavailable("EvidenceFailed", "the signatures could not be looked at");
@@ -89,10 +89,10 @@ pub(super) async fn attach(
 
 /// How long to wait for an answer that may come.
 fn patience(context: &Context, key: &SubjectKey, dossier: &Dossier) -> Duration {
-    let content = Some(dossier.content_hash().to_string());
+    let hash = Some(dossier.content_hash().to_string());
     let stands = context.sources.releases_of(key).iter().any(|release| {
         let status = release.status.as_ref();
-        status.is_some_and(|status| status.content_hash == content && !status.artifacts.is_empty())
+        status.is_some_and(|status| status.content_hash == hash && !status.artifacts.is_empty())
     });
     if stands && context.evidence.is_young(PATIENCE_AFTER_START) {
         PATIENCE_AFTER_START

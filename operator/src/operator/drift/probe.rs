@@ -185,7 +185,8 @@ impl Probe<'_> {
                 let message = format!(
                     "nothing in the expression of rule {name} is about this workload: it must select series with the \
                      labels {} and {}",
-                    labels.namespace_label, labels.name_label
+                    labels.namespace_label(),
+                    labels.name_label
                 );
                 Ok(link(SEES, Holds::False, Reason::RuleReferencesNoData, &message))
             }
@@ -250,7 +251,8 @@ impl Probe<'_> {
             let message = format!(
                 "recording rule {metric} records nothing with the labels {} and {} of this workload: keep them in its \
                  expression",
-                labels.namespace_label, labels.name_label
+                labels.namespace_label(),
+                labels.name_label
             );
             return Ok(chain::broken_record(name, &message));
         }

@@ -24,7 +24,7 @@ const LARGEST: usize = 32 << 20;
 pub(super) enum Problem {
     /// The certificate authorities of the track are no certificates.
     #[error("spec.driftMonitor.prometheus.caBundle cannot be read as certificates in PEM")]
-    CaBundle(#[source] reqwest::Error),
+    CaBundle(#[source] Option<reqwest::Error>),
     /// The token cannot be had.
     #[error("{0}")]
     Token(String),
@@ -140,11 +140,15 @@ impl<'a> Prometheus<'a> {
             .referer(false)
             .timeout(timeout);
         if let Some(bundle) = &spec.ca_bundle {
-            let authorities = Certificate::from_pem_bundle(bundle.as_bytes()).map_err(Problem::CaBundle)?;
+            let read = Certificate::from_pem_bundle(bundle.as_bytes());
+            let authorities = read.map_err(|error| Problem::CaBundle(Some(error)))?;
+            if authorities.is_empty() {
+                return Err(Problem::CaBundle(None));
+            }
             builder = builder.tls_certs_only(authorities);
         }
         Ok(Self {
-            http: builder.build().map_err(Problem::CaBundle)?,
+            http: builder.build().map_err(|error| Problem::CaBundle(Some(error)))?,
             url: spec.url.trim_end_matches('/').to_owned(),
             token,
             timeout,

@@ -25,7 +25,7 @@ async fn steps(context: &Context, question: &Question) -> Result<Answer, Failure
     let credentials = credentials::first(&context.client, namespace, question.secrets(), question.repository()).await?;
     Ok(match question {
         Question::Resolve(tag) => {
-            let wanted = Wanted::Tag(tag.tag.clone());
+            let wanted = Wanted::Tag(tag.name.clone());
             let pinned = context.registry.resolve(&tag.repository, &wanted, &credentials).await?;
             Answer::Leads(pinned.digest)
         }

@@ -25,7 +25,7 @@ pub(super) struct Tag {
     /// Where.
     pub(super) repository: Repository,
     /// Which.
-    pub(super) tag: String,
+    pub(super) name: String,
     /// Names of Secrets, in the order of the track.
     pub(super) secrets: Arc<[String]>,
 }

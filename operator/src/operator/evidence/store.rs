@@ -2,6 +2,7 @@
 //! and answers come in by [`Store::answered`].
 
 mod entry;
+mod state;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,13 +10,14 @@ use std::time::Duration;
 
 use interlock_bundles::cache::{CacheError, EvidenceCache};
 use interlock_bundles::digest::Digest;
-use interlock_bundles::reference::{Pinned, Reference, Wanted};
+use interlock_bundles::reference::{Pinned, Wanted};
 use interlock_bundles::trust::TrustPolicy;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use self::entry::Entry;
-use super::hosts::Hosts;
+pub(super) use self::state::Wish;
+use self::state::{State, Subject};
 use super::proof::Proof;
 use super::question::{Answer, Artifact, Failure, Question, Tag};
 use crate::dossier::{Signature, Unavailable};
@@ -33,33 +35,6 @@ pub struct Store {
     started: Instant,
     wake: Notify,
     metrics: Arc<Metrics>,
-}
-
-#[derive(Default)]
-struct State {
-    subjects: HashMap<SubjectKey, Subject>,
-    tags: HashMap<Tag, Entry<Digest>>,
-    artifacts: HashMap<Artifact, Entry<Arc<Proof>>>,
-    hosts: Hosts,
-}
-
-/// What one workload wishes for.
-#[derive(Default)]
-struct Subject {
-    /// Every Signer that its track names.
-    signers: Vec<String>,
-    wishes: Vec<Wish>,
-}
-
-/// One artifact that somebody must have signed.
-#[derive(Clone)]
-pub(super) struct Wish {
-    /// Which.
-    pub(super) reference: Reference,
-    /// Secrets with credentials.
-    pub(super) secrets: Arc<[String]>,
-    /// Who must have signed, or why that is not known.
-    pub(super) trust: Result<Arc<TrustPolicy>, Unavailable>,
 }
 
 /// What is known of a wish.
@@ -131,11 +106,11 @@ impl Store {
 
     /// What is known of a workload's wishes, one answer for each. They replace its earlier ones, and are asked for from
     /// now on. Reads files and checks signatures: not for a thread that must not block.
-    pub(super) fn look(&self, subject: &SubjectKey, signers: Vec<String>, wishes: Vec<Wish>) -> Vec<Found> {
+    pub(super) fn look(&self, subject: &SubjectKey, signers: Vec<String>, wishes: &[Wish]) -> Vec<Found> {
         let now = Instant::now();
         let own = Subject {
             signers,
-            wishes: wishes.clone(),
+            wishes: wishes.to_vec(),
         };
         self.state().subjects.insert(subject.clone(), own);
         let found: Vec<_> = wishes.iter().map(|wish| self.find(wish, now)).collect();
@@ -158,7 +133,7 @@ impl Store {
                 "an image has no range of versions",
             )),
         };
-        artifact.map_or_else(|found| found, |artifact| self.signed(artifact, trust, now))
+        artifact.map_or_else(|found| found, |artifact| self.signed(&artifact, trust, now))
     }
 
     /// Where a tag leads. What the last attempt could not find out may have changed.
@@ -175,43 +150,39 @@ impl Store {
 
     /// Whether an artifact is signed. A result that is not Verified is believed once the registry was asked after
     /// somebody first wished for it under these terms: the signature may be there by now.
-    fn signed(&self, artifact: Artifact, trust: &Arc<TrustPolicy>, now: Instant) -> Found {
-        if !self.state().artifacts.contains_key(&artifact) {
+    fn signed(&self, artifact: &Artifact, trust: &Arc<TrustPolicy>, now: Instant) -> Found {
+        if !self.state().artifacts.contains_key(artifact) {
             let proof = self.restore(&artifact.pinned);
-            let mut state = self.state();
             let entry = || Entry::new(proof, now);
-            state.artifacts.entry(artifact.clone()).or_insert_with(entry);
+            self.state().artifacts.entry(artifact.clone()).or_insert_with(entry);
         }
-        let (proof, is_fresh, waiting) = {
-            let mut state = self.state();
-            let fallback = state.fallback(artifact.pinned.repository.registry());
-            let Some(entry) = state.artifacts.get_mut(&artifact) else {
-                return Found::known_unavailable("EvidencePending", PENDING);
-            };
-            let since = entry.first_seen(trust, now);
-            let waiting = match &entry.problem {
+        let mut state = self.state();
+        let fallback = state.fallback(artifact.pinned.repository.registry());
+        let Some(entry) = state.artifacts.get_mut(artifact) else {
+            return Found::known(Signature::Unavailable(fallback));
+        };
+        let since = entry.first_seen(trust, now);
+        let was_asked_since = entry.ended.is_some_and(|ended| ended >= since);
+        let Some(proof) = entry.answer.clone() else {
+            return match &entry.problem {
                 Some(why) => Found::known(Signature::Unavailable(why.clone())),
                 None => entry.pending(fallback),
             };
-            let is_fresh = entry.ended.is_some_and(|ended| ended >= since);
-            (entry.answer.clone(), is_fresh.then_some(since).ok_or(since), waiting)
         };
-        let Some(proof) = proof else { return waiting };
+        drop(state);
         let signature = proof.judge(trust, |signature| {
             let is_verified = matches!(signature, Signature::Verified { .. });
             self.metrics.signatures_checked(is_verified);
         });
-        match (&signature, is_fresh) {
-            (Signature::Verified { .. }, _) | (_, Ok(_)) => Found::known(signature),
-            (_, Err(since)) => {
-                if let Some(entry) = self.state().artifacts.get_mut(&artifact) {
-                    entry.next = entry.next.min(now);
-                }
-                Found {
-                    signature,
-                    pending_since: Some(since),
-                }
-            }
+        if was_asked_since || matches!(signature, Signature::Verified { .. }) {
+            return Found::known(signature);
+        }
+        if let Some(entry) = self.state().artifacts.get_mut(artifact) {
+            entry.next = entry.next.min(now);
+        }
+        Found {
+            signature,
+            pending_since: Some(since),
         }
     }
 
@@ -344,99 +315,6 @@ impl Store {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-const PENDING: &str = "the registry has not answered yet; it is being asked";
-
-impl State {
-    /// What to say of a question that was not answered in time.
-    fn fallback(&self, host: &str) -> Unavailable {
-        let trouble = self.hosts.trouble(host).cloned();
-        trouble.unwrap_or_else(|| Unavailable {
-            reason: "EvidencePending".to_owned(),
-            message: PENDING.to_owned(),
-        })
-    }
-
-    fn under_way(&self) -> usize {
-        let tags = self.tags.values().filter(|entry| entry.under_way).count();
-        tags + self.artifacts.values().filter(|entry| entry.under_way).count()
-    }
-
-    /// Everything that is worth asking and not under way, with the time from when on it is.
-    fn open(&self) -> Vec<(Instant, Question)> {
-        let mut open = HashMap::new();
-        for wish in self.subjects.values().flat_map(|subject| &subject.wishes) {
-            // Nothing that a registry says matters while it is not known who may sign.
-            let Ok(trust) = &wish.trust else { continue };
-            if let Some(tag) = wish.own_tag()
-                && let Some(entry) = self.tags.get(&tag).filter(|entry| !entry.under_way)
-            {
-                open.insert(Question::Resolve(tag), entry.next);
-            }
-            if let Some(artifact) = wish.leads_to(&self.tags)
-                && let Some(entry) = self.artifacts.get(&artifact).filter(|entry| !entry.under_way)
-                && !entry.answer.as_ref().is_some_and(|proof| proof.satisfies(trust))
-            {
-                open.insert(Question::Signatures(artifact), entry.next);
-            }
-        }
-        open.into_iter().map(|(question, at)| (at, question)).collect()
-    }
-
-    fn begin(&mut self, question: &Question) {
-        self.hosts.begin(question.host());
-        match question {
-            Question::Resolve(tag) => self.tags.get_mut(tag).into_iter().for_each(Entry::begin),
-            Question::Signatures(artifact) => self.artifacts.get_mut(artifact).into_iter().for_each(Entry::begin),
-        }
-    }
-
-    /// The workloads that wish for an answer to this.
-    fn wishing(&self, question: &Question) -> Vec<SubjectKey> {
-        let concerns = |wish: &Wish| match question {
-            Question::Resolve(tag) => wish.own_tag().as_ref() == Some(tag),
-            Question::Signatures(artifact) => wish.leads_to(&self.tags).as_ref() == Some(artifact),
-        };
-        let subjects = self.subjects.iter();
-        let concerned = subjects.filter(|(_, subject)| subject.wishes.iter().any(concerns));
-        concerned.map(|(key, _)| key.clone()).collect()
-    }
-}
-
-impl Wish {
-    fn tag(&self, tag: &str) -> Tag {
-        Tag {
-            repository: self.reference.repository.clone(),
-            tag: tag.to_owned(),
-            secrets: Arc::clone(&self.secrets),
-        }
-    }
-
-    fn artifact(&self, digest: Digest) -> Artifact {
-        Artifact {
-            pinned: self.reference.repository.pin(digest),
-            secrets: Arc::clone(&self.secrets),
-        }
-    }
-
-    /// The tag to be resolved first, if there is one.
-    fn own_tag(&self) -> Option<Tag> {
-        match &self.reference.wanted {
-            Wanted::Tag(tag) => Some(self.tag(tag)),
-            Wanted::Digest(_) | Wanted::Semver(_) => None,
-        }
-    }
-
-    /// The artifact, as far as it is known which.
-    fn leads_to(&self, tags: &HashMap<Tag, Entry<Digest>>) -> Option<Artifact> {
-        let digest = match &self.reference.wanted {
-            Wanted::Digest(digest) => *digest,
-            Wanted::Tag(tag) => tags.get(&self.tag(tag))?.answer?,
-            Wanted::Semver(_) => return None,
-        };
-        Some(self.artifact(digest))
     }
 }
 

@@ -39,6 +39,7 @@ fn trust(names: &[&str]) -> Arc<TrustPolicy> {
     })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "an outcome, as the others")]
 fn signed_by(files: &[&str]) -> Result<Answer, Failure> {
     let evidence = files.iter().map(|file| Evidence {
         media_type: String::new(),
@@ -103,7 +104,7 @@ impl Scene {
     fn says(&self, subject: &str, wish: &Wish) -> String {
         let found = self
             .store
-            .look(&key(subject), vec!["release".to_owned()], vec![wish.clone()]);
+            .look(&key(subject), vec!["release".to_owned()], std::slice::from_ref(wish));
         let word = match &found[0].signature {
             Signature::NotRequired => "NotRequired".to_owned(),
             Signature::Verified { signers, .. } => format!("Verified by {}", signers.join(" ")),
