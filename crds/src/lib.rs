@@ -56,14 +56,16 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
     for version in crds.iter_mut().flat_map(|crd| &mut crd.spec.versions) {
         let schema = version.schema.as_mut();
         if let Some(schema) = schema.and_then(|schema| schema.open_api_v3_schema.as_mut()) {
-            known_formats(schema);
+            tidy(schema, false);
         }
     }
     crds
 }
 
-/// The API server knows no unsigned integers, and warns everybody who applies a CRD that names them.
-fn known_formats(schema: &mut JSONSchemaProps) {
+/// What a derived schema says and an API server should not be told. Unsigned integers: it knows none, and warns everybody
+/// who applies a CRD that names them. Defaults inside a list: what the API server adds there, GitOps tools that replace
+/// lists as a whole show as a difference for ever; whoever reads the object fills them in.
+fn tidy(schema: &mut JSONSchemaProps, inside_list: bool) {
     if schema
         .format
         .as_deref()
@@ -71,14 +73,14 @@ fn known_formats(schema: &mut JSONSchemaProps) {
     {
         schema.format = Some("int64".to_owned());
     }
-    schema
-        .properties
-        .iter_mut()
-        .flat_map(|all| all.values_mut())
-        .for_each(known_formats);
+    if inside_list {
+        schema.default = None;
+    }
+    let fields = schema.properties.iter_mut().flat_map(|all| all.values_mut());
+    fields.for_each(|field| tidy(field, inside_list));
     match &mut schema.items {
-        Some(JSONSchemaPropsOrArray::Schema(items)) => known_formats(items),
-        Some(JSONSchemaPropsOrArray::Schemas(items)) => items.iter_mut().for_each(known_formats),
+        Some(JSONSchemaPropsOrArray::Schema(items)) => tidy(items, true),
+        Some(JSONSchemaPropsOrArray::Schemas(items)) => items.iter_mut().for_each(|item| tidy(item, true)),
         None => {}
     }
 }
