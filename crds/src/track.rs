@@ -138,6 +138,10 @@ fn namespace_selector(generator: &mut schemars::SchemaGenerator) -> schemars::Sc
 /// A kind by group and name.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!((!has(self.group) || self.group == '') && self.kind == 'Secret')")
+        .message("Secrets are not judged: the operator would have to read all of them, and their content would reach policies")
+)]
 pub struct KindReference {
     /// The API group; left out or empty for the core group. Example: `apps`.
     // No default in the schema: what the API server adds inside a list that is replaced as a whole, GitOps tools

@@ -187,6 +187,12 @@ const WRONG: &[Wrong] = &[
     ),
     (
         TRACK,
+        "[{group: apps, kind: Deployment}]",
+        "[{kind: Secret}]",
+        &["spec.match.kinds[0]", "Secrets are not judged"],
+    ),
+    (
+        TRACK,
         "  match:",
         "  priority: -1\n  match:",
         &["spec.priority", "greater than or equal to 0"],

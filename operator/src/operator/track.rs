@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use interlock_crds::bundle::SignedBy;
 use interlock_crds::condition::Status;
 use interlock_crds::track::{Counts, Ungoverned};
 use interlock_crds::{GovernanceTrack, GovernanceTrackStatus, Release, Verdict};
@@ -11,8 +12,10 @@ use jiff::Timestamp;
 use kube::{Api, ResourceExt as _};
 
 use super::kinds::Kind;
+use super::registry::signers::trust_policy;
 use super::{Context, apply};
 use crate::conditions::{self, Standing};
+use crate::judge::chain;
 use crate::subject::{GroupKind, SubjectKey};
 
 /// Changes are gathered for this long: a rollout of hundreds of workloads is one status.
@@ -72,6 +75,8 @@ struct Seen {
     versions: BTreeMap<GroupKind, String>,
     /// Bundles that cannot judge, with reason and message.
     idle_bundles: BTreeMap<String, (String, String)>,
+    /// Signers that tracks name and whose keys cannot be used, with reason and message.
+    absent_signers: BTreeMap<String, (String, String)>,
 }
 
 fn look(context: &Context) -> Seen {
@@ -139,7 +144,26 @@ fn look(context: &Context) -> Seen {
         unavailable,
         versions,
         idle_bundles,
+        absent_signers: absent_signers(context),
     }
+}
+
+fn absent_signers(context: &Context) -> BTreeMap<String, (String, String)> {
+    let tracks = context.sources.tracks.all();
+    let demands = tracks.iter().filter_map(|track| track.spec.signed_by.as_ref());
+    let named: BTreeSet<_> = demands
+        .flat_map(|by| by.images.iter().chain(&by.models))
+        .flat_map(|by| by.signers.clone())
+        .collect();
+    let problem = |name: String| {
+        let alone = SignedBy {
+            signers: vec![name.clone()],
+            threshold: 1,
+        };
+        let problem = trust_policy(&context.sources.signers, &alone, "spec.signedBy").err()?;
+        Some((name, (problem.reason().to_owned(), chain(&problem))))
+    };
+    named.into_iter().filter_map(problem).collect()
 }
 
 /// The status to have. Pure.
@@ -151,7 +175,7 @@ fn status(track: &GovernanceTrack, seen: &Seen, now: Timestamp) -> GovernanceTra
             "Governing",
             "every kind is watched and every bundle judges",
         ),
-        Some((reason, message)) => conditions::ready(Standing::Reconciling, Status::False, &reason, &message),
+        Some((reason, message)) => conditions::ready(standing(&reason), Status::False, &reason, &message),
     };
     let old = track
         .status
@@ -163,6 +187,14 @@ fn status(track: &GovernanceTrack, seen: &Seen, now: Timestamp) -> GovernanceTra
         counts: Some(counts(track, &seen.releases)),
         ungoverned: Some(ungoverned(track, seen)),
         conditions: conditions::merge(old, &statements, track.metadata.generation, now),
+    }
+}
+
+/// Whether what is in the way may go by itself. These do not: somebody has to edit the track.
+fn standing(reason: &str) -> Standing {
+    match reason {
+        "KindNotNamespaced" | "KindNotListable" | "VersionMismatch" => Standing::Stalled,
+        _ => Standing::Reconciling,
     }
 }
 
@@ -187,7 +219,11 @@ fn obstacle(track: &GovernanceTrack, seen: &Seen) -> Option<(String, String)> {
         .bundles
         .iter()
         .filter_map(|used| seen.idle_bundles.get(&used.name).cloned());
-    let mut all: Vec<_> = kinds.chain(bundles).collect();
+    let signers = track.spec.signed_by.iter().filter_map(|by| {
+        let named = by.images.iter().chain(&by.models).flat_map(|by| &by.signers);
+        named.filter_map(|name| seen.absent_signers.get(name).cloned()).next()
+    });
+    let mut all: Vec<_> = kinds.chain(bundles).chain(signers).collect();
     let count = all.len();
     let (reason, message) = if all.is_empty() {
         return None;

@@ -1,43 +1,80 @@
 //! All that a registry has about one artifact, and what it proves under each policy that was asked for. A signature is
 //! checked once for each policy, however many workloads share the artifact.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use interlock_bundles::digest::Digest;
 use interlock_bundles::registry::Evidence;
 use interlock_bundles::trust::{TrustPolicy, Untrusted};
 
-use crate::dossier::Signature;
+use crate::dossier::{Signature, Unavailable};
 
 /// Raw evidence and its verdicts.
 pub(super) struct Proof {
     digest: Digest,
-    evidence: Vec<Evidence>,
+    /// What the evidence consists of, in its order.
+    contents: Vec<Digest>,
+    /// The evidence, unless it is large and lies on disk.
+    evidence: Mutex<Option<Vec<Evidence>>>,
     verdicts: Mutex<Vec<(TrustPolicy, Signature)>>,
 }
+
+/// Evidence larger than this is not kept in memory: some ten signatures. Whoever may push to a repository may attach
+/// megabytes to each of its artifacts.
+const IN_MEMORY: usize = 64 * 1024;
 
 impl Proof {
     /// Nothing is checked yet.
     pub(super) fn new(digest: Digest, evidence: Vec<Evidence>) -> Self {
         Self {
             digest,
-            evidence,
+            contents: evidence.iter().map(|one| one.digest).collect(),
+            evidence: Mutex::new(Some(evidence)),
             verdicts: Mutex::default(),
         }
     }
 
-    /// The evidence.
-    pub(super) fn evidence(&self) -> &[Evidence] {
-        &self.evidence
+    /// Whether both rest on the same evidence.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.contents == other.contents
+    }
+
+    /// The evidence lies on disk: what is large goes from memory.
+    pub(super) fn is_on_disk(&self) {
+        let mut evidence = lock(&self.evidence);
+        let size: usize = evidence.iter().flatten().map(|one| one.bytes.len()).sum();
+        if size > IN_MEMORY {
+            *evidence = None;
+        }
+    }
+
+    /// The evidence; `load` reads it from disk if it is not in memory. None if the disk does not have it any more.
+    pub(super) fn evidence(&self, load: impl FnOnce() -> Option<Vec<Evidence>>) -> Option<Vec<Evidence>> {
+        let known = lock(&self.evidence).clone();
+        known.or_else(load).filter(|found| {
+            let contents = found.iter().map(|one| one.digest);
+            contents.eq(self.contents.iter().copied())
+        })
     }
 
     /// What it proves under a policy; `checked` is called if that was not known yet. Others who ask meanwhile wait.
-    pub(super) fn judge(&self, policy: &TrustPolicy, checked: impl FnOnce(&Signature)) -> Signature {
-        let mut verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn judge(
+        &self,
+        policy: &TrustPolicy,
+        load: impl FnOnce() -> Option<Vec<Evidence>>,
+        checked: impl FnOnce(&Signature),
+    ) -> Signature {
+        let mut verdicts = lock(&self.verdicts);
         if let Some((_, known)) = verdicts.iter().find(|(known, _)| known == policy) {
             return known.clone();
         }
-        let signature = self.check(policy);
+        let Some(evidence) = self.evidence(load) else {
+            return Signature::Unavailable(Unavailable {
+                reason: "EvidenceFailed".to_owned(),
+                message: format!("the signatures of {} cannot be read from the cache folder", self.digest),
+            });
+        };
+        let signature = self.check(policy, &evidence);
         checked(&signature);
         verdicts.push((policy.clone(), signature.clone()));
         signature
@@ -45,19 +82,18 @@ impl Proof {
 
     /// Whether it is known to satisfy a policy.
     pub(super) fn satisfies(&self, policy: &TrustPolicy) -> bool {
-        let verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
+        let verdicts = lock(&self.verdicts);
         let known = verdicts.iter().find(|(known, _)| known == policy);
         matches!(known, Some((_, Signature::Verified { .. })))
     }
 
     /// Forgets verdicts under policies that nobody asks for any more.
     pub(super) fn keep(&self, is_wanted: impl Fn(&TrustPolicy) -> bool) {
-        let mut verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
-        verdicts.retain(|(policy, _)| is_wanted(policy));
+        lock(&self.verdicts).retain(|(policy, _)| is_wanted(policy));
     }
 
-    fn check(&self, policy: &TrustPolicy) -> Signature {
-        match policy.satisfied_by(&self.digest, &self.evidence) {
+    fn check(&self, policy: &TrustPolicy, evidence: &[Evidence]) -> Signature {
+        match policy.satisfied_by(&self.digest, evidence) {
             Ok(signers) => Signature::Verified {
                 digest: self.digest.to_string(),
                 signers,
@@ -69,6 +105,10 @@ impl Proof {
             },
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Artifacts may be indexes of several manifests: signing one of them does not sign the other.
@@ -95,14 +135,42 @@ mod tests {
         };
         let mut checks = 0;
         for threshold in [1, 1, 2, 1, 2] {
-            let said = proof.judge(&policy(threshold), |_| checks += 1);
+            let said = proof.judge(&policy(threshold), || None, |_| checks += 1);
             assert!(matches!(said, Signature::Rejected { .. }));
         }
         assert_eq!(checks, 2);
         proof.keep(|known| known.threshold == 1);
-        proof.judge(&policy(2), |_| checks += 1);
+        proof.judge(&policy(2), || None, |_| checks += 1);
         assert_eq!(checks, 3);
         assert!(!proof.satisfies(&policy(1)));
+    }
+
+    #[test]
+    fn what_is_large_is_read_from_disk_again_and_only_if_it_is_the_same() {
+        let one = |size: usize| {
+            let bytes = vec![b'x'; size];
+            Evidence {
+                media_type: "application/x".to_owned(),
+                digest: Digest::of(&bytes),
+                bytes,
+            }
+        };
+        let small = Proof::new(Digest::of(b"image"), vec![one(10)]);
+        small.is_on_disk();
+        assert_eq!(small.evidence(|| None), Some(vec![one(10)]));
+        let large = Proof::new(Digest::of(b"image"), vec![one(IN_MEMORY), one(1)]);
+        assert!(large.evidence(|| None).is_some(), "not on disk yet");
+        large.is_on_disk();
+        assert!(large.evidence(|| None).is_none());
+        assert!(large.evidence(|| Some(vec![one(1)])).is_none(), "other evidence");
+        assert!(large.evidence(|| Some(vec![one(IN_MEMORY), one(1)])).is_some());
+        let policy = TrustPolicy {
+            signers: Vec::new(),
+            threshold: 1,
+        };
+        let said = large.judge(&policy, || None, |_| {});
+        assert!(matches!(said, Signature::Unavailable(why) if why.reason == "EvidenceFailed"));
+        assert!(!large.satisfies(&policy), "it is looked at again");
     }
 
     #[test]

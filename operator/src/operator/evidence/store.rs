@@ -11,6 +11,7 @@ use std::time::Duration;
 use interlock_bundles::cache::{CacheError, EvidenceCache};
 use interlock_bundles::digest::Digest;
 use interlock_bundles::reference::{Pinned, Wanted};
+use interlock_bundles::registry::Evidence;
 use interlock_bundles::trust::TrustPolicy;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -170,10 +171,18 @@ impl Store {
             };
         };
         drop(state);
-        let signature = proof.judge(trust, |signature| {
+        let load = || self.load(&artifact.pinned);
+        let signature = proof.judge(trust, load, |signature| {
             let is_verified = matches!(signature, Signature::Verified { .. });
             self.metrics.signatures_checked(is_verified);
         });
+        if matches!(signature, Signature::Unavailable(_)) {
+            // The disk lost it: the registry is asked as if it had never been.
+            if let Some(entry) = self.state().artifacts.get_mut(artifact) {
+                entry.lose(now);
+            }
+            return Found::known(signature);
+        }
         if was_asked_since || matches!(signature, Signature::Verified { .. }) {
             return Found::known(signature);
         }
@@ -188,13 +197,16 @@ impl Store {
 
     /// What an earlier life left on disk.
     fn restore(&self, pinned: &Pinned) -> Option<Arc<Proof>> {
-        match self.cache.load(pinned) {
-            Ok(found) => found.map(|evidence| Arc::new(Proof::new(pinned.digest, evidence))),
-            Err(error) => {
-                tracing::warn!(artifact = %pinned, error = &error as &dyn std::error::Error, "cannot read the evidence cache");
-                None
-            }
-        }
+        let proof = Proof::new(pinned.digest, self.load(pinned)?);
+        proof.is_on_disk();
+        Some(Arc::new(proof))
+    }
+
+    fn load(&self, pinned: &Pinned) -> Option<Vec<Evidence>> {
+        self.cache.load(pinned).unwrap_or_else(|error| {
+            tracing::warn!(artifact = %pinned, error = &error as &dyn std::error::Error, "cannot read the evidence cache");
+            None
+        })
     }
 
     /// The questions to send now, and when there may be more. Each comes back through [`Self::answered`].
@@ -245,7 +257,7 @@ impl Store {
                     Answer::Leads(_) => None,
                 });
                 let new = proof.as_ref().ok().cloned().flatten();
-                let same = |one: &Arc<Proof>, other: &Arc<Proof>| one.evidence() == other.evidence();
+                let same = |one: &Arc<Proof>, other: &Arc<Proof>| one.is_same(other);
                 let entry = state.artifacts.get_mut(artifact);
                 let is_new = |entry: &Entry<Arc<Proof>>| match (&new, &entry.answer) {
                     (Some(new), Some(old)) => !same(new, old),
@@ -253,16 +265,21 @@ impl Store {
                 };
                 entry.is_some_and(|entry| {
                     to_keep = new.clone().filter(|_| is_new(entry));
-                    entry.end(proof, pauses, now, same)
+                    entry.end(proof, (entry.pause(pauses.0), pauses.1), now, same)
                 })
             }
         };
         let concerned = if changed { state.wishing(question) } else { Vec::new() };
         drop(state);
         if let (Question::Signatures(artifact), Some(proof)) = (question, to_keep)
-            && let Err(error) = self.cache.store(&artifact.pinned, proof.evidence())
+            && let Some(evidence) = proof.evidence(|| None)
         {
-            tracing::warn!(artifact = %artifact.pinned, error = &error as &dyn std::error::Error, "signatures cannot be kept for a restart");
+            match self.cache.store(&artifact.pinned, &evidence) {
+                Ok(()) => proof.is_on_disk(),
+                Err(error) => {
+                    tracing::warn!(artifact = %artifact.pinned, error = &error as &dyn std::error::Error, "signatures cannot be kept for a restart");
+                }
+            }
         }
         concerned
     }

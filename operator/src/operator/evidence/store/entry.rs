@@ -26,6 +26,8 @@ pub(super) struct Entry<T> {
     pub(super) under_way: bool,
     created: Instant,
     failures: u32,
+    /// Complete answers in a row that said the same.
+    unchanged: u32,
     /// Under which policies the answer is looked at, and since when.
     policies: Vec<(Arc<TrustPolicy>, Instant)>,
 }
@@ -41,6 +43,7 @@ impl<T> Entry<T> {
             under_way: false,
             created: now,
             failures: 0,
+            unchanged: 0,
             policies: Vec::new(),
         }
     }
@@ -51,6 +54,12 @@ impl<T> Entry<T> {
             signature: Signature::Unavailable(meanwhile),
             pending_since: Some(self.created),
         }
+    }
+
+    /// The answer is lost.
+    pub(super) fn lose(&mut self, now: Instant) {
+        self.answer = None;
+        self.next = self.next.min(now);
     }
 
     /// It is being asked.
@@ -79,7 +88,10 @@ impl<T> Entry<T> {
                     (Some(old), Some(new)) => same(old, new),
                     (old, new) => old.is_none() && new.is_none(),
                 };
-                if !is_same {
+                if is_same {
+                    self.unchanged = self.unchanged.saturating_add(1);
+                } else {
+                    self.unchanged = 0;
                     self.answer = answer;
                 }
                 awaited || was_problem || !is_same
@@ -105,7 +117,16 @@ impl<T> Entry<T> {
     }
 }
 
+/// The pause before the first repetition of a question whose answer may soon be another one.
+const FIRST_PAUSE: Duration = Duration::from_secs(15);
+
 impl Entry<Arc<Proof>> {
+    /// The pause after an answer, at most `longest`. Who has just deployed may be about to sign, so it begins small and
+    /// doubles while nothing changes.
+    pub(super) fn pause(&self, longest: Duration) -> Duration {
+        FIRST_PAUSE.saturating_mul(1 << self.unchanged.min(16)).min(longest)
+    }
+
     /// Since when the answer is looked at under this policy.
     pub(super) fn first_seen(&mut self, policy: &Arc<TrustPolicy>, now: Instant) -> Instant {
         if let Some((_, since)) = self.policies.iter().find(|(known, _)| known == policy) {
