@@ -56,7 +56,7 @@ pub fn demands(dossier: &Dossier, signers: &ArtifactSigners) -> Vec<Demand> {
         Some((role, image.reference.as_deref()?))
     });
     let models = dossier.models.iter().filter_map(|model| {
-        let role = role_of_model(dossier, signers, model)?;
+        let role = role_of_model(signers)?;
         Some((role, model.reference.as_deref()?))
     });
     let mut found = BTreeMap::new();
@@ -85,7 +85,7 @@ pub fn fill(dossier: &mut Dossier, signers: &ArtifactSigners, answers: &Answers)
     let models: Vec<_> = dossier
         .models
         .iter()
-        .map(|model| match role_of_model(dossier, signers, model) {
+        .map(|model| match role_of_model(signers) {
             None => Signature::NotRequired,
             Some(role) => model
                 .reference
@@ -112,13 +112,8 @@ fn role_of_image(dossier: &Dossier, signers: &ArtifactSigners, image: &Image) ->
     }
 }
 
-fn role_of_model(dossier: &Dossier, signers: &ArtifactSigners, model: &Model) -> Option<Role> {
-    let is_image = || dossier.images.iter().any(|image| image.path == model.path);
-    match (&signers.models, &signers.images) {
-        (Some(_), _) => Some(Role::Model),
-        (None, Some(_)) if is_image() => Some(Role::Image),
-        _ => None,
-    }
+fn role_of_model(signers: &ArtifactSigners) -> Option<Role> {
+    signers.models.as_ref().map(|_| Role::Model)
 }
 
 fn answer(answers: &Answers, role: Role, name: &str) -> Signature {

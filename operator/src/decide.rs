@@ -389,6 +389,26 @@ fn monitored(report: &drift::Report) -> [Statement; 2] {
     ]
 }
 
+/// What to write where the API server does not take a status: that nothing is known, and why.
+pub fn without_details(
+    status: &ReleaseStatus,
+    stored: Option<&Release>,
+    refusal: &str,
+    now: Timestamp,
+) -> ReleaseStatus {
+    let message = format!("the verdict cannot be stored, so it does not count: {refusal}");
+    let statements = conditions::ready(Standing::Stalled, Status::Unknown, "StatusRefused", &message);
+    let old = stored.and_then(|release| release.status.as_ref());
+    let old = old.map(|status| status.conditions.as_slice()).unwrap_or_default();
+    ReleaseStatus {
+        observed_generation: status.observed_generation,
+        track: status.track.clone(),
+        verdict: Some(Verdict::Unknown),
+        conditions: conditions::merge(old, &statements, status.observed_generation, now),
+        ..ReleaseStatus::default()
+    }
+}
+
 /// No track judges: the verdict is Unknown, never silently absent.
 fn unassigned(release: &Release, standing: Standing, reason: &str, message: &str, now: Timestamp) -> ReleaseStatus {
     let ready = if standing == Standing::Stalled {

@@ -70,6 +70,16 @@ pub struct Ruling {
 
 /// Most entries of `gates`: keeps a Release small in etcd.
 const MOST_GATES: usize = 32;
+/// Longest term, in characters: a policy may quote what a team wrote.
+const TERM: usize = 256;
+
+/// Whether the API server takes a policy's word as the reason of a condition.
+fn is_reason(word: &str) -> bool {
+    word.len() <= 128
+        && word.starts_with(|first: char| first.is_ascii_alphabetic())
+        && word.chars().all(|one| one.is_ascii_alphanumeric())
+}
+
 /// Longest message of a gate, in characters.
 const MESSAGE: usize = 256;
 
@@ -141,13 +151,13 @@ impl Weighed {
             result,
             level,
             phase,
-            term: finding.term.clone(),
+            term: shorten(&finding.term, TERM),
             message: shorten(&finding.message, MESSAGE),
             remediation: gate
                 .map(|gate| shorten(&gate.remediation, MESSAGE))
                 .filter(|text| !text.is_empty()),
         };
-        self.insert(result, finding.reason.clone());
+        self.insert(result, finding.reason.clone().filter(|word| is_reason(word)));
     }
 
     fn insert(&mut self, result: GateResult, reason: Option<String>) {

@@ -1,4 +1,4 @@
-//! Signatures and attestations alone, by repository and digest of what they are about.
+//! Signatures and attestations alone, by what they are about: a text that names it.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -8,13 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::CacheError;
 use super::folder::{Folder, Listed, is_format, list, take_apart};
 use crate::digest::Digest;
-use crate::reference::Pinned;
 use crate::registry::{Caps, Evidence};
 
 const FORMAT: &str = "interlock evidence cache 1";
 const SUFFIX: &str = ".evidence";
 
-/// A folder with one file for each artifact, named by a digest of its reference.
+/// A folder with one file for each subject, named by a digest of its text.
 #[derive(Debug, Clone)]
 pub struct EvidenceCache {
     folder: Folder,
@@ -38,7 +37,7 @@ impl EvidenceCache {
 
     /// Stores all that a registry has about an artifact, in place of what was stored before. Nothing is something:
     /// that the registry has no signature.
-    pub fn store(&self, subject: &Pinned, evidence: &[Evidence]) -> Result<(), CacheError> {
+    pub fn store(&self, subject: &str, evidence: &[Evidence]) -> Result<(), CacheError> {
         let contents = Contents {
             format: FORMAT.to_owned(),
             subject: subject.to_string(),
@@ -50,26 +49,26 @@ impl EvidenceCache {
 
     /// What is stored about an artifact; `None` if nothing is. A damaged entry is [`CacheError::Damaged`]: treat it
     /// as absent.
-    pub fn load(&self, subject: &Pinned) -> Result<Option<Vec<Evidence>>, CacheError> {
+    pub fn load(&self, subject: &str) -> Result<Option<Vec<Evidence>>, CacheError> {
         let most = Caps::default().evidence_bytes;
         self.folder.load(&name(subject), most, |bytes| read(bytes, subject))
     }
 
     /// Removes every entry but these, and tells how many.
-    pub fn keep(&self, wanted: &BTreeSet<Pinned>) -> Result<usize, CacheError> {
-        self.folder.keep(wanted.iter().map(name))
+    pub fn keep(&self, wanted: &BTreeSet<String>) -> Result<usize, CacheError> {
+        self.folder.keep(wanted.iter().map(|one| name(one)))
     }
 }
 
-/// A reference has characters that no file name may have.
-fn name(subject: &Pinned) -> String {
-    Digest::of(subject.to_string().as_bytes()).hex()
+/// A text may have characters that no file name may have.
+fn name(subject: &str) -> String {
+    Digest::of(subject.as_bytes()).hex()
 }
 
-fn read(bytes: &[u8], subject: &Pinned) -> Result<Vec<Evidence>, String> {
+fn read(bytes: &[u8], subject: &str) -> Result<Vec<Evidence>, String> {
     let (contents, pieces) = take_apart::<Contents>(bytes)?;
     is_format(&contents.format, FORMAT)?;
-    if contents.subject != subject.to_string() {
+    if contents.subject != subject {
         return Err(format!("it is about {:?}", contents.subject));
     }
     pieces.signatures(contents.evidence)
@@ -90,11 +89,8 @@ mod tests {
         }
     }
 
-    fn pinned(path: &str) -> Pinned {
-        format!("registry.example.com/{path}")
-            .parse::<crate::reference::Repository>()
-            .unwrap()
-            .pin(Digest::of(b"image"))
+    fn pinned(path: &str) -> String {
+        format!("registry.example.com/{path}@{}", Digest::of(b"image"))
     }
 
     fn cache() -> (tempfile::TempDir, EvidenceCache) {

@@ -93,6 +93,7 @@ pub const REASONS: &[Reason] = &[
     r("DuplicateSubject", &[R], "two Releases declare the same workload", "keep one of them"),
     r("BundleNotFound", &[T, R], "the track names a PolicyBundle that does not exist", "create it, or correct `spec.bundles`"),
     r("BundleNotReady", &[T, R], "the PolicyBundle has no bundle that works yet", "read its `Ready` condition"),
+    r("StatusRefused", &[R], "the API server does not take the status, mostly because it is too large, so nothing is said of the workload", "shorten what is odd in the workload, for example a name of thousands of characters"),
     r("EvaluationFailed", &[R], "an evaluation ended abnormally", "wait: it is tried again within a minute; report it if it comes again"),
     r("KindNotFound", &[T, R], "the API server does not serve the kind", "install what provides it, or correct `spec.match.kinds`"),
     r("KindNotListable", &[T, R], "the kind cannot be listed and watched", "name another kind in `spec.match.kinds`"),

@@ -14,6 +14,9 @@ const LISTED: usize = 32;
 /// Longest message of one, in characters.
 const MESSAGE: usize = 256;
 
+/// Longest name and path of one, in characters. A container runtime takes none that is longer.
+const NAME: usize = 512;
+
 /// What a Release says of its artifacts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Report {
@@ -71,7 +74,7 @@ fn lines<'a>(dossier: &'a Dossier, signers: &ArtifactSigners) -> Vec<Line<'a>> {
     });
     let models = dossier.models.iter().map(|model| {
         let name = model.reference.as_deref().unwrap_or(&model.uri);
-        let role = role_of_model(dossier, signers, model);
+        let role = role_of_model(signers);
         (role, name, model.path.as_str(), &model.signature)
     });
     let mut lines: Vec<Line<'_>> = Vec::new();
@@ -125,7 +128,7 @@ fn artifact(line: &Line<'_>) -> Artifact {
     let digest = line.signature.digest().filter(|digest| !line.name.ends_with(digest));
     let problem = problem(line.signature);
     Artifact {
-        reference: line.name.to_owned(),
+        reference: shorten(line.name, NAME),
         digest: digest.map(str::to_owned),
         result: result(line.signature),
         signers: match line.signature {
@@ -134,7 +137,7 @@ fn artifact(line: &Line<'_>) -> Artifact {
         },
         reason: problem.map(|(reason, _)| reason.to_owned()),
         message: problem.map(|(_, message)| shorten(message, MESSAGE)),
-        path: line.paths.first().copied().unwrap_or_default().to_owned(),
+        path: shorten(line.paths.first().copied().unwrap_or_default(), NAME),
         places: u32::try_from(line.paths.len()).ok().filter(|count| *count > 1),
     }
 }

@@ -105,11 +105,13 @@ fn search(parent: &Value, value: &Value, path: &str, depth: usize, pods: &mut Ve
     }
     match value {
         Value::Object(map) => {
-            if map.get("containers").is_some_and(Value::is_array) {
+            // A PodSpec may hold another one: the workers of a ServingRuntime.
+            let is_pod = map.get("containers").is_some_and(Value::is_array);
+            if is_pod {
                 pods.push(pod(parent, value, path));
-                return;
             }
-            for (key, child) in map {
+            let own = |key: &str| is_pod && (key == "volumes" || LISTS.contains(&key));
+            for (key, child) in map.iter().filter(|(key, _)| !own(key)) {
                 search(value, child, &format!("{path}.{key}"), depth - 1, pods);
             }
         }
@@ -200,6 +202,10 @@ mod tests {
             (
                 json!({"kind": "LLMInferenceService", "spec": {"template": spec}}),
                 vec![("spec.template", "spec.template")],
+            ),
+            (
+                json!({"kind": "ServingRuntime", "spec": {"containers": [], "workerSpec": spec}}),
+                vec![("pod", "spec"), ("spec.workerSpec", "spec.workerSpec")],
             ),
             (json!({"kind": "HTTPRoute", "spec": {"rules": []}}), vec![]),
             (json!({"kind": "Odd", "spec": {"containers": "none"}}), vec![]),

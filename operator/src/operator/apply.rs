@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use kube::runtime::events::{Event, EventType};
 use kube::{Api, Resource, ResourceExt as _};
@@ -12,7 +13,7 @@ use serde_json::json;
 
 use super::{Context, MANAGER};
 use crate::conditions::shorten;
-use crate::decide::{Plan, Transition};
+use crate::decide::{Plan, Transition, without_details};
 use crate::subject::SubjectKey;
 use interlock_crds::{Release, Verdict};
 
@@ -71,10 +72,17 @@ pub async fn plan(context: &Arc<Context>, key: &SubjectKey, plan: &Plan) -> Resu
     }
     let mut written = Vec::new();
     for (name, status) in &plan.statuses {
-        let stored = write_status(context, &api, name, status)
-            .await
-            .map(|stored| written.push(stored));
-        gone_is_fine(stored).map_err(failed("write the status of", name))?;
+        let stored = match write_status(context, &api, name, status).await {
+            // The old status must not stand: it speaks of what is no more.
+            Err(kube::Error::Api(refusal)) if is_unacceptable(&refusal) => {
+                tracing::error!(release = %name, message = %refusal.message, "the API server does not take this status");
+                let stored = context.sources.releases.get(&key.namespace, name);
+                let least = without_details(status, stored.as_deref(), &refusal.message, Timestamp::now());
+                write_status(context, &api, name, &least).await
+            }
+            stored => stored,
+        };
+        gone_is_fine(stored.map(|stored| written.push(stored))).map_err(failed("write the status of", name))?;
     }
     for transition in &plan.events {
         if let Some(release) = written.iter().find(|release| release.name_any() == transition.release) {
@@ -116,6 +124,11 @@ where
         return api.patch_status(name, &apply_params(), &Patch::Apply(&patch)).await;
     }
     Ok(stored)
+}
+
+/// Whether the API server will never take what it was given: it is too large, or not as its schema wants it.
+fn is_unacceptable(refusal: &kube::core::Status) -> bool {
+    matches!(refusal.code, 413 | 422) || refusal.message.contains("too large")
 }
 
 /// Whether the status holds a field that was not applied. Conditions of other writers may stand.

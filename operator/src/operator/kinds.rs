@@ -228,7 +228,11 @@ fn find(discovery: &Discovery, key: &GroupKind, reference: &KindReference) -> Re
             .versioned_resources(version)
             .into_iter()
             .find(|(resource, _)| resource.kind == key.kind),
-        None => group.recommended_kind(&key.kind),
+        // The group's preferred version may lack the kind: KServe serves some in v1alpha1 only.
+        None => group.recommended_kind(&key.kind).or_else(|| {
+            let all = group.resources_by_stability();
+            all.into_iter().find(|(resource, _)| resource.kind == key.kind)
+        }),
     });
     let Some((resource, capabilities)) = found else {
         let version = reference

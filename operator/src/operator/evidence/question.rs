@@ -39,6 +39,18 @@ pub(super) struct Artifact {
     pub(super) secrets: Arc<[String]>,
 }
 
+impl Artifact {
+    /// The name under which its evidence is kept: what one team may see is not another's, on disk either.
+    pub(super) fn key(&self) -> String {
+        let secrets = self.secrets.iter().map(String::as_str);
+        let parts: Vec<_> = std::iter::once(self.pinned.to_string().as_str())
+            .chain(secrets)
+            .map(str::to_owned)
+            .collect();
+        parts.join(" ")
+    }
+}
+
 /// What a registry said, completely.
 pub(super) enum Answer {
     /// Where the tag leads.

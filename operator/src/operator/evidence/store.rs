@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use interlock_bundles::cache::{CacheError, EvidenceCache};
 use interlock_bundles::digest::Digest;
-use interlock_bundles::reference::{Pinned, Wanted};
+use interlock_bundles::reference::Wanted;
 use interlock_bundles::registry::Evidence;
 use interlock_bundles::trust::TrustPolicy;
 use tokio::sync::Notify;
@@ -153,7 +153,7 @@ impl Store {
     /// somebody first wished for it under these terms: the signature may be there by now.
     fn signed(&self, artifact: &Artifact, trust: &Arc<TrustPolicy>, now: Instant) -> Found {
         if !self.state().artifacts.contains_key(artifact) {
-            let proof = self.restore(&artifact.pinned);
+            let proof = self.restore(artifact);
             let entry = || Entry::new(proof, now);
             self.state().artifacts.entry(artifact.clone()).or_insert_with(entry);
         }
@@ -163,7 +163,9 @@ impl Store {
             return Found::known(Signature::Unavailable(fallback));
         };
         let since = entry.first_seen(trust, now);
-        let was_asked_since = entry.ended.is_some_and(|ended| ended >= since);
+        let is_since = |at: Option<Instant>| at.is_some_and(|at| at >= since);
+        let (was_asked_since, was_answered_since) = (is_since(entry.ended), is_since(entry.answered));
+        let (problem, is_restored) = (entry.problem.clone(), entry.is_restored);
         let Some(proof) = entry.answer.clone() else {
             return match &entry.problem {
                 Some(why) => Found::known(Signature::Unavailable(why.clone())),
@@ -171,7 +173,7 @@ impl Store {
             };
         };
         drop(state);
-        let load = || self.load(&artifact.pinned);
+        let load = || self.load(artifact);
         let signature = proof.judge(trust, load, |signature| {
             let is_verified = matches!(signature, Signature::Verified { .. });
             self.metrics.signatures_checked(is_verified);
@@ -183,28 +185,38 @@ impl Store {
             }
             return Found::known(signature);
         }
-        if was_asked_since || matches!(signature, Signature::Verified { .. }) {
+        if was_answered_since || matches!(signature, Signature::Verified { .. }) {
             return Found::known(signature);
+        }
+        // What an earlier life found out stands while the registry cannot be asked; otherwise an old answer says
+        // nothing under terms that are new.
+        let meanwhile = if is_restored {
+            signature
+        } else {
+            Signature::Unavailable(problem.unwrap_or(fallback))
+        };
+        if was_asked_since {
+            return Found::known(meanwhile);
         }
         if let Some(entry) = self.state().artifacts.get_mut(artifact) {
             entry.next = entry.next.min(now);
         }
         Found {
-            signature,
+            signature: meanwhile,
             pending_since: Some(since),
         }
     }
 
     /// What an earlier life left on disk.
-    fn restore(&self, pinned: &Pinned) -> Option<Arc<Proof>> {
-        let proof = Proof::new(pinned.digest, self.load(pinned)?);
+    fn restore(&self, artifact: &Artifact) -> Option<Arc<Proof>> {
+        let proof = Proof::new(artifact.pinned.digest, self.load(artifact)?);
         proof.is_on_disk();
         Some(Arc::new(proof))
     }
 
-    fn load(&self, pinned: &Pinned) -> Option<Vec<Evidence>> {
-        self.cache.load(pinned).unwrap_or_else(|error| {
-            tracing::warn!(artifact = %pinned, error = &error as &dyn std::error::Error, "cannot read the evidence cache");
+    fn load(&self, artifact: &Artifact) -> Option<Vec<Evidence>> {
+        self.cache.load(&artifact.key()).unwrap_or_else(|error| {
+            tracing::warn!(artifact = %artifact.pinned, error = &error as &dyn std::error::Error, "cannot read the evidence cache");
             None
         })
     }
@@ -274,7 +286,7 @@ impl Store {
         if let (Question::Signatures(artifact), Some(proof)) = (question, to_keep)
             && let Some(evidence) = proof.evidence(|| None)
         {
-            match self.cache.store(&artifact.pinned, &evidence) {
+            match self.cache.store(&artifact.key(), &evidence) {
                 Ok(()) => proof.is_on_disk(),
                 Err(error) => {
                     tracing::warn!(artifact = %artifact.pinned, error = &error as &dyn std::error::Error, "signatures cannot be kept for a restart");
@@ -322,7 +334,8 @@ impl Store {
                 entry.keep(|policy| wanted.iter().any(|one| one.as_ref() == policy));
             }
         }
-        let kept: BTreeSet<Pinned> = artifacts.keys().map(|artifact| artifact.pinned.clone()).collect();
+        // Also what is not looked at while a Signer is away.
+        let kept: BTreeSet<String> = artifacts.keys().chain(policies.keys()).map(Artifact::key).collect();
         drop(state);
         if all_seen {
             self.cache.keep(&kept)?;

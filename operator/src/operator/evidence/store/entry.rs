@@ -20,6 +20,10 @@ pub(super) struct Entry<T> {
     pub(super) problem: Option<Unavailable>,
     /// When the last attempt ended.
     pub(super) ended: Option<Instant>,
+    /// When the last complete answer came.
+    pub(super) answered: Option<Instant>,
+    /// Whether the answer is that of an earlier life, which nothing has replaced yet.
+    pub(super) is_restored: bool,
     /// When to ask again.
     pub(super) next: Instant,
     /// Whether it is being asked.
@@ -36,9 +40,11 @@ impl<T> Entry<T> {
     /// Not asked yet; `answer` is what an earlier life found out.
     pub(super) fn new(answer: Option<T>, now: Instant) -> Self {
         Self {
+            is_restored: answer.is_some(),
             answer,
             problem: None,
             ended: None,
+            answered: None,
             next: now,
             under_way: false,
             created: now,
@@ -82,6 +88,8 @@ impl<T> Entry<T> {
         match outcome {
             Ok(answer) => {
                 self.failures = 0;
+                self.answered = Some(now);
+                self.is_restored = false;
                 self.next = now + after_answer;
                 let was_problem = self.problem.take().is_some();
                 let is_same = match (&self.answer, &answer) {

@@ -259,14 +259,16 @@ fn another_key_costs_a_question_only_where_it_changes_the_result() {
     assert!(scene.asks_nothing());
     wish.trust = Ok(trust(&["release"]));
     assert_eq!(scene.says("a", &wish), "Verified by release");
-    // Two terms that what is there does not meet: one question answers both.
+    // Two terms that what is there does not meet: one question answers both. Until then an old answer says nothing.
     let mut strict = trust(&["release"]).as_ref().clone();
     strict.threshold = 2;
     let strict = Wish {
         trust: Ok(Arc::new(strict)),
         ..wish
     };
-    assert_eq!(scene.says("b", &strict), "ThresholdNotMet…");
+    assert_eq!(scene.says("b", &strict), "EvidencePending…");
+    scene.answer(failed("RegistryUnavailable", Again::Soon(None), true));
+    assert_eq!(scene.says("b", &strict), "RegistryUnavailable", "never a word of what was not asked");
     assert_eq!(scene.answer(signed_by(&[RELEASE, AUDIT])).len(), 2);
     assert_eq!(scene.says("b", &strict), "ThresholdNotMet");
 }
