@@ -145,7 +145,6 @@ async fn every_value_can_be_set_and_everything_switched_off() -> Result<()> {
         "--log-format=text",
         "--registry-timeout=7",
         "--evidence-interval=60",
-        "--identity=chosen",
         "--allow-registry=registry.example.com/policies/*",
         "--allow-registry=localhost:5000",
         "--plain-http-registry=localhost:5000",
@@ -254,7 +253,7 @@ async fn every_flag_of_the_operator_has_a_value() -> Result<()> {
 }
 
 /// What is given, and what of the answer names the value and the rule.
-const REFUSED: [(&str, &[&str]); 18] = [
+const REFUSED: [(&str, &[&str]); 35] = [
     ("replica=3", &["additional properties 'replica' not allowed"]),
     (
         "image.name=interlock",
@@ -298,7 +297,65 @@ const REFUSED: [(&str, &[&str]); 18] = [
         &["/kinds/0/resources/0", "'*' does not match pattern"],
     ),
     ("runAsUser=0", &["/runAsUser", "minimum: got 0, want 1"]),
-    ("extraArgs={serve}", &["/extraArgs/0", "'serve' does not match pattern"]),
+    // Secrets are granted one by one.
+    (
+        "kinds[0].group=,kinds[0].resources={pods,secrets}",
+        &["/kinds/0/resources/1", "'not' failed"],
+    ),
+    (
+        "extraKinds[0].group=,extraKinds[0].resources={secrets}",
+        &["/extraKinds/0/resources/0", "'not' failed"],
+    ),
+    (
+        "extraKinds[0].group=,extraKinds[0].resources={secrets/*}",
+        &["/extraKinds/0/resources/0", "'secrets/*' does not match pattern"],
+    ),
+    (
+        "nameOverride=My_Gates",
+        &["/nameOverride", "'My_Gates' does not match pattern"],
+    ),
+    (
+        "listen.address=1.2.3",
+        &["/listen/address", "'1.2.3' is not valid ipv4: expected four decimals"],
+    ),
+    (
+        "listen.address=a::b::c",
+        &["/listen/address", "'a::b::c' is not valid ipv6"],
+    ),
+    (
+        "registries.allow={ghcr.io:65536}",
+        &["/registries/allow/0", "'ghcr.io:65536' does not match pattern"],
+    ),
+    (
+        "registries.plainHttp={localhost:0}",
+        &["/registries/plainHttp/0", "'localhost:0' does not match pattern"],
+    ),
+    (
+        "extraArgs={--concurrency=4}",
+        &["additional properties 'extraArgs' not allowed"],
+    ),
+    ("env[0].name=POD_NAME,env[0].value=me", &["/env/0/name", "'not' failed"]),
+    (
+        "env[0].name=SSL_CERT_FILE,env[0].value=/ca.crt",
+        &["/env/0/name", "'not' failed"],
+    ),
+    (
+        "env[0].name=A,env[0].valuefrom.secretKeyRef.name=b",
+        &["/env/0", "additional properties 'valuefrom' not allowed"],
+    ),
+    // null takes a default away.
+    ("cache=null", &["missing property 'cache'"]),
+    ("concurrency=null", &["missing property 'concurrency'"]),
+    (
+        "registries.timeoutSeconds=null",
+        &["/registries", "missing property 'timeoutSeconds'"],
+    ),
+    (
+        "networkPolicy.egress=null",
+        &["/networkPolicy", "missing property 'egress'"],
+    ),
+    ("listen.address=null", &["/listen", "missing property 'address'"]),
+    ("serviceAccount=null", &["missing property 'serviceAccount'"]),
     (
         "metrics.service.enabled=false,metrics.serviceMonitor.enabled=true",
         &["needs metrics.service.enabled"],
@@ -321,6 +378,98 @@ async fn wrong_values_are_refused_by_name() -> Result<()> {
         "{}",
         said(&nothing)
     );
+    Ok(())
+}
+
+/// What is given, the template that it shows in, what is there, and what is not.
+type Rendered = (
+    &'static str,
+    &'static str,
+    &'static [&'static str],
+    &'static [&'static str],
+);
+
+const RENDERED: [Rendered; 13] = [
+    // A single replica with a claim is stopped before its successor starts.
+    (
+        "replicas=1,cache.existingClaim=bundles",
+        "deployment",
+        &["type: Recreate"],
+        &[],
+    ),
+    ("cache.existingClaim=bundles", "deployment", &[], &["Recreate"]),
+    ("replicas=1", "deployment", &[], &["Recreate"]),
+    // Where the named registries listen, there the operator may go.
+    (
+        "registries.allow={ghcr.io/a/*,r.example.com:5000/b,localhost:8443},registries.plainHttp={r.example.com:5000,plain.example.com}",
+        "networkpolicy",
+        &[
+            "# registries\n    - {port: 443, protocol: TCP}\n    - {port: 5000, protocol: TCP}\n    - {port: 8443, protocol: TCP}\n    \
+             - {port: 80, protocol: TCP}\n  - ports: # prometheus",
+            "{port: 5353, protocol: UDP}, {port: 5353, protocol: TCP}",
+        ],
+        &[],
+    ),
+    (
+        "registries.allow={localhost:5000},networkPolicy.egress.registries.ports={8080}",
+        "networkpolicy",
+        &["# registries\n    - {port: 8080, protocol: TCP}\n  - ports: # prometheus"],
+        &["5000"],
+    ),
+    (
+        "registries.allow={localhost:5000},networkPolicy.egress.registries.to=null",
+        "networkpolicy",
+        &["- {port: 5000, protocol: TCP}"],
+        &[],
+    ),
+    ("replicas=2", "networkpolicy", &["# prometheus"], &["# registries"]),
+    (
+        "registries.allow={localhost:5000},networkPolicy.egress.registries=null,networkPolicy.egress.prometheus=null",
+        "networkpolicy",
+        &["# apiServer"],
+        &["# registries", "# prometheus"],
+    ),
+    // null is none.
+    ("kinds=null,extraKinds=null", "rbac", &["rules: []"], &["deployments"]),
+    ("registries.ca=null", "deployment", &["name: cache"], &["SSL_CERT_FILE"]),
+    // A name of digits stays a text.
+    (
+        "priorityClassName=1e3",
+        "deployment",
+        &["priorityClassName: \"1e3\""],
+        &[],
+    ),
+    // The chart's labels stay, and no key is there twice.
+    (
+        "podLabels.app\\.kubernetes\\.io/name=other,podLabels.team=a,podAnnotations.kubectl\\.kubernetes\\.io/default-container=b",
+        "deployment",
+        &["team: a", "default-container: operator"],
+        &["other", "default-container: b"],
+    ),
+    (
+        "metrics.serviceMonitor.enabled=true,metrics.serviceMonitor.labels.app\\.kubernetes\\.io/name=other,\
+         metrics.serviceMonitor.labels.release=prometheus",
+        "metrics",
+        &["release: prometheus"],
+        &["other"],
+    ),
+];
+
+#[tokio::test]
+async fn values_show_where_they_should() -> Result<()> {
+    for (values, template, there, absent) in RENDERED {
+        let all = chart::render(NAMESPACE, &[values]).await?;
+        let marked = all
+            .split("\n---\n")
+            .filter(|part| part.contains(&format!("templates/{template}.yaml")));
+        let rendered: String = marked.collect();
+        for part in there {
+            ensure!(rendered.contains(part), "{values}: {part:?} is not in\n{rendered}");
+        }
+        for part in absent {
+            ensure!(!rendered.contains(part), "{values}: {part:?} is in\n{rendered}");
+        }
+    }
     Ok(())
 }
 

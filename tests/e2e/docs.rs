@@ -7,6 +7,8 @@
 mod page;
 mod reader;
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result, ensure};
 use interlock_tests::tools::repository_root;
 
@@ -14,11 +16,12 @@ use self::page::Step;
 use self::reader::Reader;
 
 /// In the order in which they are read, each on what those before it have left.
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 8] = [
     "install.md",
     "publisher.md",
     "cluster-admin.md",
     "model-team.md",
+    "drift.md",
     "gitops.md",
     "errors.md",
     "uninstall.md",
@@ -60,6 +63,15 @@ async fn every_command_in_the_documentation_does_what_its_page_shows() -> Result
     Ok(())
 }
 
+/// What is written beside the code: links in it are checked, its commands are not run. Not all of them need to be there.
+const READMES: [&str; 5] = [
+    "README.md",
+    "bundles/README.md",
+    "charts/interlock/README.md",
+    "policies/README.md",
+    "tests/README.md",
+];
+
 fn read(page: &str) -> Result<String> {
     let path = repository_root().join("docs").join(page);
     std::fs::read_to_string(&path).with_context(|| path.display().to_string())
@@ -67,9 +79,9 @@ fn read(page: &str) -> Result<String> {
 
 #[test]
 fn every_page_is_read_and_every_link_leads_somewhere() -> Result<()> {
-    let folder = repository_root().join("docs");
+    let root = repository_root();
     let mut problems = Vec::new();
-    for entry in std::fs::read_dir(&folder)? {
+    for entry in std::fs::read_dir(root.join("docs"))? {
         let path = entry?.path();
         if path.extension().is_none_or(|extension| extension != "md") {
             continue;
@@ -79,13 +91,26 @@ fn every_page_is_read_and_every_link_leads_somewhere() -> Result<()> {
         if !PAGES.contains(&name.as_str()) && text.contains("```console") {
             problems.push(format!("nothing runs the commands of {name}: add it to PAGES"));
         }
-        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            let file = target.split('#').next().unwrap_or_default();
-            if !target.contains("://") && !file.is_empty() && !folder.join(file).exists() {
-                problems.push(format!("{name}: {target} leads nowhere"));
-            }
+        problems.extend(astray(&path, &text));
+    }
+    for path in READMES.map(|name| root.join(name)) {
+        if path.is_file() {
+            problems.extend(astray(&path, &std::fs::read_to_string(&path)?));
         }
     }
     ensure!(problems.is_empty(), "{}", problems.join("\n"));
     Ok(())
+}
+
+/// The links in the text of `page` that lead to no file.
+fn astray(page: &Path, text: &str) -> Vec<String> {
+    let leads = |target: &str| {
+        let file = target.split('#').next().unwrap_or_default();
+        target.contains("://") || file.is_empty() || page.with_file_name(file).exists()
+    };
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    targets
+        .filter(|&target| !leads(target))
+        .map(|target| format!("{}: {target} leads nowhere", page.display()))
+        .collect()
 }

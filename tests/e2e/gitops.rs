@@ -150,7 +150,8 @@ const WORKING: &[Row] = &[
 ];
 
 /// While it does not: objects that were just made, were changed, or are being deleted. kstatus alone takes what has no
-/// status for good; that is why there are expressions.
+/// status for good; that is why there are expressions. A Release whose workload was changed (`deployment-moved`) still
+/// tells the verdict before: its own generation is the same.
 const WAITING: &[Row] = &[
     (
         "Signer",
@@ -218,6 +219,14 @@ const WAITING: &[Row] = &[
     ),
     (
         "Release",
+        "deployment-moved",
+        "Healthy",
+        "Allowed: ",
+        "Current",
+        "Current",
+    ),
+    (
+        "Release",
         "stalled",
         "Progressing",
         "Pending deletion",
@@ -246,7 +255,7 @@ async fn argo_cd_and_flux_see_every_kind_as_it_stands() -> Result<()> {
     ];
     platform.apply(&namespace, &platform_objects.join("---\n")).await?;
     platform
-        .apply(&namespace, &[good("good"), bad("bad")].join("---\n"))
+        .apply(&namespace, &[good("good"), bad("bad"), good("moved")].join("---\n"))
         .await?;
     platform.apply(&namespace, &declared("reconciling", "absent")).await?;
     platform.apply(&elsewhere, &bad("stalled")).await?;
@@ -256,6 +265,9 @@ async fn argo_cd_and_flux_see_every_kind_as_it_stands() -> Result<()> {
     platform.bundle_says("stalled", "UntrustedKey").await?;
     platform
         .release_says(&namespace, "deployment-good", "Allow", "Allowed")
+        .await?;
+    platform
+        .release_says(&namespace, "deployment-moved", "Allow", "Allowed")
         .await?;
     platform
         .release_says(&namespace, "deployment-bad", "Deny", "GateDenied")
@@ -286,6 +298,7 @@ async fn argo_cd_and_flux_see_every_kind_as_it_stands() -> Result<()> {
         track("ready", &namespace, 11, DEPLOYMENTS, ""),
         track("new", &elsewhere, 12, DEPLOYMENTS, ""),
         declared("new", "good"),
+        bad("moved"), // as it is now, it would be denied
     ];
     platform.apply(&namespace, &changed.join("---\n")).await?;
     let releases = platform.releases(&elsewhere);
@@ -308,7 +321,8 @@ async fn compare(platform: &Platform, places: &[&str], rows: &[Row]) -> Result<(
             && said.message.starts_with(message)
             && said.kstatus == *kstatus
             && said.flux == *flux
-            && said.in_checks;
+            // A bundle whose update is refused is not ready, and the one before it goes on judging: nothing waits for it.
+            && said.in_checks == (*kind != "PolicyBundle");
         if !as_told {
             problems.push(format!(
                 "{kind} {name}: {said:?}, want {argo} {message:?} {kstatus} {flux}"

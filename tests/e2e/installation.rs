@@ -61,6 +61,10 @@ async fn helm_installs_upgrades_and_leaves_the_objects() -> Result<()> {
         "an upgrade to the same changed something"
     );
 
+    // Nothing of one update strategy is left in the way of the other.
+    let claimed = ["replicas=1", "cache.existingClaim=bundles"];
+    release(control_plane.kubeconfig(), "upgrade", &new, &claimed).await?;
+
     let output = helm(
         Some(control_plane.kubeconfig()),
         &["uninstall", RELEASE, "-n", NAMESPACE],
@@ -128,11 +132,12 @@ async fn crds_may_be_applied_beside_helm() -> Result<()> {
     release(control_plane.kubeconfig(), "upgrade", &new, &["crds.install=false"]).await?;
     ensure!(crds.list(&ListParams::default()).await?.items.len() == interlock_crds::crds().len());
     apply_crds(&kubeconfig).await?;
-    helm(
+    let output = helm(
         Some(control_plane.kubeconfig()),
         &["uninstall", RELEASE, "-n", NAMESPACE],
     )
     .await?;
+    ensure!(output.status.success(), "{}", said(&output));
     ensure!(columns(&crds.get("signers.interlock.dev").await?) == ["Algorithm", "Ready", "Key", "Age"]);
     Ok(())
 }

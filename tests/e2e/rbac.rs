@@ -222,11 +222,21 @@ impl Trial {
 /// The API server's words, or the operator's where it says it better.
 fn is_missed(right: &Right, said: &str) -> bool {
     let Right {
-        group, resource, verb, ..
+        group,
+        resource,
+        name,
+        verb,
+        ..
     } = right;
-    said.contains(&format!(
-        "cannot {verb} resource \"{resource}\" in API group \"{group}\""
-    )) || said.contains(&format!("the operator may not {verb} {resource}:"))
+    let refusal = format!("cannot {verb} resource \"{resource}\" in API group \"{group}\"");
+    if !name.is_empty() {
+        // Of several objects, the one that is meant: `secrets "puller" is forbidden: User "…" cannot get …`.
+        let qualified = format!("{resource}.{group}");
+        let object = format!("{} \"{name}\"", qualified.trim_end_matches('.'));
+        let user = format!("system:serviceaccount:{NAMESPACE}:{}", chart::RELEASE);
+        return said.contains(&format!("{object} is forbidden: User \"{user}\" {refusal}"));
+    }
+    said.contains(&refusal) || said.contains(&format!("the operator may not {verb} {resource}:"))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -400,19 +410,30 @@ async fn turns_to_denied(platform: &mut Platform, namespace: &str) -> Result<()>
     Ok(())
 }
 
-/// The Lease and the pull secret.
+/// The Lease, and the Secrets as pull secrets.
 async fn own_namespace(trial: &mut Trial) -> Result<()> {
     let host = trial.platform.registry.host().to_owned();
+    // Each of the Secrets that the chart was told is asked for, and so missed, by itself.
+    let secrets: Vec<String> = trial
+        .roles
+        .rights()
+        .into_iter()
+        .filter(|right| right.resource == "secrets")
+        .map(|right| right.name)
+        .collect();
     let asks = async |platform: &mut Platform, _: &str| {
-        let bundle = format!(
-            "apiVersion: interlock.dev/v1alpha1\nkind: PolicyBundle\nmetadata: {{name: private}}\nspec:\n  \
-             url: oci://{host}/policies/baseline\n  ref: {{tag: stable}}\n  bundle: baseline\n  pullSecret: {{name: puller}}\n  \
-             signedBy: {{signers: [platform]}}\n"
-        );
-        platform.apply(NAMESPACE, &bundle).await?;
-        let bundle = platform.bundle_says("private", "PullSecretUnreadable").await?;
-        let said = serde_json::to_string(&bundle.status)?;
-        ensure!(said.contains("name it in the chart's value secretNames"), "{said}");
+        for secret in secrets {
+            let name = format!("behind-{secret}");
+            let bundle = format!(
+                "apiVersion: interlock.dev/v1alpha1\nkind: PolicyBundle\nmetadata: {{name: {name}}}\nspec:\n  \
+                 url: oci://{host}/policies/baseline\n  ref: {{tag: stable}}\n  bundle: baseline\n  pullSecret: {{name: {secret}}}\n  \
+                 signedBy: {{signers: [platform]}}\n"
+            );
+            platform.apply(NAMESPACE, &bundle).await?;
+            let bundle = platform.bundle_says(&name, "PullSecretUnreadable").await?;
+            let said = serde_json::to_string(&bundle.status)?;
+            ensure!(said.contains("name it in the chart's value secretNames"), "{said}");
+        }
         Ok(())
     };
     trial.take(|right| right.resource == "secrets", asks).await?;

@@ -1,5 +1,5 @@
 //! An upgrade keeps every object and every verdict. What the operator of the first public state left behind was written
-//! down once (`make upgrade` runs that operator itself); this version's takes over from it.
+//! down once (`make upgrade` runs that operator itself); this version's takes over from it, under its chart's service account.
 
 use std::collections::BTreeSet;
 

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::GroupVersionKind;
 use kube::discovery::pinned_kind;
@@ -22,6 +23,7 @@ use tempfile::TempDir;
 
 use crate::apply::apply;
 use crate::artifact::Repository;
+use crate::chart;
 use crate::child::free_port;
 use crate::control_plane::ControlPlane;
 use crate::cosign::KeyPair;
@@ -118,9 +120,8 @@ impl Cluster {
         apply(&self.client, "default", &text).await.map(drop)
     }
 
-    /// Starts the operator of `program`, with the cache that the one before it has left.
-    pub async fn operate(&mut self, program: PathBuf) -> Result<()> {
-        let kubeconfig = self.control_plane.kubeconfig();
+    /// Starts the operator of `program` as whom `kubeconfig` names, with the cache that the one before it has left.
+    async fn operate(&mut self, program: PathBuf, kubeconfig: &Path) -> Result<()> {
         let given = arguments(
             kubeconfig,
             self.cache.path(),
@@ -135,7 +136,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Ends the operator as a rollout does, and puts this version's CRDs and operator in its place.
+    /// Ends the operator as a rollout does, and puts this version's CRDs and operator in its place. The operator may do
+    /// what this version's chart grants and no more.
     pub async fn upgrade(&mut self) -> Result<()> {
         if let Some(mut old) = self.operator.take() {
             old.terminate().await?;
@@ -143,7 +145,24 @@ impl Cluster {
         let kubeconfig = self.control_plane.kubeconfig().display().to_string();
         let output = crate::operator::interlock(&["crds", "--apply", "--kubeconfig", &kubeconfig]).await?;
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        self.operate(binary()?).await
+        let kubeconfig = self.under_the_chart().await?;
+        self.operate(binary()?, &kubeconfig).await
+    }
+
+    /// A kubeconfig of the chart's service account, once its rights hold: aggregated rules are put together with a delay,
+    /// and what is forbidden meanwhile would show in a status.
+    async fn under_the_chart(&self) -> Result<PathBuf> {
+        apply(&self.client, NAMESPACE, chart::rbac(NAMESPACE).await?).await?;
+        let token = chart::token(&self.client, NAMESPACE, chart::RELEASE).await?;
+        let kubeconfig = self.control_plane.kubeconfig_with("operator", &token)?;
+        let deployments: Api<Deployment> = Api::all(crate::control_plane::client(&kubeconfig).await?);
+        let params = ListParams::default();
+        eventually("the chart's rights hold", LONG, async || {
+            deployments.list(&params).await?;
+            Ok(Some(()))
+        })
+        .await?;
+        Ok(kubeconfig)
     }
 
     /// Every object of Interlock, by kind, namespace and name, once nothing has been written for a while.
@@ -226,7 +245,8 @@ impl Old {
             .await?;
         key.sign(&pinned).await?;
         cluster.scene(&keys).await?;
-        cluster.operate(program).await?;
+        let kubeconfig = cluster.control_plane.kubeconfig().to_owned();
+        cluster.operate(program, &kubeconfig).await?;
         cluster.settled().await?;
         Ok(Self { cluster, keys, pinned })
     }

@@ -35,6 +35,22 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 
+{{/* Where the registries named in values listen, as a JSON list. 443 also for the token servers and blob stores that a
+     registry on another port may lead to. */}}
+{{- define "interlock.registryPorts" -}}
+{{- $ports := list -}}
+{{- if .Values.registries.allow -}}
+{{- $ports = list "443" -}}
+{{- range .Values.registries.allow -}}
+{{- $ports = append $ports (regexFind ":[0-9]+" . | trimPrefix ":" | default "443") -}}
+{{- end -}}
+{{- range .Values.registries.plainHttp -}}
+{{- $ports = append $ports (regexFind ":[0-9]+" . | trimPrefix ":" | default "80") -}}
+{{- end -}}
+{{- end -}}
+{{- $ports | uniq | toJson -}}
+{{- end -}}
+
 {{- define "interlock.image" -}}
 {{- $repository := required "image.repository is needed: push an image with `make image` and name its repository and digest here" .Values.image.repository -}}
 {{- if .Values.image.digest -}}

@@ -1,4 +1,4 @@
-//! The reader: a terminal with the tools that the pages name, an empty cluster, and a registry with TLS.
+//! The reader: a terminal with the tools that the pages name, an empty cluster, a registry with TLS, and a Prometheus.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,6 +9,7 @@ use interlock_tests::child::free_port;
 use interlock_tests::examples::Project;
 use interlock_tests::operator::binary;
 use interlock_tests::platform::{NAMESPACE, SOON};
+use interlock_tests::prometheus::{Exporter, Prometheus};
 use interlock_tests::scratch::scratch;
 use interlock_tests::tools::{repository_root, tool};
 use interlock_tests::{ControlPlane, Flavour, Operator, Registry, chart, eventually};
@@ -22,6 +23,14 @@ use tempfile::TempDir;
 
 /// The pages' registry, for which the real one stands.
 const HOST: &str = "registry.example.com";
+
+/// The pages' Prometheus.
+const PROMETHEUS: &str = "prometheus.monitoring.svc:9090";
+
+/// What the pages' drift detector exposes, and the alerting rule that their Prometheus has loaded.
+const SCORES: &str =
+    "# TYPE feature_drift_score gauge\nfeature_drift_score{namespace=\"shop\",model=\"iris\"} 0.0{tick}\n";
+const RULE: &str = "- alert: ModelDrift\n  expr: feature_drift_score > 0.2\n  labels: {severity: page}\n";
 
 /// What an installation of Argo CD leaves behind, as far as a page touches it.
 const ARGO_CD: &str = "apiVersion: v1\nkind: Namespace\nmetadata: {name: argocd}\n---\n\
@@ -39,6 +48,8 @@ pub(super) struct Reader {
     control_plane: ControlPlane,
     client: Client,
     registry: Registry,
+    prometheus: Prometheus,
+    _detector: Exporter,
     /// Where the reader works; beside it `bin`, `home` and what the shell remembers.
     desk: TempDir,
     /// How the last command ended, until the page asks.
@@ -47,9 +58,17 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// With nothing but the tools, a cluster, a registry, and a checkout of the repository.
+    /// With nothing but the tools, a cluster, a registry, a Prometheus that watches one model, and a checkout of the
+    /// repository.
     pub(super) async fn sit_down() -> Result<Self> {
-        let (control_plane, registry) = tokio::try_join!(ControlPlane::start(), Registry::start(Flavour::Tls))?;
+        let (control_plane, registry, prometheus, detector) = tokio::try_join!(
+            ControlPlane::start(),
+            Registry::start(Flavour::Tls),
+            Prometheus::start_with_tls(&["drift"]),
+            Exporter::start(SCORES),
+        )?;
+        prometheus.scrape("drift", Some(detector.host()), &[])?;
+        prometheus.rules("drift", RULE).await?;
         let desk = scratch("reader")?;
         for folder in ["bin", "home", "work"] {
             std::fs::create_dir(desk.path().join(folder))?;
@@ -61,6 +80,7 @@ impl Reader {
         for folder in ["charts", "bundles", "docs"] {
             std::os::unix::fs::symlink(repository_root().join(folder), desk.path().join("work").join(folder))?;
         }
+        std::fs::write(desk.path().join("work/prometheus-ca.crt"), prometheus.authority())?;
         let client = control_plane.client().await?;
         apply(&client, "argocd", ARGO_CD).await?;
         let kserve = std::fs::read_to_string(Project::KServe.folder()?.join(KSERVE))?;
@@ -70,6 +90,8 @@ impl Reader {
             client,
             control_plane,
             registry,
+            prometheus,
+            _detector: detector,
             desk,
             unasked: None,
             code: 0,
@@ -117,7 +139,9 @@ impl Reader {
             .await
             .context("it does not end")??;
         self.code = output.status.code().unwrap_or(-1);
-        let said = String::from_utf8_lossy(&output.stdout).replace(self.registry.host(), HOST);
+        let said = String::from_utf8_lossy(&output.stdout)
+            .replace(self.registry.host(), HOST)
+            .replace(self.prometheus.host(), PROMETHEUS);
         if self.code != 0 {
             self.unasked = Some((format!("{text}\n{said}"), self.code));
         }
@@ -207,9 +231,10 @@ impl Reader {
         Ok(())
     }
 
-    /// A text of a page with the real registry in the place of the pages'.
+    /// A text of a page with the real registry and Prometheus in the place of the pages'.
     fn real(&self, text: &str) -> String {
         text.replace(HOST, self.registry.host())
+            .replace(PROMETHEUS, self.prometheus.host())
     }
 
     fn authority(&self) -> Result<&Path> {
