@@ -62,8 +62,8 @@ pub struct Prometheus {
     /// Its base URL, without `/api/v1`. Example: `http://prometheus-k8s.monitoring.svc:9090`.
     #[schemars(length(min = 8, max = 512))]
     #[x_kube(
-        validation = Rule::new("self.matches('^https?://[a-zA-Z0-9.-]+(:[0-9]+)?(/[a-zA-Z0-9._~/-]*)?$')")
-            .message("must be http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH], without a query and without /api/v1")
+        validation = Rule::new("self.matches('^https?://[a-zA-Z0-9.-]+(:(6553[0-5]|655[0-2][0-9]|65[0-4][0-9][0-9]|6[0-4][0-9][0-9][0-9]|[1-5][0-9][0-9][0-9][0-9]|[1-9][0-9]?[0-9]?[0-9]?))?(/[a-zA-Z0-9._~/-]*)?$')")
+            .message("must be http://HOST[:PORT][/PATH] or https://HOST[:PORT][/PATH] with a port between 1 and 65535, without a query and without /api/v1")
     )]
     pub url: String,
     /// A token to present, from a Secret in the operator's namespace. With an `http` URL it travels in the clear.
@@ -124,6 +124,10 @@ pub struct MonitoredKind {
 /// Evidently's exporters usually `dataset_name`.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("(has(self.namespaceLabel) ? self.namespaceLabel : 'namespace') != self.nameLabel")
+        .message("namespaceLabel (namespace, if left out) and nameLabel are the same label: give each its own")
+)]
 pub struct WorkloadLabels {
     /// The label that holds the workload's namespace. Left out: `namespace`. Example: `exported_namespace`, where the
     /// target's own label of that name wins.
@@ -145,6 +149,12 @@ impl WorkloadLabels {
 /// A scrape target, by its labels after relabelling. One of those that match must be up.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("(has(self.matchLabels) && self.matchLabels.size() > 0) || has(self.namespaceLabel) || has(self.nameLabel) || has(self.scrapePool)")
+        .message("any target would do: give at least one of matchLabels, namespaceLabel, nameLabel and scrapePool, or leave target out"),
+    validation = Rule::new("!has(self.namespaceLabel) || !has(self.nameLabel) || self.namespaceLabel != self.nameLabel")
+        .message("namespaceLabel and nameLabel are the same label: give each its own")
+)]
 pub struct MonitorTarget {
     /// Labels the target carries. Example: `{job: trustyai-service}`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

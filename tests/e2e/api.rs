@@ -281,6 +281,48 @@ const WRONG: &[Wrong] = &[
     ),
     (
         MONITOR,
+        "prometheus:9090",
+        "prometheus:65536",
+        &["spec.driftMonitor.prometheus.url", "with a port between 1 and 65535"],
+    ),
+    (
+        MONITOR,
+        "prometheus:9090",
+        "prometheus:0",
+        &["spec.driftMonitor.prometheus.url", "with a port between 1 and 65535"],
+    ),
+    (
+        MONITOR,
+        "{matchLabels: {job: detector}}",
+        "{}",
+        &["spec.driftMonitor.target", "give at least one of matchLabels"],
+    ),
+    (
+        MONITOR,
+        "{matchLabels: {job: detector}}",
+        "{matchLabels: {}}",
+        &["spec.driftMonitor.target", "give at least one of matchLabels"],
+    ),
+    (
+        MONITOR,
+        "{matchLabels: {job: detector}}",
+        "{namespaceLabel: a, nameLabel: a}",
+        &["spec.driftMonitor.target", "are the same label"],
+    ),
+    (
+        MONITOR,
+        "nameLabel: modelId",
+        "nameLabel: namespace",
+        &["spec.driftMonitor.workload", "are the same label"],
+    ),
+    (
+        MONITOR,
+        "nameLabel: modelId",
+        "nameLabel: model, namespaceLabel: model",
+        &["spec.driftMonitor.workload", "are the same label"],
+    ),
+    (
+        MONITOR,
         "http://",
         "file://",
         &["spec.driftMonitor.prometheus.url", "must be http://HOST[:PORT]"],

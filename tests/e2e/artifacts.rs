@@ -536,5 +536,23 @@ async fn where_nobody_can_ask(scene: &Scene) -> Result<()> {
         apply(platform, &namespace, deployment(name, image, None)).await?;
         says(platform, &namespace, &format!("deployment-{name}"), want).await?;
     }
+    a_name_longer_than_a_status(platform, &namespace).await
+}
+
+/// A name that would not fit into a status six times over, as JSON writes it, must not leave the old verdict standing.
+async fn a_name_longer_than_a_status(platform: &Platform, namespace: &str) -> Result<()> {
+    let good = push(platform.registry.host(), "apps/long", "1").await?;
+    platform.key.sign(&good).await?;
+    apply(platform, namespace, deployment("long", &good, None)).await?;
+    says(platform, namespace, "deployment-long", verified(IMAGES)).await?;
+    let odd = format!("{}/apps/{}:1", platform.registry.host(), "<".repeat(300_000));
+    apply(platform, namespace, deployment("long", &odd, None)).await?;
+    let want = Says {
+        verdict: "Deny", // a tag
+        ..unknown(IMAGES, "InvalidReference", "")
+    };
+    let release = says(platform, namespace, "deployment-long", want).await?;
+    let size = serde_json::to_vec(&release)?.len();
+    ensure!(size < 32 * 1024, "{size} bytes");
     Ok(())
 }

@@ -449,6 +449,7 @@ async fn rules(platform: &Platform, prometheus: &Prometheus) -> Result<()> {
     .await?;
     lane.holds().await?;
 
+    dead(&lane).await?;
     lane.rules("").await?;
     lane.shows("RuleLoaded", "False", "RuleNotLoaded", &[]).await?;
     // Words that need nothing, or something else than the workload.
@@ -457,6 +458,51 @@ async fn rules(platform: &Platform, prometheus: &Prometheus) -> Result<()> {
     lane.holds().await?;
     alerts(&lane).await?;
     lane.nothing_else_was_told()
+}
+
+/// Rules that are loaded, healthy and find series, and yet say nothing of the workload.
+async fn dead(lane: &Lane<'_>) -> Result<()> {
+    let right = lane.rule();
+    let overwriting = |value: &str| right.replace("{severity: page}", &format!("{{severity: page, modelId: {value}}}"));
+    let table = [
+        (
+            overwriting("someone"),
+            "RuleOverwritesLabel",
+            "overwrites label modelId with \"someone\"",
+        ),
+        (
+            lane.alert("drift_rules > 0 unless drift_rules"),
+            "RuleConstant",
+            "takes away (unless) the very series",
+        ),
+        (
+            lane.alert("drift_rules @ 0 > 5"),
+            "RuleReferencesNoData",
+            "asks for drift_rules @ 0.000",
+        ),
+        (
+            lane.alert("drift_rules > on (feature) group_left () max by (feature) (elsewhere{region=\"eu\"})"),
+            "RuleReferencesNoData",
+            "none with this workload's values",
+        ),
+    ];
+    // Another tenant's series, of whose labels only the names are told.
+    let own = exposed("drift_rules", "modelId", "1.{tick}");
+    let other = |name: &str| {
+        format!("elsewhere{{namespace=\"forecasting\",modelId=\"{name}\",feature=\"age\",region=\"us\"}} 1.{{tick}}\n")
+    };
+    lane.expose(&[own, other("secret_a"), other("secret_b")].concat());
+    for (rules, reason, words) in &table {
+        lane.rules(rules).await?;
+        lane.shows("RuleSeesWorkload", "False", reason, &[words]).await?;
+        let release = lane.becomes("churn", "False", reason).await?;
+        let message = condition_of(release_conditions(&release), "DriftMonitorWired").2;
+        ensure!(!message.contains("secret_"), "another tenant's label: {message}");
+        lane.rules(&right).await?;
+        lane.holds().await?;
+    }
+    lane.rules(&overwriting("'{{ $labels.modelId }}'")).await?;
+    lane.holds().await
 }
 
 /// The alert of one workload fires and ends; the other's does not.

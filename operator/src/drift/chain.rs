@@ -9,7 +9,7 @@
 //! | `SeriesMoving` | `Frozen` |
 //! | `RuleLoaded` | `RuleNotLoaded` |
 //! | `RuleHealthy` | `RuleErroring` |
-//! | `RuleSeesWorkload` | `RuleReferencesNoData`, `RecordingRuleBroken` |
+//! | `RuleSeesWorkload` | `RuleReferencesNoData`, `RuleOverwritesLabel`, `RuleConstant`, `RecordingRuleBroken` |
 //!
 //! This is the order in which data flows, and in which the links are told. The first broken one ends the chain: what
 //! comes after it cannot be told from its consequences.
@@ -79,7 +79,7 @@ pub fn target(monitor: &DriftMonitor, shared: &Shared, workload: Workload<'_>) -
         );
         (Holds::False, Reason::RelabelDropped, message)
     } else {
-        let near = nearest_target(&targets.active_targets, &labels);
+        let near = nearest_target(&targets.active_targets, wanted, workload);
         let message = format!(
             "no target has {described}{near}: add a scrape configuration, or correct spec.driftMonitor.target of the track"
         );
@@ -136,7 +136,9 @@ fn may_be(dropped: &Target, wanted: &MonitorTarget, workload: Workload<'_>) -> b
     agrees && told && (wanted.namespace_label.is_none() || namespace.is_none_or(|found| found == workload.namespace))
 }
 
-fn nearest_target(targets: &[Target], labels: &Labels) -> String {
+/// The target that comes nearest. Of one of another namespace no value is told: a tenant reads the message.
+fn nearest_target(targets: &[Target], wanted: &MonitorTarget, workload: Workload<'_>) -> String {
+    let labels = &target_labels(wanted, workload);
     let shared = |target: &Target| {
         labels
             .iter()
@@ -149,10 +151,16 @@ fn nearest_target(targets: &[Target], labels: &Labels) -> String {
     let Some(nearest) = nearest.filter(|target| shared(target) > 0) else {
         return String::new();
     };
+    let namespace = wanted
+        .namespace_label
+        .as_ref()
+        .and_then(|label| nearest.labels.get(label));
+    let is_of_another = namespace.is_some_and(|found| found != workload.namespace);
     let differing: Vec<String> = labels
         .iter()
         .filter(|(name, value)| nearest.labels.get(*name) != Some(value))
         .map(|(name, _)| match nearest.labels.get(name) {
+            Some(_) if is_of_another => format!("another {name}"),
             Some(found) => format!("{name}={found:?}"),
             None => format!("no label {name}"),
         })
@@ -237,10 +245,10 @@ pub fn good(name: &str) -> Link {
     link(name, Holds::True, Reason::Holds, "")
 }
 
-/// `SeriesPresent` or `RuleSeesWorkload`, broken by a series that is not there. `near` is what comes nearest.
-pub fn no_series(name: &str, selector: &Selector, rule: Option<&str>, near: Option<&str>) -> Link {
+/// `SeriesPresent` or `RuleSeesWorkload`, broken by a series that is not there: `said`, in words. `near` is what comes
+/// nearest.
+pub fn no_series(name: &str, said: &str, rule: Option<&str>, near: Option<&str>) -> Link {
     let found = near.map_or_else(String::new, |near| format!("; found {near}"));
-    let said = selector.spoken();
     match rule {
         None => {
             let message = format!(
@@ -324,7 +332,7 @@ mod tests {
             assert_eq!(said(&link), ("TargetUp", holds, reason), "{}", link.message);
             if active == [&other] && dropped.is_empty() {
                 assert!(
-                    link.message.contains("found one with namespace=\"shop\""),
+                    link.message.contains("found one with another namespace:"),
                     "{}",
                     link.message
                 );

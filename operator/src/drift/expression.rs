@@ -2,25 +2,28 @@
 //!
 //! | in the expression | what it needs |
 //! |---|---|
-//! | `a`, `a offset 1d`, `a @ 0` | that `a` has data now: an offset looks at the past of the same series |
+//! | `a` | that `a` has data now |
+//! | `a offset 1d` | that `a` has data at that time; a workload that is younger is not known to be seen yet |
+//! | `a @ 0` | that `a` has data at that time, which never moves: alone it says nothing of the workload now |
 //! | `a[1h]`, and `a` inside a subquery `(…)[1h:5m]` | that `a` has data within that time |
 //! | `a or b` | one of the two sides |
 //! | `a unless b`; `fill_left`, `fill_right` | the side that must be there; the other may be empty |
+//! | `a unless a`, `a > 3 unless a` | what is never there: `a` takes itself away |
 //! | `absent(a)`, `absent_over_time(a[1h])` | nothing: they are meant to find nothing |
 //! | any other operator, function or aggregation | everything inside |
 //!
 //! An expression that cannot be read, or is longer or deeper than [`LONGEST`] and [`DEEPEST`], is unknown, not broken.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use interlock_crds::drift::WorkloadLabels;
 use promql_parser::label::Matcher;
 use promql_parser::parser::token::{T_LOR, T_LUNLESS};
-use promql_parser::parser::{BinaryExpr, Expr, VectorSelector, parse};
+use promql_parser::parser::{AtModifier, BinaryExpr, Expr, Offset, VectorSelector, parse};
 
 use super::Workload;
-use super::selector::Selector;
+use super::selector::{Selector, When};
 
 /// Longest expression that is read, in bytes.
 pub const LONGEST: usize = 8 << 10;
@@ -44,18 +47,45 @@ pub struct Expression {
 pub struct Wanted {
     /// As the rule has it.
     pub selector: Selector,
-    /// How far back data counts; none: now.
-    pub range: Option<Duration>,
+    /// The time at which the rule reads it.
+    pub when: When,
     matchers: Vec<Matcher>,
     /// Whether the alert can fire without it.
     optional: bool,
+}
+
+impl Wanted {
+    /// A selector of no rule, read now.
+    pub fn now(selector: Selector) -> Self {
+        Self {
+            selector,
+            when: When::default(),
+            matchers: Vec::new(),
+            optional: false,
+        }
+    }
+
+    /// As people write it.
+    pub fn spoken(&self) -> String {
+        format!("{}{}", self.selector.spoken(), self.when)
+    }
+
+    /// Whether it looks back from now.
+    pub fn looks_back(&self) -> bool {
+        self.when.fixed.is_none() && self.when.offset > 0
+    }
 }
 
 #[derive(Clone, Debug)]
 enum Need {
     All(Vec<Need>),
     Any(Vec<Need>),
-    Data(usize),
+    Data {
+        index: usize,
+        fixed: bool,
+    },
+    /// What is taken away from itself.
+    Never,
 }
 
 /// Why an expression could not be read.
@@ -76,6 +106,8 @@ pub enum Sight {
     Own,
     /// Series, none of which says whose it is: they concern all workloads.
     Shared,
+    /// None of the workload at the time at which the rule looks back, but some now: it is younger.
+    Later,
     /// Nothing that counts for the workload.
     Nothing,
 }
@@ -87,6 +119,12 @@ pub enum Seen {
     Workload,
     /// Not what this selector asks for.
     Lacks(usize),
+    /// Not yet what this selector asks for.
+    NotYet(usize),
+    /// Everything is taken away from itself.
+    Never,
+    /// Everything it needs, but of the workload only at a time that never moves.
+    Fixed(usize),
     /// Everything it needs, but nothing of that is about the workload.
     NotThisWorkload,
 }
@@ -103,7 +141,7 @@ impl Expression {
         let parsed = parsed.unwrap_or_else(|_| Err("the parser gave up".to_owned()));
         let parsed = parsed.map_err(Unreadable::Syntax)?;
         let mut wanted = Vec::new();
-        let need = need(&parsed, None, false, &mut wanted)?;
+        let need = need(&parsed, When::default(), false, &mut wanted)?;
         Ok(Self { need, wanted })
     }
 
@@ -120,65 +158,88 @@ impl Expression {
     /// What the expression sees, from what was found of each of its selectors.
     pub fn seen(&self, sights: &[Sight]) -> Seen {
         let found = self.need.found(sights);
-        match (found.complete && found.own, found.lacks) {
-            (true, _) => Seen::Workload,
-            (false, Some(index)) => Seen::Lacks(index),
-            (false, None) => Seen::NotThisWorkload,
+        if found.complete && found.own {
+            return Seen::Workload;
         }
+        let fixed = || found.fixed.map_or(Seen::NotThisWorkload, Seen::Fixed);
+        found.lacks.or(found.later).unwrap_or_else(fixed)
     }
 }
 
 struct Found {
+    /// Whether everything is there.
     complete: bool,
+    /// Whether something of it is the workload's, at a time that moves.
     own: bool,
-    lacks: Option<usize>,
+    /// What is not there.
+    lacks: Option<Seen>,
+    /// What will be there.
+    later: Option<Seen>,
+    /// What is the workload's at a fixed time.
+    fixed: Option<usize>,
 }
 
 impl Need {
     fn found(&self, sights: &[Sight]) -> Found {
         match self {
-            Self::Data(index) => {
+            Self::Data { index, fixed } => {
                 let sight = sights.get(*index).copied().unwrap_or(Sight::Nothing);
                 Found {
-                    complete: sight != Sight::Nothing,
-                    own: sight == Sight::Own,
-                    lacks: (sight == Sight::Nothing).then_some(*index),
+                    complete: matches!(sight, Sight::Own | Sight::Shared),
+                    own: sight == Sight::Own && !fixed,
+                    lacks: (sight == Sight::Nothing).then_some(Seen::Lacks(*index)),
+                    later: (sight == Sight::Later).then_some(Seen::NotYet(*index)),
+                    fixed: (sight == Sight::Own && *fixed).then_some(*index),
                 }
             }
+            Self::Never => Found {
+                complete: false,
+                own: false,
+                lacks: Some(Seen::Never),
+                later: None,
+                fixed: None,
+            },
             Self::All(parts) | Self::Any(parts) => {
                 let found: Vec<Found> = parts.iter().map(|part| part.found(sights)).collect();
-                let complete = if matches!(self, Self::All(_)) {
+                let is_all = matches!(self, Self::All(_));
+                let complete = if is_all {
                     found.iter().all(|part| part.complete)
                 } else {
                     found.iter().any(|part| part.complete)
                 };
+                // Of alternatives one that is still to come is enough to wait for.
+                let waits = !is_all && found.iter().any(|part| part.lacks.is_none() && part.later.is_some());
                 Found {
                     complete,
                     own: found.iter().any(|part| part.complete && part.own),
-                    lacks: found.iter().find_map(|part| part.lacks),
+                    lacks: found.iter().find_map(|part| part.lacks).filter(|_| !waits),
+                    later: found.iter().find_map(|part| part.later),
+                    fixed: found.iter().filter(|part| part.complete).find_map(|part| part.fixed),
                 }
             }
         }
     }
 }
 
-fn need(
-    expression: &Expr,
-    within: Option<Duration>,
-    optional: bool,
-    wanted: &mut Vec<Wanted>,
-) -> Result<Need, Unreadable> {
-    let mut inside = |one: &Expr| need(one, within, optional, wanted);
+fn need(expression: &Expr, when: When, optional: bool, wanted: &mut Vec<Wanted>) -> Result<Need, Unreadable> {
+    let mut inside = |one: &Expr| need(one, when, optional, wanted);
     Ok(match expression {
         Expr::NumberLiteral(_) | Expr::StringLiteral(_) => Need::All(Vec::new()),
-        Expr::VectorSelector(selector) => data(selector, within, optional, wanted)?,
-        Expr::MatrixSelector(matrix) => {
-            let range = within.unwrap_or_default().saturating_add(matrix.range);
-            data(&matrix.vs, Some(range), optional, wanted)?
-        }
+        Expr::VectorSelector(selector) => data(selector, moved(when, None, selector), optional, wanted)?,
+        Expr::MatrixSelector(matrix) => data(
+            &matrix.vs,
+            moved(when, Some(matrix.range), &matrix.vs),
+            optional,
+            wanted,
+        )?,
         Expr::Subquery(subquery) => {
-            let range = within.unwrap_or_default().saturating_add(subquery.range);
-            need(&subquery.expr, Some(range), optional, wanted)?
+            let when = read_at(
+                when,
+                Some(subquery.range),
+                subquery.offset.as_ref(),
+                subquery.at.as_ref(),
+            );
+            need(&subquery.expr, when, optional, wanted)?
         }
         Expr::Call(call) if matches!(call.func.name, "absent" | "absent_over_time") => Need::All(Vec::new()),
         Expr::Call(call) => Need::All(call.args.args.iter().map(|one| inside(one)).collect::<Result<_, _>>()?),
@@ -188,45 +249,114 @@ fn need(
         }
         Expr::Unary(unary) => inside(&unary.expr)?,
         Expr::Paren(paren) => inside(&paren.expr)?,
-        Expr::Binary(binary) => both(binary, within, optional, wanted)?,
+        Expr::Binary(binary) => both(binary, when, optional, wanted)?,
         Expr::Extension(_) => return Err(Unreadable::Syntax("an extension of PromQL".to_owned())),
     })
 }
 
-fn both(
-    binary: &BinaryExpr,
-    within: Option<Duration>,
-    optional: bool,
-    wanted: &mut Vec<Wanted>,
-) -> Result<Need, Unreadable> {
+fn both(binary: &BinaryExpr, when: When, optional: bool, wanted: &mut Vec<Wanted>) -> Result<Need, Unreadable> {
     let fill = binary.modifier.as_ref().map(|modifier| &modifier.fill_values);
     let may_lack_left = fill.is_some_and(|fill| fill.lhs.is_some());
     let may_lack_right = fill.is_some_and(|fill| fill.rhs.is_some()) || binary.op.id() == T_LUNLESS;
     let is_or = binary.op.id() == T_LOR;
+    let is_nothing = binary.op.id() == T_LUNLESS && takes_itself_away(&binary.lhs, &binary.rhs);
     let mut parts = Vec::new();
     for (side, may_lack) in [(&binary.lhs, may_lack_left), (&binary.rhs, may_lack_right)] {
         if !may_lack {
-            parts.push(need(side, within, optional || is_or, wanted)?);
+            parts.push(need(side, when, optional || is_or, wanted)?);
         }
+    }
+    if is_nothing {
+        parts.push(Need::Never);
     }
     Ok(if is_or { Need::Any(parts) } else { Need::All(parts) })
 }
 
-fn data(
-    selector: &VectorSelector,
-    range: Option<Duration>,
-    optional: bool,
-    wanted: &mut Vec<Wanted>,
-) -> Result<Need, Unreadable> {
+/// Whether `left unless right` is always empty: the right side has every series of the left one.
+fn takes_itself_away(left: &Expr, right: &Expr) -> bool {
+    let right = bare(right);
+    let mut left = bare(left);
+    loop {
+        if equal(left, right) {
+            return true;
+        }
+        // A comparison with a number leaves fewer of the same series.
+        let Expr::Binary(binary) = left else { return false };
+        let (one, other) = (bare(&binary.lhs), bare(&binary.rhs));
+        left = match (one, other) {
+            _ if !binary.op.is_comparison_operator() || binary.return_bool() => return false,
+            (_, Expr::NumberLiteral(_)) => one,
+            (Expr::NumberLiteral(_), _) => other,
+            _ => return false,
+        };
+    }
+}
+
+/// Without the brackets around it.
+fn bare(mut expression: &Expr) -> &Expr {
+    while let Expr::Paren(paren) = expression {
+        expression = &paren.expr;
+    }
+    expression
+}
+
+fn equal(one: &Expr, other: &Expr) -> bool {
+    let (Expr::VectorSelector(a), Expr::VectorSelector(b)) = (one, other) else {
+        return one == other;
+    };
+    let same = Selector::of_rule(a)
+        .zip(Selector::of_rule(b))
+        .is_some_and(|(a, b)| a.is_as(&b));
+    same && a.offset == b.offset && a.at == b.at
+}
+
+fn moved(when: When, range: Option<Duration>, selector: &VectorSelector) -> When {
+    read_at(when, range, selector.offset.as_ref(), selector.at.as_ref())
+}
+
+/// The time at which something is read that stands in what is read at `outer`.
+fn read_at(outer: When, range: Option<Duration>, offset: Option<&Offset>, at: Option<&AtModifier>) -> When {
+    let fixed = match at {
+        Some(AtModifier::At(time)) => Some(since_1970(*time)),
+        // When a rule is evaluated, both are now.
+        Some(AtModifier::Start | AtModifier::End) | None => None,
+    };
+    let outer = if at.is_some() { When::default() } else { outer };
+    let length = |duration: &Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    let offset = match offset {
+        Some(Offset::Pos(duration)) => length(duration),
+        Some(Offset::Neg(duration)) => -length(duration),
+        None => 0,
+    };
+    let range = range.map(|range| outer.range.unwrap_or_default().saturating_add(range));
+    When {
+        range: range.or(outer.range).map(|range| range.min(LONGEST_RANGE)),
+        offset: outer.offset.saturating_add(offset),
+        fixed: fixed.or(outer.fixed),
+    }
+}
+
+fn since_1970(time: SystemTime) -> i64 {
+    let size = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(after) => size(after),
+        Err(before) => -size(before.duration()),
+    }
+}
+
+fn data(selector: &VectorSelector, when: When, optional: bool, wanted: &mut Vec<Wanted>) -> Result<Need, Unreadable> {
     let read = Selector::of_rule(selector);
     let read = read.ok_or_else(|| Unreadable::Syntax("a selector with alternatives".to_owned()))?;
     wanted.push(Wanted {
         selector: read,
-        range: range.map(|range| range.min(LONGEST_RANGE)),
+        when,
         matchers: selector.matchers.matchers.clone(),
         optional,
     });
-    Ok(Need::Data(wanted.len() - 1))
+    Ok(Need::Data {
+        index: wanted.len() - 1,
+        fixed: when.fixed.is_some(),
+    })
 }
 
 /// How many operators, brackets and words that join stand outside of strings: at least as many as nest.
@@ -281,13 +411,18 @@ mod tests {
             .map(|one| match one.selector.metric_name() {
                 Some(name) if own.contains(&name) => Sight::Own,
                 Some(name) if shared.contains(&name) => Sight::Shared,
+                Some("young") if !one.looks_back() => Sight::Own,
+                Some("young") => Sight::Later,
                 _ => Sight::Nothing,
             })
             .collect();
         match expression.seen(&sights) {
             Seen::Workload => "sees".to_owned(),
             Seen::NotThisWorkload => "not this".to_owned(),
-            Seen::Lacks(index) => format!("lacks {}", expression.wanted[index].selector.spoken()),
+            Seen::Lacks(index) => format!("lacks {}", expression.wanted[index].spoken()),
+            Seen::NotYet(index) => format!("not yet {}", expression.wanted[index].spoken()),
+            Seen::Fixed(index) => format!("fixed {}", expression.wanted[index].spoken()),
+            Seen::Never => "never".to_owned(),
         }
     }
 
@@ -312,7 +447,29 @@ mod tests {
             ("limit > 3", "not this"),
             ("vector(1)", "not this"),
             ("drift offset 1d > 3", "sees"),
-            ("drift @ 0 > 3", "sees"),
+            ("gone offset 1d > 3", "lacks gone offset 1d"),
+            ("young > 3", "sees"),
+            ("young / young offset 1d > 3", "not yet young offset 1d"),
+            ("young offset 1d > gone", "lacks gone"),
+            ("gone or young offset 90m", "not yet young offset 90m"),
+            ("drift @ 0 > 3", "fixed drift @ 0.000"),
+            ("drift @ 0 > limit", "fixed drift @ 0.000"),
+            ("drift @ 0 > gone", "lacks gone"),
+            ("max_over_time(drift[1h:5m] @ 7.5) > 3", "fixed drift @ 7.500"),
+            ("drift / drift @ 1700000000 > 2", "sees"),
+            ("drift > limit @ 0", "sees"),
+            ("drift @ end() > 3", "sees"),
+            ("drift unless drift", "never"),
+            (
+                "drift{a=\"1\",b=\"2\"} > 3 unless on (modelId) (drift{b=\"2\",a=\"1\"})",
+                "never",
+            ),
+            ("(drift > 3) unless (drift > 3)", "never"),
+            ("drift > 3 unless drift > 5", "sees"),
+            ("drift > bool 3 unless drift > 3", "sees"),
+            ("drift unless drift offset 1d", "sees"),
+            ("drift unless drift{a=\"1\"}", "sees"),
+            ("(drift unless drift) or drift", "sees"),
             ("max_over_time(drift[1h]) > 3", "sees"),
             ("max_over_time((gone > 1)[1h:5m]) > 3", "lacks gone"),
             ("topk(scalar(gone), drift)", "lacks gone"),
@@ -326,11 +483,43 @@ mod tests {
 
     #[test]
     fn ranges_add_up_and_are_bounded() {
-        let range = |text: &str| Expression::read(text).unwrap().wanted[0].range.map(|one| one.as_secs());
+        let range = |text: &str| {
+            Expression::read(text).unwrap().wanted[0]
+                .when
+                .range
+                .map(|one| one.as_secs())
+        };
         assert_eq!(range("drift offset 1d"), None);
         assert_eq!(range("rate(drift[5m])"), Some(300));
         assert_eq!(range("max_over_time(rate(drift[5m])[1h:1m])"), Some(3900));
         assert_eq!(range("rate(drift[1000y])"), Some(7 * 24 * 3600));
+    }
+
+    #[test]
+    fn a_selector_is_asked_at_the_time_at_which_the_rule_reads_it() {
+        let table = [
+            ("drift offset 1d", "{__name__=\"drift\"} offset 1d"),
+            ("drift offset -90s", "{__name__=\"drift\"} offset -90s"),
+            ("drift @ -1.5", "{__name__=\"drift\"} @ -1.500"),
+            (
+                "rate(drift[5m] offset 1500ms)",
+                "last_over_time({__name__=\"drift\"}[300000ms] offset 1500ms)",
+            ),
+            (
+                "max_over_time((drift offset 1h)[1h:1m] offset 1d)",
+                "last_over_time({__name__=\"drift\"}[3600000ms] offset 25h)",
+            ),
+            (
+                "max_over_time((drift @ 60 offset 1m)[1h:1m] offset 1d)",
+                "{__name__=\"drift\"} @ 60.000 offset 1m",
+            ),
+        ];
+        for (text, want) in table {
+            let wanted = &Expression::read(text).unwrap().wanted[0];
+            let asked = wanted.selector.at(wanted.when);
+            assert_eq!(asked, want, "{text}");
+            parse(&asked).unwrap();
+        }
     }
 
     #[test]

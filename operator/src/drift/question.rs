@@ -8,7 +8,8 @@ use interlock_crds::drift::{DriftMonitor, MonitorSeries, WorkloadLabels};
 use super::Workload;
 use super::answers::Vector;
 use super::expression::{Sight, Wanted};
-use super::selector::{Selector, milliseconds, quoted};
+use super::near::COUNTED;
+use super::selector::{Selector, When, milliseconds, quoted};
 
 /// Numbers by name.
 pub type Facts = BTreeMap<String, f64>;
@@ -87,28 +88,26 @@ pub fn lookback(monitor: &DriftMonitor) -> Duration {
 pub fn own(wanted: &[Wanted], labels: &WorkloadLabels, workload: Workload<'_>) -> String {
     joined(wanted.iter().enumerate().map(|(index, one)| {
         let selector = one.selector.clone().about(labels, workload);
-        (index.to_string(), format!("count({})", selector.within(one.range)))
+        (index.to_string(), format!("count({})", selector.at(one.when)))
     }))
 }
 
-/// Which of the selectors that have none (by number) have series at all (`0.any`), and series of any workload
-/// (`0.named`).
-pub fn others(wanted: &[Wanted], lacking: &[usize], labels: &WorkloadLabels) -> String {
-    joined(
-        lacking
-            .iter()
-            .filter_map(|index| Some((index, wanted.get(*index)?)))
-            .flat_map(|(index, one)| {
-                let named = one.selector.clone().carrying(&labels.name_label);
-                [
-                    (
-                        format!("{index}.any"),
-                        format!("count({})", one.selector.within(one.range)),
-                    ),
-                    (format!("{index}.named"), format!("count({})", named.within(one.range))),
-                ]
-            }),
-    )
+/// Which of the selectors that have none (by number) have series at all (`0.any`), series of any workload (`0.named`),
+/// and, of those that look back, series of this workload now (`0.now`).
+pub fn others(wanted: &[Wanted], lacking: &[usize], labels: &WorkloadLabels, workload: Workload<'_>) -> String {
+    let mut all = Vec::new();
+    for (index, one) in lacking.iter().filter_map(|index| Some((index, wanted.get(*index)?))) {
+        let mut ask = |name: &str, selector: &Selector, when| {
+            all.push((format!("{index}.{name}"), format!("count({})", selector.at(when))));
+        };
+        ask("any", &one.selector, one.when);
+        ask("named", &one.selector.clone().carrying(&labels.name_label), one.when);
+        if one.looks_back() {
+            let now = When { offset: 0, ..one.when };
+            ask("now", &one.selector.clone().about(labels, workload), now);
+        }
+    }
+    joined(all)
 }
 
 /// Selectors of which nothing was found for the workload.
@@ -124,6 +123,8 @@ pub fn sights(wanted: &[Wanted], own: &Facts, others: &Facts) -> Vec<Sight> {
             Sight::Own
         } else if count(others, &format!("{index}.any")) > 0.0 && count(others, &format!("{index}.named")) <= 0.0 {
             Sight::Shared
+        } else if count(others, &format!("{index}.now")) > 0.0 {
+            Sight::Later
         } else {
             Sight::Nothing
         }
@@ -131,20 +132,28 @@ pub fn sights(wanted: &[Wanted], own: &Facts, others: &Facts) -> Vec<Sight> {
     (0..wanted.len()).map(sight).collect()
 }
 
-/// Most series of a metric that are looked through for a near miss.
-const MOST: usize = 200;
+/// Most series of a metric that are looked through for a near miss; where there are more, they are only counted. A
+/// choice among them by their values would be another one each time.
+const MOST: usize = 1000;
 
-/// Series of the metric, whosever they are.
-pub fn of_metric(metric: &str) -> String {
-    format!("topk({MOST},{})", Selector::metric(metric))
+/// For a near miss: how many series the metric has (as the label [`COUNTED`]), those of the workload and its namespace,
+/// and those of all, each if they are few.
+pub fn of_metric(metric: &str, labels: &WorkloadLabels, workload: Workload<'_>) -> String {
+    let all = Selector::metric(metric);
+    let near = all.clone().of(labels.namespace_label(), workload.namespace);
+    let own = all.clone().about(labels, workload);
+    let few = |selector: &Selector| format!("({selector} and on () (count({selector})<={MOST}))");
+    format!(
+        "label_replace(count({all}),\"{COUNTED}\",\"all\",\"\",\"\") or {} or {} or {}",
+        few(&own),
+        few(&near),
+        few(&all)
+    )
 }
 
 /// Names of metrics that have series of the workload.
 pub fn of_workload(labels: &WorkloadLabels, workload: Workload<'_>) -> String {
-    format!(
-        "topk({MOST},count by (__name__) ({}))",
-        Selector::of_workload(labels, workload)
-    )
+    format!("count by (__name__) ({})", Selector::of_workload(labels, workload))
 }
 
 #[cfg(test)]
@@ -176,14 +185,14 @@ mod tests {
     #[test]
     fn every_question_parses_whatever_the_workload_is_called() {
         let monitor = monitor();
-        let wanted = Expression::read("drift{x=\"y\"} > 3 and rate(count[5m]) > 0")
+        let wanted = Expression::read("drift{x=\"y\"} offset 1d > 3 and rate(count[5m]) > 0")
             .unwrap()
             .wanted;
         for query in [
             series(&monitor, HOSTILE),
             own(&wanted, &monitor.workload, HOSTILE),
-            others(&wanted, &[0, 1], &monitor.workload),
-            of_metric("drift"),
+            others(&wanted, &[0, 1], &monitor.workload, HOSTILE),
+            of_metric("drift", &monitor.workload, HOSTILE),
             of_workload(&monitor.workload, HOSTILE),
         ] {
             parse(&query).unwrap_or_else(|error| panic!("{error}: {query}"));
@@ -205,5 +214,31 @@ mod tests {
         assert_eq!(sights(&wanted, &own, &others), [Sight::Own, Sight::Shared]);
         let others = Facts::from([("1.any".to_owned(), 1.0), ("1.named".to_owned(), 1.0)]);
         assert_eq!(sights(&wanted, &own, &others), [Sight::Own, Sight::Nothing]);
+        let others = Facts::from([("1.now".to_owned(), 1.0)]);
+        assert_eq!(sights(&wanted, &own, &others), [Sight::Own, Sight::Later]);
+    }
+
+    #[test]
+    fn only_what_looks_back_is_asked_for_now() {
+        let asked = |text: &str| {
+            let wanted = Expression::read(text).unwrap().wanted;
+            others(&wanted, &[0], &monitor().workload, HOSTILE)
+        };
+        assert!(asked("drift offset 1d > 3").contains("\"0.now\""));
+        for text in ["drift > 3", "drift offset -1d > 3", "drift @ 5 offset 1d > 3"] {
+            assert!(!asked(text).contains("\"0.now\""), "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_that_changes_from_round_to_round_is_chosen_by() {
+        let workload = Workload {
+            namespace: "credit",
+            name: "churn",
+        };
+        let labels = monitor().workload;
+        for query in [of_metric("drift", &labels, workload), of_workload(&labels, workload)] {
+            assert!(!query.contains("topk") && !query.contains("limitk"), "{query}");
+        }
     }
 }

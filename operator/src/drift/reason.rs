@@ -32,6 +32,14 @@ pub enum Reason {
     RuleNotEvaluated,
     /// A selector inside the rule's expression returns nothing for the workload: the alert is dead.
     RuleReferencesNoData,
+    /// The rule sets a label that says whose an alert is, so that its alerts are never the workload's.
+    RuleOverwritesLabel,
+    /// The value of the rule's expression never follows the workload's series.
+    RuleConstant,
+    /// The rule looks back to a time at which the workload had no series yet.
+    RuleLooksBack,
+    /// More rules carry the name than are asked for, and none of those that were sees the workload.
+    TooManyRules,
     /// A recording rule between the workload's series and the alert fails or records nothing for the workload.
     RecordingRuleBroken,
     /// The rule's expression could not be read.
@@ -82,6 +90,10 @@ impl Reason {
             Self::RuleErroring => "RuleErroring",
             Self::RuleNotEvaluated => "RuleNotEvaluated",
             Self::RuleReferencesNoData => "RuleReferencesNoData",
+            Self::RuleOverwritesLabel => "RuleOverwritesLabel",
+            Self::RuleConstant => "RuleConstant",
+            Self::RuleLooksBack => "RuleLooksBack",
+            Self::TooManyRules => "TooManyRules",
             Self::RecordingRuleBroken => "RecordingRuleBroken",
             Self::RuleUnreadable => "RuleUnreadable",
             Self::PrometheusUnreachable => "PrometheusUnreachable",

@@ -90,6 +90,8 @@ pub struct Candidates<'a> {
     pub links: Vec<Link>,
     /// Rules that work and may be this workload's; empty where the chain is broken here.
     pub rules: Vec<&'a Loaded>,
+    /// What to tell if none of these sees the workload although others, that are not looked at, may.
+    pub otherwise: Option<Link>,
 }
 
 /// Most rules of one name whose selectors are asked for, for one workload.
@@ -106,18 +108,11 @@ pub fn candidates<'a>(monitor: &DriftMonitor, shared: &'a Shared, workload: Work
         Candidates {
             links,
             rules: Vec::new(),
+            otherwise: None,
         }
     };
     if shared.alerts.is_empty() {
-        let labels = &monitor.alert.match_labels;
-        let with = if labels.is_empty() {
-            String::new()
-        } else {
-            format!(" with {}", described(labels, None))
-        };
-        let message = format!(
-            "no alerting rule {name}{with} is loaded: see whether Prometheus selects its file or PrometheusRule"
-        );
+        let message = not_loaded(monitor);
         return broken(
             vec![],
             link("RuleLoaded", Holds::False, Reason::RuleNotLoaded, &message),
@@ -135,6 +130,25 @@ pub fn candidates<'a>(monitor: &DriftMonitor, shared: &'a Shared, workload: Work
         .filter(|one| one.expression.is_err() || may_be_own(one))
         .collect();
     let mut links = vec![good("RuleLoaded")];
+    let mut overwritten = None;
+    let own: Vec<&Loaded> = own
+        .into_iter()
+        .filter(|one| {
+            let found = overwrites(&one.rule, labels, workload);
+            overwritten = overwritten.or(found);
+            found.is_none()
+        })
+        .collect();
+    if let Some((label, value)) = overwritten.filter(|_| own.is_empty()) {
+        let message = format!(
+            "rule {name} overwrites label {label} with {value:?}, so that its alerts are never this workload's: leave \
+             {label} out of the rule's labels"
+        );
+        return broken(
+            links,
+            link("RuleSeesWorkload", Holds::False, Reason::RuleOverwritesLabel, &message),
+        );
+    }
     if own.is_empty() {
         let message = format!(
             "{} is about other workloads by its own matchers: add one for this workload, or leave the matchers out",
@@ -150,7 +164,7 @@ pub fn candidates<'a>(monitor: &DriftMonitor, shared: &'a Shared, workload: Work
         );
     }
     let works: Vec<&Loaded> = own.iter().copied().filter(|one| one.trouble.is_none()).collect();
-    let Some(first) = works.first() else {
+    if works.is_empty() {
         let failing = own.iter().find_map(|one| match &one.trouble {
             Some(Trouble::Failing(error)) => Some(error),
             _ => None,
@@ -161,24 +175,66 @@ pub fn candidates<'a>(monitor: &DriftMonitor, shared: &'a Shared, workload: Work
             (Holds::False, Reason::RuleErroring, message)
         });
         return broken(links, link("RuleHealthy", holds, reason, &message));
-    };
-    links.push(good("RuleHealthy"));
-    let mut readable: Vec<&Loaded> = works.iter().copied().filter(|one| one.expression.is_ok()).collect();
-    readable.truncate(MOST_RULES);
-    if readable.is_empty() {
-        let why = first
-            .expression
-            .as_ref()
-            .err()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        let message = format!("rule {name}: {why}");
-        return broken(
-            links,
-            link("RuleSeesWorkload", Holds::Unknown, Reason::RuleUnreadable, &message),
-        );
     }
-    Candidates { links, rules: readable }
+    links.push(good("RuleHealthy"));
+    match readable(name, &works) {
+        Ok((rules, otherwise)) => Candidates {
+            links,
+            rules,
+            otherwise,
+        },
+        Err(unreadable) => broken(links, unreadable),
+    }
+}
+
+fn not_loaded(monitor: &DriftMonitor) -> String {
+    let labels = &monitor.alert.match_labels;
+    let with = if labels.is_empty() {
+        String::new()
+    } else {
+        format!(" with {}", described(labels, None))
+    };
+    format!(
+        "no alerting rule {}{with} is loaded: see whether Prometheus selects its file or PrometheusRule",
+        monitor.alert.name
+    )
+}
+
+/// The rules to look at among those that work, and what to tell if none of them sees the workload though others are not
+/// looked at. An error where none can be read.
+fn readable<'a>(name: &str, works: &[&'a Loaded]) -> Result<(Vec<&'a Loaded>, Option<Link>), Link> {
+    let unknown = |reason, message: &str| link("RuleSeesWorkload", Holds::Unknown, reason, message);
+    let mut rules: Vec<&Loaded> = works.iter().copied().filter(|one| one.expression.is_ok()).collect();
+    let unreadable = works.iter().find_map(|one| one.expression.as_ref().err());
+    let unreadable = unreadable.map(|why| unknown(Reason::RuleUnreadable, &format!("rule {name}: {why}")));
+    if rules.is_empty()
+        && let Some(unreadable) = unreadable
+    {
+        return Err(unreadable);
+    }
+    let more = rules.len().saturating_sub(MOST_RULES);
+    rules.truncate(MOST_RULES);
+    let too_many = (more > 0).then(|| {
+        let message = format!(
+            "none of the {MOST_RULES} rules {name} that were asked for sees this workload, and {more} more were not: \
+             select the workload's labels in each rule's expression, or name more in alert.matchLabels of the track"
+        );
+        unknown(Reason::TooManyRules, &message)
+    });
+    Ok((rules, too_many.or(unreadable)))
+}
+
+/// The label of the workload's name or namespace that the rule sets to something else, and to what. What a template
+/// makes of it is not known before an alert fires.
+fn overwrites<'a>(rule: &'a Rule, labels: &WorkloadLabels, workload: Workload<'_>) -> Option<(&'a str, &'a str)> {
+    let own = [
+        (labels.namespace_label(), workload.namespace),
+        (labels.name_label.as_str(), workload.name),
+    ];
+    own.iter().find_map(|(label, own)| {
+        let (label, value) = rule.labels.get_key_value(*label)?;
+        (value != own && !value.contains("{{")).then_some((label.as_str(), value.as_str()))
+    })
 }
 
 /// The recording rule that fails among those that `metrics` rest on, however far back, with its error.
@@ -284,6 +340,40 @@ mod tests {
         rule
     }
 
+    fn labelled(label: &str, value: &str) -> Value {
+        rule(&json!({"labels": {"severity": "page", label: value}}))
+    }
+
+    #[test]
+    fn a_rule_that_overwrites_a_label_is_told_with_the_label() {
+        let shared = rules(&json!([labelled("modelId", "fraud")]), "2026-01-01T00:00:30Z");
+        let found = candidates(&monitor(), &shared, CHURN);
+        let message = &found.links.last().unwrap().message;
+        assert!(
+            message.contains("rule ModelDrift overwrites label modelId with \"fraud\""),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn rules_that_are_not_looked_at_leave_it_unknown() {
+        let told = |rules_: &[Value]| {
+            let shared = rules(&json!(rules_), "2026-01-01T00:00:30Z");
+            let found = candidates(&monitor(), &shared, CHURN);
+            let otherwise = found.otherwise.map(|link| (link.holds, link.reason));
+            (found.rules.len(), otherwise)
+        };
+        let unknown = |reason: &str| Some((Holds::Unknown, reason.to_owned()));
+        let mut all = vec![rule(&json!({})); MOST_RULES];
+        assert_eq!(told(&all), (MOST_RULES, None));
+        all.push(rule(&json!({"query": "drift{modelId=\"fraud\"} > 3"})));
+        assert_eq!(told(&all), (MOST_RULES, None), "one of another workload is not missed");
+        all.push(rule(&json!({})));
+        assert_eq!(told(&all), (MOST_RULES, unknown("TooManyRules")));
+        let all = [rule(&json!({})), rule(&json!({"query": "new_function(drift)"}))];
+        assert_eq!(told(&all), (1, unknown("RuleUnreadable")));
+    }
+
     #[test]
     fn rules_before_their_selectors() {
         let table = [
@@ -319,6 +409,25 @@ mod tests {
             (
                 json!([rule(&json!({"query": "new_function(drift)"}))]),
                 Some(("RuleSeesWorkload", Holds::Unknown, "RuleUnreadable")),
+            ),
+            (
+                json!([labelled("modelId", "fraud")]),
+                Some(("RuleSeesWorkload", Holds::False, "RuleOverwritesLabel")),
+            ),
+            (
+                json!([labelled("namespace", "monitoring")]),
+                Some(("RuleSeesWorkload", Holds::False, "RuleOverwritesLabel")),
+            ),
+            (
+                json!([labelled("modelId", "")]),
+                Some(("RuleSeesWorkload", Holds::False, "RuleOverwritesLabel")),
+            ),
+            (json!([labelled("modelId", "churn")]), None),
+            (json!([labelled("modelId", "{{ $labels.model }}")]), None),
+            (json!([labelled("model", "fraud")]), None),
+            (
+                json!([labelled("modelId", "fraud"), labelled("modelId", "churn")]),
+                None,
             ),
         ];
         for (all, broken) in table {

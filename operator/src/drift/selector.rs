@@ -16,11 +16,45 @@ pub struct Selector {
 }
 
 /// One demand on a label.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Matcher {
     name: String,
     operator: &'static str,
     value: String,
+}
+
+/// The time at which a selector is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct When {
+    /// How far back data counts; none: as far as for any newest sample.
+    pub range: Option<Duration>,
+    /// That long before, in milliseconds; after, if negative.
+    pub offset: i64,
+    /// A fixed time in place of now, in milliseconds since 1970.
+    pub fixed: Option<i64>,
+}
+
+impl fmt::Display for When {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(fixed) = self.fixed {
+            let sign = if fixed < 0 { "-" } else { "" };
+            let size = fixed.unsigned_abs();
+            write!(f, " @ {sign}{}.{:03}", size / 1000, size % 1000)?;
+        }
+        if self.offset != 0 {
+            let sign = if self.offset < 0 { "-" } else { "" };
+            write!(f, " offset {sign}{}", in_units(self.offset.unsigned_abs()))?;
+        }
+        Ok(())
+    }
+}
+
+/// A PromQL duration in the largest unit that divides it.
+fn in_units(milliseconds: u64) -> String {
+    const UNITS: [(u64, &str); 4] = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")];
+    let fits = UNITS.iter().find(|(size, _)| milliseconds.is_multiple_of(*size));
+    let (size, unit) = fits.unwrap_or(&(1, "ms"));
+    format!("{}{unit}", milliseconds / size)
 }
 
 /// The label that holds a metric's name.
@@ -85,12 +119,34 @@ impl Selector {
         self.matchers.iter().find(named).map(|one| one.value.as_str())
     }
 
-    /// As a range vector's last values.
-    pub fn within(&self, range: Option<Duration>) -> String {
-        match range {
-            None => self.to_string(),
-            Some(range) => format!("last_over_time({self}[{}])", milliseconds(range)),
+    /// Read at that time; with a range, the last values within it.
+    pub fn at(&self, when: When) -> String {
+        match when.range {
+            None => format!("{self}{when}"),
+            Some(range) => format!("last_over_time({self}[{}]{when})", milliseconds(range)),
         }
+    }
+
+    /// Whether both select the same, in whatever order.
+    pub fn is_as(&self, other: &Self) -> bool {
+        let sorted = |selector: &Self| {
+            let mut matchers = selector.matchers.clone();
+            matchers.sort();
+            matchers
+        };
+        sorted(self) == sorted(other)
+    }
+
+    /// The labels it has matchers for, but for the metric's name.
+    pub fn labels(&self) -> impl Iterator<Item = &str> {
+        let names = self.matchers.iter().map(|one| one.name.as_str());
+        names.filter(|name| *name != NAME)
+    }
+
+    /// The same, with this value of a label.
+    #[must_use]
+    pub fn of(self, label: &str, value: &str) -> Self {
+        self.with(label, "=", value)
     }
 
     fn with(mut self, name: &str, operator: &'static str, value: &str) -> Self {

@@ -220,8 +220,8 @@ fn obstacle(track: &GovernanceTrack, seen: &Seen) -> Option<(String, String)> {
         .iter()
         .filter_map(|used| seen.idle_bundles.get(&used.name).cloned());
     let signers = track.spec.signed_by.iter().filter_map(|by| {
-        let named = by.images.iter().chain(&by.models).flat_map(|by| &by.signers);
-        named.filter_map(|name| seen.absent_signers.get(name).cloned()).next()
+        let mut named = by.images.iter().chain(&by.models).flat_map(|by| &by.signers);
+        named.find_map(|name| seen.absent_signers.get(name).cloned())
     });
     let mut all: Vec<_> = kinds.chain(bundles).chain(signers).collect();
     let count = all.len();

@@ -10,11 +10,12 @@ use interlock_crds::drift::{DriftMonitor, WorkloadLabels};
 use super::prometheus::{Problem, Prometheus};
 use crate::dossier::{Holds, Link};
 use crate::drift::chain::{self, Shared, good};
-use crate::drift::expression::{Seen, Wanted};
+use crate::drift::expression::{Expression, Seen, Wanted};
+use crate::drift::near::Near;
 use crate::drift::reason::Reason;
 use crate::drift::rules::{self, Loaded, MOST_SELECTORS};
 use crate::drift::selector::Selector;
-use crate::drift::{Report, Workload, link, near, question};
+use crate::drift::{Report, Workload, link, question};
 use crate::subject::SubjectKey;
 
 /// Recording rules on recording rules are followed this far.
@@ -106,7 +107,7 @@ impl Probe<'_> {
         let candidates = rules::candidates(self.monitor, self.shared, self.workload);
         links.extend(candidates.links);
         if !candidates.rules.is_empty() {
-            links.push(self.rules(&candidates.rules).await?);
+            links.push(self.rules(&candidates.rules, candidates.otherwise).await?);
         }
         Ok(links)
     }
@@ -130,8 +131,8 @@ impl Probe<'_> {
         let (mut links, missing) = chain::series(self.monitor, &question::facts(&answer), self.workload);
         if let Some(series) = missing.and_then(|index| self.monitor.series.get(index)) {
             let labels = question::labels_of(self.monitor, series);
-            let selector = Selector::of_series(series).about(labels, self.workload);
-            links.push(self.missing(NAME, &selector, labels, None).await?);
+            let wanted = Wanted::now(Selector::of_series(series).about(labels, self.workload));
+            links.push(self.missing(NAME, &wanted, labels, None).await?);
         }
         Ok(links)
     }
@@ -146,17 +147,19 @@ impl Probe<'_> {
         Some(chain::broken_record(name, &message))
     }
 
-    /// `RuleSeesWorkload`: one of the rules must; otherwise the first one's trouble is told.
-    async fn rules(&self, rules: &[&Loaded]) -> Result<Link, Problem> {
-        let mut first = None;
+    /// `RuleSeesWorkload`: one of the rules must. If none does, what is not known of one of them is told, or `otherwise`,
+    /// or the first one's trouble.
+    async fn rules(&self, rules: &[&Loaded], otherwise: Option<Link>) -> Result<Link, Problem> {
+        let (mut broken, mut unknown) = (None, None);
         for rule in rules {
             let link = self.rule(rule).await?;
-            if link.holds == Holds::True {
-                return Ok(link);
-            }
-            first.get_or_insert(link);
+            match link.holds {
+                Holds::True => return Ok(link),
+                Holds::False => broken.get_or_insert(link),
+                Holds::Unknown => unknown.get_or_insert(link),
+            };
         }
-        Ok(first.unwrap_or_else(|| good(SEES)))
+        Ok(unknown.or(otherwise).or(broken).unwrap_or_else(|| good(SEES)))
     }
 
     async fn rule(&self, rule: &Loaded) -> Result<Link, Problem> {
@@ -178,9 +181,10 @@ impl Probe<'_> {
         match seen {
             Seen::Workload => Ok(good(SEES)),
             Seen::Lacks(index) => match expression.wanted.get(index) {
-                Some(wanted) => self.missing(SEES, &wanted.selector, labels, Some(name)).await,
+                Some(wanted) => self.missing(SEES, wanted, labels, Some(name)).await,
                 None => Ok(good(SEES)),
             },
+            Seen::NotYet(_) | Seen::Never | Seen::Fixed(_) => Ok(off(name, expression, seen)),
             Seen::NotThisWorkload => {
                 let message = format!(
                     "nothing in the expression of rule {name} is about this workload: it must select series with the \
@@ -214,7 +218,7 @@ impl Probe<'_> {
             question::facts(
                 &self
                     .prometheus
-                    .query(question::others(wanted, &lacking, labels), None)
+                    .query(question::others(wanted, &lacking, labels, self.workload), None)
                     .await?,
             )
         };
@@ -225,22 +229,22 @@ impl Probe<'_> {
     async fn missing(
         &self,
         name: &str,
-        selector: &Selector,
+        wanted: &Wanted,
         labels: &WorkloadLabels,
         rule: Option<&str>,
     ) -> Result<Link, Problem> {
-        let mut metric = selector.metric_name().unwrap_or_default().to_owned();
+        let mut metric = wanted.selector.metric_name().unwrap_or_default().to_owned();
         if self.shared.recorded.contains_key(&metric) {
             for _ in 0..DEEP {
                 let Some((by, input)) = self.lacking_input(&metric, labels).await? else {
                     break;
                 };
-                let next = input.metric_name().unwrap_or_default().to_owned();
+                let next = input.selector.metric_name().unwrap_or_default().to_owned();
                 if next != metric && self.shared.recorded.contains_key(&next) {
                     metric = next;
                     continue;
                 }
-                let found = self.near(&input, labels).await?;
+                let found = self.near(&input.selector, labels).await?;
                 let found = found.map_or_else(String::new, |near| format!("; found {near}"));
                 let message = format!(
                     "recording rule {by} asks for {}, which has no series of this workload{found}: correct its expression",
@@ -256,16 +260,12 @@ impl Probe<'_> {
             );
             return Ok(chain::broken_record(name, &message));
         }
-        let near = self.near(selector, labels).await?;
-        Ok(chain::no_series(name, selector, rule, near.as_deref()))
+        let near = self.near(&wanted.selector, labels).await?;
+        Ok(chain::no_series(name, &wanted.spoken(), rule, near.as_deref()))
     }
 
     /// The first selector of the rules that record `metric` which finds nothing for the workload.
-    async fn lacking_input(
-        &self,
-        metric: &str,
-        labels: &WorkloadLabels,
-    ) -> Result<Option<(String, Selector)>, Problem> {
+    async fn lacking_input(&self, metric: &str, labels: &WorkloadLabels) -> Result<Option<(String, Wanted)>, Problem> {
         for one in self.shared.recorded.get(metric).into_iter().flatten() {
             let Ok(expression) = &one.expression else { continue };
             if expression.wanted.len() > MOST_SELECTORS {
@@ -273,7 +273,7 @@ impl Probe<'_> {
             }
             if let Seen::Lacks(index) = expression.seen(&self.sights(&expression.wanted, labels).await?) {
                 let wanted = expression.wanted.get(index);
-                return Ok(wanted.map(|wanted| (one.rule.name.clone(), wanted.selector.clone())));
+                return Ok(wanted.map(|wanted| (one.rule.name.clone(), wanted.clone())));
             }
         }
         Ok(None)
@@ -284,8 +284,8 @@ impl Probe<'_> {
         let Some(metric) = selector.metric_name() else {
             return Ok(None);
         };
-        let series = self.prometheus.query(question::of_metric(metric), None).await?;
-        let series: Vec<_> = series.result.into_iter().map(|one| one.metric).collect();
+        let query = question::of_metric(metric, labels, self.workload);
+        let series = self.prometheus.query(query, None).await?.result;
         let metrics = self
             .prometheus
             .query(question::of_workload(labels, self.workload), None)
@@ -295,8 +295,44 @@ impl Probe<'_> {
             .into_iter()
             .filter_map(|mut one| one.metric.remove("__name__"))
             .collect();
-        Ok(near::miss(metric, self.workload, &series, &metrics))
+        let near = Near {
+            labels,
+            workload: self.workload,
+            series: &series,
+            metrics: &metrics,
+        };
+        Ok(near.miss(selector))
     }
 }
 
 const SEES: &str = "RuleSeesWorkload";
+
+/// A rule whose selectors have series, but not such that it could follow them.
+fn off(rule: &str, expression: &Expression, seen: Seen) -> Link {
+    let said = |index: usize| expression.wanted.get(index).map(Wanted::spoken).unwrap_or_default();
+    let (holds, reason, message) = match seen {
+        Seen::NotYet(index) => {
+            let message = format!(
+                "rule {rule} asks for {}, at which time this workload had no series yet: wait, or shorten the offset",
+                said(index)
+            );
+            (Holds::Unknown, Reason::RuleLooksBack, message)
+        }
+        Seen::Fixed(index) => {
+            let message = format!(
+                "rule {rule} reads {} at a time that never moves, so that it says nothing of this workload now: leave \
+                 out the @",
+                said(index)
+            );
+            (Holds::False, Reason::RuleConstant, message)
+        }
+        _ => {
+            let message = format!(
+                "rule {rule} takes away (unless) the very series that it selects, so that it can never fire: correct \
+                 the right side of unless"
+            );
+            (Holds::False, Reason::RuleConstant, message)
+        }
+    };
+    link(SEES, holds, reason, &message)
+}

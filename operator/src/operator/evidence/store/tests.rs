@@ -268,7 +268,11 @@ fn another_key_costs_a_question_only_where_it_changes_the_result() {
     };
     assert_eq!(scene.says("b", &strict), "EvidencePending…");
     scene.answer(failed("RegistryUnavailable", Again::Soon(None), true));
-    assert_eq!(scene.says("b", &strict), "RegistryUnavailable", "never a word of what was not asked");
+    assert_eq!(
+        scene.says("b", &strict),
+        "RegistryUnavailable",
+        "never a word of what was not asked"
+    );
     assert_eq!(scene.answer(signed_by(&[RELEASE, AUDIT])).len(), 2);
     assert_eq!(scene.says("b", &strict), "ThresholdNotMet");
 }
