@@ -15,7 +15,7 @@
 //! An expression that cannot be read, or is longer or deeper than [`LONGEST`] and [`DEEPEST`], is unknown, not broken.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, UNIX_EPOCH};
 
 use interlock_crds::drift::WorkloadLabels;
 use promql_parser::label::Matcher;
@@ -316,11 +316,7 @@ fn moved(when: When, range: Option<Duration>, selector: &VectorSelector) -> When
 
 /// The time at which something is read that stands in what is read at `outer`.
 fn read_at(outer: When, range: Option<Duration>, offset: Option<&Offset>, at: Option<&AtModifier>) -> When {
-    let fixed = match at {
-        Some(AtModifier::At(time)) => Some(since_1970(*time)),
-        // When a rule is evaluated, both are now.
-        Some(AtModifier::Start | AtModifier::End) | None => None,
-    };
+    let fixed = at.and_then(since_1970);
     let outer = if at.is_some() { When::default() } else { outer };
     let length = |duration: &Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
     let offset = match offset {
@@ -336,12 +332,17 @@ fn read_at(outer: When, range: Option<Duration>, offset: Option<&Offset>, at: Op
     }
 }
 
-fn since_1970(time: SystemTime) -> i64 {
+/// The fixed time of an `@`, in milliseconds since 1970.
+fn since_1970(at: &AtModifier) -> Option<i64> {
+    let AtModifier::At(time) = at else {
+        // When a rule is evaluated, start() and end() are now.
+        return None;
+    };
     let size = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-    match time.duration_since(SystemTime::UNIX_EPOCH) {
+    Some(match time.duration_since(UNIX_EPOCH) {
         Ok(after) => size(after),
         Err(before) => -size(before.duration()),
-    }
+    })
 }
 
 fn data(selector: &VectorSelector, when: When, optional: bool, wanted: &mut Vec<Wanted>) -> Result<Need, Unreadable> {
