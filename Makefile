@@ -18,11 +18,11 @@ help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ready ## Run the main job: a signed bundle judges workloads; stays up until Ctrl-C
+demo: stage ## Run the main job: a signed bundle judges workloads; stays up until Ctrl-C
 	@exec target/debug/demo
 
 .PHONY: demo-once
-demo-once: ready ## The same, and leave: 0 only if all went as told
+demo-once: stage ## The same, and leave: 0 only if all went as told
 	@target/debug/demo --once
 
 # The tools are built beside all that does not need them.
@@ -57,10 +57,12 @@ build: ## Compile everything (8 min on two cores; then only what changed)
 	@cargo build --workspace --all-targets
 
 # Both at once: Go and Rust each have phases that leave a core idle.
-.PHONY: ready
-ready:
+.PHONY: ready stage
+ready: TOOLS := all
+stage: TOOLS := etcd kube-apiserver kube-controller-manager kubectl registry manifests cosign helm prometheus
+ready stage:
 	@$(call step,"tools and workspace (22 min on two cores with an empty cache)")
-	@tests/tools/build all & tools=$$!; trap 'kill $$tools 2>/dev/null || true' EXIT; \
+	@tests/tools/build $(TOOLS) & tools=$$!; trap 'kill $$tools 2>/dev/null || true' EXIT; \
 	cargo build --workspace --all-targets; wait $$tools
 
 .PHONY: lint
