@@ -28,7 +28,7 @@ demo-once: stage ## The same, and leave: 0 only if all went as told
 # The tools are built beside all that does not need them.
 .PHONY: test
 test: ## All checks and all tests
-	@$(call step,"tools, workspace and lints (30 min on two cores with an empty cache)")
+	@$(call step,"tools beside workspace and lints (30 min on two cores with an empty cache)")
 	@tests/tools/build all & tools=$$!; trap 'kill $$tools 2>/dev/null || true' EXIT; \
 	$(MAKE) --no-print-directory build lint; wait $$tools
 	@$(MAKE) --no-print-directory policies
