@@ -1,36 +1,49 @@
 // Oracle answers as OPA does, from OPA's own library: one JSON request a line in, one JSON answer a line out.
 //
-//	{"call": ["sprintf", "\"%v\"", "[{1, 2}]"], "now": "2026-11-21T14:00:00Z"}
+//	{"call": ["sprintf", "\"%v\"", "[{1, 2}]"], "now": "2026-11-21T14:00:00Z"}      one built-in function: call.go
 //	{"value": "\"{1, 2}\""}
+//	{"load": "baseline", "modules": {"a.rego": "package a …"}, "data": {}}           policies to ask: evaluate.go
+//	{"query": "data.a.decision", "on": "baseline", "input": "{}", "now": "…"}
+//	{"bench": "data.a.decision", "on": "baseline", "input": "{}", "seconds": 2, "threads": 1}      bench.go
+//	{"cases": true}                                                                  OPA's own cases: cases.go
+//	{"case": 17}
+//	{"judge": 17, "result": "[{\"result\": 1}]"}                                     judge.go
+//	{"capabilities": true}                                                           capabilities.go
 //
-// Arguments and values are ground Rego terms as text, which tells sets from arrays and keeps the digits of numbers.
-// Undefined is {}; an answer with "error" says why OPA has no value, and "halt" that the whole query would end.
+// What the oracle itself cannot do is an "error" that starts with "oracle:".
 package main
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"os"
-	"strings"
 	"time"
-
-	"github.com/open-policy-agent/opa/v1/ast"
-	"github.com/open-policy-agent/opa/v1/metrics"
-	"github.com/open-policy-agent/opa/v1/topdown"
-	"github.com/open-policy-agent/opa/v1/topdown/builtins"
-	"github.com/open-policy-agent/opa/v1/topdown/cache"
 )
 
+// request is any of the questions above: the field that is there says which.
 type request struct {
-	Call []string  `json:"call"`
-	Now  time.Time `json:"now"`
+	Call         []string `json:"call"`
+	Load         string   `json:"load"`
+	Query        string   `json:"query"`
+	Bench        string   `json:"bench"`
+	Cases        bool     `json:"cases"`
+	Case         *int     `json:"case"`
+	Judge        *int     `json:"judge"`
+	Capabilities bool     `json:"capabilities"`
+
+	Now     time.Time         `json:"now"`
+	Modules map[string]string `json:"modules"`
+	Data    json.RawMessage   `json:"data"`
+	On      string            `json:"on"`
+	Input   *string           `json:"input"`
+	Seconds float64           `json:"seconds"`
+	Threads int               `json:"threads"`
+	Result  *string           `json:"result"`
+	Error   string            `json:"error"`
 }
 
-type answer struct {
-	Value *string `json:"value,omitempty"`
-	Error string  `json:"error,omitempty"`
-	Halt  bool    `json:"halt,omitempty"`
+type failure struct {
+	Error string `json:"error"`
 }
 
 func main() {
@@ -41,14 +54,7 @@ func main() {
 	for {
 		line, err := in.ReadBytes('\n')
 		if len(line) > 0 {
-			var r request
-			a := answer{}
-			if err := json.Unmarshal(line, &r); err != nil {
-				a.Error = "oracle: " + err.Error()
-			} else {
-				a = call(r)
-			}
-			_ = encoder.Encode(a)
+			_ = encoder.Encode(respond(line))
 			_ = out.Flush()
 		}
 		if err != nil {
@@ -57,51 +63,33 @@ func main() {
 	}
 }
 
-func call(r request) (a answer) {
-	defer func() {
-		if p := recover(); p != nil {
-			a = answer{Error: "oracle: panic", Halt: true}
-		}
-	}()
-	if len(r.Call) == 0 {
-		return answer{Error: "oracle: no function"}
+func respond(line []byte) any {
+	var r request
+	if err := json.Unmarshal(line, &r); err != nil {
+		return failure{"oracle: " + err.Error()}
 	}
-	function := topdown.GetBuiltin(r.Call[0])
-	if function == nil {
-		return answer{Error: "oracle: no function " + r.Call[0]}
+	var a any
+	var err error
+	switch {
+	case r.Load != "":
+		a, err = load(r)
+	case r.Query != "":
+		a = evaluate(r)
+	case r.Bench != "":
+		a, err = bench(r)
+	case r.Cases:
+		a, err = list()
+	case r.Case != nil:
+		a, err = one(*r.Case)
+	case r.Judge != nil:
+		a, err = judge(r)
+	case r.Capabilities:
+		a, err = capabilities()
+	default:
+		a = call(r)
 	}
-	operands := make([]*ast.Term, 0, len(r.Call)-1)
-	for _, text := range r.Call[1:] {
-		term, err := ast.ParseTerm(text)
-		if err != nil {
-			return answer{Error: "oracle: " + strings.TrimSpace(err.Error())}
-		}
-		operands = append(operands, term)
-	}
-	bctx := topdown.BuiltinContext{
-		Context:                context.Background(),
-		Metrics:                metrics.New(),
-		Cancel:                 topdown.NewCancel(),
-		Time:                   ast.NumberTerm(json.Number(big(r.Now))),
-		Cache:                  builtins.Cache{},
-		NDBuiltinCache:         builtins.NDBCache{},
-		InterQueryBuiltinCache: cache.NewInterQueryCache(nil),
-		Seed:                   strings.NewReader(strings.Repeat("\x00", 1<<16)),
-		Capabilities:           ast.CapabilitiesForThisVersion(),
-	}
-	err := function(bctx, operands, func(t *ast.Term) error {
-		text := t.Value.String()
-		a.Value = &text
-		return nil
-	})
 	if err != nil {
-		_, halt := err.(topdown.Halt)
-		return answer{Error: err.Error(), Halt: halt}
+		return failure{"oracle: " + err.Error()}
 	}
 	return a
-}
-
-func big(t time.Time) string {
-	text, _ := json.Marshal(t.UnixNano())
-	return string(text)
 }
