@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
@@ -90,7 +91,7 @@ func evaluate(r request) answer {
 	if value == nil {
 		return answer{}
 	}
-	text := string(value)
+	text := canonical(value)
 	return answer{Value: &text}
 }
 
@@ -121,4 +122,20 @@ func marshal(value any) ([]byte, error) {
 	encoder.SetEscapeHTML(false)
 	err := encoder.Encode(value)
 	return bytes.TrimSuffix(text.Bytes(), []byte("\n")), err
+}
+
+// escape matches one escape sequence of JSON, or what is one for these purposes.
+var escape = regexp.MustCompile(`\\(u202[89]|.)`)
+
+// canonical undoes what Go alone escapes: two separators that only JavaScript stumbles over.
+func canonical(text []byte) string {
+	return string(escape.ReplaceAllFunc(text, func(sequence []byte) []byte {
+		switch string(sequence) {
+		case `\u2028`:
+			return []byte("\u2028")
+		case `\u2029`:
+			return []byte("\u2029")
+		}
+		return sequence
+	}))
 }
