@@ -34,6 +34,11 @@ impl Digest {
         Self::of(bytes) == *self
     }
 
+    /// The outcome of a SHA-256 that was computed piece by piece.
+    pub(crate) fn from_sha256(bytes: [u8; BYTES]) -> Self {
+        Self(bytes)
+    }
+
     /// The 64 hexadecimal digits without the algorithm, as in file names and in-toto subjects.
     pub fn hex(&self) -> String {
         let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();

@@ -164,13 +164,17 @@ pub enum InputShape {
     validation = Rule::new("type(self.memory) == string && isQuantity(self.memory) && quantity(self.memory).compareTo(quantity('4Mi')) >= 0 && quantity(self.memory).compareTo(quantity('2Gi')) <= 0")
         .message("memory must be a size between 4Mi and 2Gi, for example 256Mi"),
     validation = Rule::new("type(self.resultSize) == string && isQuantity(self.resultSize) && quantity(self.resultSize).compareTo(quantity('1Ki')) >= 0 && quantity(self.resultSize).compareTo(quantity('16Mi')) <= 0")
-        .message("resultSize must be a size between 1Ki and 16Mi, for example 1Mi")
+        .message("resultSize must be a size between 1Ki and 16Mi, for example 1Mi"),
+    validation = Rule::new("type(self.inputSize) == string && isQuantity(self.inputSize) && quantity(self.inputSize).compareTo(quantity('16Ki')) >= 0 && quantity(self.inputSize).compareTo(quantity('64Mi')) <= 0")
+        .message("inputSize must be a size between 16Ki and 64Mi, for example 4Mi"),
+    validation = Rule::new("type(self.regexSize) == string && isQuantity(self.regexSize) && quantity(self.regexSize).compareTo(quantity('4Ki')) >= 0 && quantity(self.regexSize).compareTo(quantity('16Mi')) <= 0")
+        .message("regexSize must be a size between 4Ki and 16Mi, for example 1Mi")
 )]
 pub struct Limits {
-    /// Linear memory of the sandbox. Example: `256Mi`.
+    /// Linear memory of the sandbox; beyond it the reason is `MemoryLimit`. Example: `256Mi`.
     #[serde(default = "memory")]
     pub memory: Quantity,
-    /// Time one workload's evaluation may take. Example: `1s`.
+    /// Time one workload's evaluation may take; beyond it the reason is `DeadlineExceeded`. Example: `1s`.
     #[serde(default = "deadline")]
     #[schemars(length(max = 32))]
     #[x_kube(
@@ -178,9 +182,26 @@ pub struct Limits {
             .message("must be a duration between 10ms and 30s, for example 1s")
     )]
     pub deadline: Duration,
-    /// Size of a result document. Example: `1Mi`.
+    /// Size of a result document; beyond it the reason is `ResultTooLarge`. Example: `1Mi`.
     #[serde(default = "result_size")]
     pub result_size: Quantity,
+    /// Size of the input as JSON; beyond it the reason is `InputTooLarge`. The sandbox needs many times as much memory to
+    /// read it. Example: `4Mi`.
+    #[serde(default = "input_size")]
+    pub input_size: Quantity,
+    /// How deep objects and lists of the input may be nested; beyond it the reason is `InputTooDeep`.
+    #[serde(default = "input_depth")]
+    #[schemars(range(min = 8, max = 256))]
+    pub input_depth: u16,
+    /// Size of one compiled regular expression, where it does not run inside the sandbox: `regex.replace`, `regex.split`
+    /// and the like. Beyond it the reason is `BuiltinLimit`. Example: `1Mi`.
+    #[serde(default = "regex_size")]
+    pub regex_size: Quantity,
+    /// How many evaluations of this bundle may run at the same time. Each may take as much memory as `memory` says. A
+    /// further one waits, at most as long as `deadline`; then the reason is `ConcurrencyLimit`.
+    #[serde(default = "concurrency")]
+    #[schemars(range(min = 1, max = 256))]
+    pub concurrency: u16,
 }
 
 impl Default for Limits {
@@ -189,6 +210,10 @@ impl Default for Limits {
             memory: memory(),
             deadline: deadline(),
             result_size: result_size(),
+            input_size: input_size(),
+            input_depth: input_depth(),
+            regex_size: regex_size(),
+            concurrency: concurrency(),
         }
     }
 }
@@ -203,6 +228,22 @@ fn deadline() -> Duration {
 
 fn result_size() -> Quantity {
     Quantity("1Mi".to_owned())
+}
+
+fn input_size() -> Quantity {
+    Quantity("4Mi".to_owned())
+}
+
+fn input_depth() -> u16 {
+    128
+}
+
+fn regex_size() -> Quantity {
+    Quantity("1Mi".to_owned())
+}
+
+fn concurrency() -> u16 {
+    8
 }
 
 /// What the operator knows of a PolicyBundle.

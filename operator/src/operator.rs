@@ -143,7 +143,7 @@ async fn lead(client: Client, settings: Settings, health: Health, metrics: Arc<M
         evidence: Arc::new(evidence),
         registry: Registry::new(settings.registry.clone()).context("cannot speak to registries")?,
         cache: BundleCache::open(&settings.cache).context("cannot use the cache folder")?,
-        engine: Engine::new().context("cannot start the sandbox")?,
+        engine: Engine::with_cache(&settings.cache.join("modules")).context("cannot start the sandbox")?,
         recorder: Recorder::new(client.clone(), reporter),
         metrics,
         monitors: drift::Monitors::default(),

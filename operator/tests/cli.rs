@@ -541,6 +541,176 @@ fn lint_and_inspect_know_the_built_in_bundle() {
     );
 }
 
+/// What a bundle of `bundles/testdata/policies` or `bundles/dist` is called on the command line.
+fn bundle(name: &str) -> String {
+    let tested = repository(&format!("bundles/testdata/policies/{name}.tar.gz"));
+    let built = repository(&format!("bundles/dist/{name}.tar.gz"));
+    let path = if tested.exists() { tested } else { built };
+    path.display().to_string()
+}
+
+#[test]
+fn inspect_shows_what_every_entry_point_costs_and_always_the_same() {
+    let baseline = bundle("baseline");
+    let inspect = || interlock(&["bundle", "inspect", &baseline, "-o", "json"]).stdout;
+    let shown = inspect();
+    assert_eq!(text(&shown), text(&inspect()));
+    let value: serde_json::Value = serde_json::from_slice(&shown).expect("JSON");
+    let inputs = value["cost"]["inputs"].as_object().expect("inputs");
+    let goldens = std::fs::read_dir(repository("policies/baseline/golden")).expect("goldens");
+    assert_eq!(inputs.len(), goldens.count() + 1, "{value}");
+    let decision = "interlock/baseline/decision";
+    let fuel = |input: &str| inputs[input]["entrypoints"][decision].as_u64().expect("fuel");
+    let dearest = inputs.keys().map(|input| fuel(input)).max().expect("an input");
+    let largest = &value["cost"]["largest"][decision];
+    assert_eq!(
+        (
+            largest["fuel"].as_u64(),
+            fuel(largest["input"].as_str().expect("an input"))
+        ),
+        (Some(dearest), dearest)
+    );
+    let of = |input: &str, field: &str| inputs[input][field].as_u64().expect("a number");
+    for field in ["parse", "inputBytes"] {
+        assert!(of("deployment-good", field) > of("empty", field), "{value}");
+    }
+    assert!(
+        of("empty", "parse") > 0 && fuel("deployment-good") > fuel("empty"),
+        "{value}"
+    );
+    let table = text(&interlock(&["bundle", "inspect", &baseline]).stdout);
+    assert!(
+        table
+            .lines()
+            .any(|line| line.starts_with("deployment-good ") && line.contains(&fuel("deployment-good").to_string())),
+        "{table}"
+    );
+}
+
+/// `careful` as it may have been before: one golden input was smaller, one is gone, one was not there.
+fn older_careful() -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = |arguments: &[&str]| {
+        let done = Command::new("tar")
+            .arg("-C")
+            .arg(folder.path())
+            .args(arguments)
+            .status();
+        assert!(done.expect("tar runs").success(), "{arguments:?}");
+    };
+    run(&["-xzf", &bundle("careful")]);
+    let golden = serde_json::json!({
+        "tagged": {"input": {}, "want": {}},
+        "retired": {"input": {}, "want": {}},
+    });
+    let data = serde_json::json!({"limits": {"memory": 1 << 30}, "interlock": {"golden": golden}});
+    std::fs::write(folder.path().join("data.json"), data.to_string()).expect("the data can be written");
+    let older = folder.path().join("older.tar.gz").display().to_string();
+    run(&["-czf", &older, ".manifest", "data.json", "policy.wasm"]);
+    (folder, older)
+}
+
+#[test]
+fn lint_compares_costs_with_those_of_an_older_bundle() {
+    let careful = bundle("careful");
+    let lint = |against: &str, more: &[&str]| {
+        let output = interlock(&[&["bundle", "lint", &careful, "--against", against], more].concat());
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let (code, same, said) = lint(&careful, &["--max-increase", "0", "-o", "json"]);
+    assert_eq!(code, Some(0), "{same}{said}");
+    let value: serde_json::Value = serde_json::from_str(&same).expect("JSON");
+    let changes = value["cost"]["changes"].as_array().expect("changes");
+    assert!(
+        !changes.is_empty() && changes.iter().all(|change| change["increase"] == 0),
+        "{same}"
+    );
+
+    let (_folder, older) = older_careful();
+    let (code, shown, said) = lint(&older, &["-o", "json"]);
+    assert_eq!(code, Some(0), "{shown}{said}");
+    let value: serde_json::Value = serde_json::from_str(&shown).expect("JSON");
+    assert!(
+        value["cost"]["against"]
+            .as_str()
+            .expect("a digest")
+            .starts_with("sha256:")
+    );
+    let changes = value["cost"]["changes"].as_array().expect("changes");
+    let change = |input: &str, entrypoint: Option<&str>| {
+        let found = changes
+            .iter()
+            .find(|one| one["input"] == input && one["entrypoint"].as_str() == entrypoint);
+        found
+            .unwrap_or_else(|| panic!("{input} {entrypoint:?} in {shown}"))
+            .clone()
+    };
+    for entrypoint in [None, Some("gates/decision")] {
+        let grown = change("tagged", entrypoint);
+        let [old, new, increase] = ["old", "new", "increase"].map(|field| grown[field].as_i64().expect("a number"));
+        assert!(old > 0 && new > old && increase == new - old, "{grown}");
+        assert!(grown["percent"].as_f64().expect("percent") > 0.0, "{grown}");
+        let (came, gone) = (change("incomplete", entrypoint), change("retired", entrypoint));
+        assert!(came["old"].is_null() && came["new"].is_u64(), "{came}");
+        assert!(gone["old"].is_u64() && gone["new"].is_null(), "{gone}");
+    }
+    let table = lint(&older, &[]).1;
+    let row = |starts: &str, has: &str| table.lines().any(|line| line.starts_with(starts) && line.contains(has));
+    assert!(
+        table.starts_with("no remarks\n")
+            && row("tagged ", " +")
+            && row("incomplete ", "new")
+            && row("retired ", "gone"),
+        "{table}"
+    );
+
+    let (code, refused, _) = lint(&older, &["--max-increase", "0"]);
+    assert_eq!(code, Some(1), "{refused}");
+    assert!(
+        refused.contains("CostIncreased")
+            && refused.contains("entry point \"gates/decision\" on input \"tagged\" costs"),
+        "{refused}"
+    );
+    assert_eq!(lint(&older, &["--max-increase", "4000000"]).0, Some(0));
+}
+
+#[test]
+fn lint_compares_only_with_what_is_a_bundle() {
+    let careful = bundle("careful");
+    let (_folder, none) = file("none.tar.gz", "this is no archive");
+    refused(&[
+        (
+            &["bundle", "lint", &careful, "--max-increase", "10"],
+            "--against <FILE>",
+        ),
+        (
+            &["bundle", "lint", &careful, "--against", &none],
+            "none.tar.gz cannot be compared with",
+        ),
+        (
+            &["bundle", "lint", &careful, "--against", "/no/such/bundle.tar.gz"],
+            "/no/such/bundle.tar.gz",
+        ),
+    ]);
+}
+
+#[test]
+fn lint_tells_of_entry_points_that_allow_what_they_do_not_know() {
+    let output = interlock(&["bundle", "lint", &bundle("plain")]);
+    let shown = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{shown}");
+    let row = |rule: &str, has: [&str; 2]| {
+        let mut lines = shown
+            .lines()
+            .filter(|line| line.starts_with("warning") && line.contains(rule));
+        lines.any(|line| has.iter().all(|words| line.contains(words)))
+    };
+    assert!(
+        row("NoCatalogue", ["no entry point catalogue", "passes"]) && row("DenyList", ["main/deny", "is a deny list"]),
+        "{shown}"
+    );
+}
+
 #[test]
 fn crds_are_printed_as_they_are_committed() {
     let output = interlock(&["crds"]);

@@ -197,9 +197,9 @@ fn only_the_command_line_trusts_what_nobody_signed() {
 }
 
 #[test]
-fn nothing_is_unsafe() {
+fn nothing_is_unsafe_but_the_mapping_of_compiled_modules() {
     let manifest = |path: &str| std::fs::read_to_string(root().join(path)).expect("a manifest");
-    assert!(manifest("Cargo.toml").contains("unsafe_code = \"forbid\""));
+    assert!(manifest("Cargo.toml").contains("unsafe_code = \"deny\""));
     for package in ["crds", "bundles", "operator", "tests"] {
         assert!(
             manifest(&format!("{package}/Cargo.toml")).contains("[lints]\nworkspace = true"),
@@ -209,7 +209,7 @@ fn nothing_is_unsafe() {
             strangers(
                 package,
                 &["unsafe {", "unsafe fn", "unsafe impl"],
-                &["operator/tests/invariants.rs"]
+                &["operator/tests/invariants.rs", "bundles/src/engine/stored.rs"]
             ),
             NONE
         );

@@ -7,7 +7,7 @@ use interlock_tests::platform::{condition_of, release_conditions};
 use interlock_tests::{Platform, opa};
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::main_job::{bad, good, track};
 use crate::scene::judging;
@@ -26,6 +26,7 @@ async fn bundles_go_come_back_and_speak_other_shapes() -> Result<()> {
         .await?;
     a_bundle_that_goes_takes_its_verdicts_along(&platform, &namespace, &host).await?;
     limits_that_change_judge_anew(&platform, &namespace).await?;
+    a_workload_beyond_the_limits_is_unknown(&platform, &namespace).await?;
     other_shapes(&platform, &host).await
 }
 
@@ -58,29 +59,69 @@ async fn a_bundle_that_goes_takes_its_verdicts_along(platform: &Platform, namesp
     Ok(())
 }
 
-/// Limits that are too small for the policy end in Unknown, and raising them is enough to mend it.
-async fn limits_that_change_judge_anew(platform: &Platform, namespace: &str) -> Result<()> {
+/// Changes the limits of the baseline.
+async fn limit(platform: &Platform, limits: Value) -> Result<()> {
     let bundles: Api<PolicyBundle> = Api::all(platform.client.clone());
-    let limit = async |size: &str| {
-        let patch = json!({"spec": {"limits": {"resultSize": size}}});
-        bundles
-            .patch("baseline", &PatchParams::default(), &Patch::Merge(patch))
-            .await
-    };
+    let patch = json!({"spec": {"limits": limits}});
+    bundles
+        .patch("baseline", &PatchParams::default(), &Patch::Merge(patch))
+        .await?;
+    Ok(())
+}
+
+/// Limits that are too small for the policy's own examples are refused, and raising them is enough to mend it.
+async fn limits_that_change_judge_anew(platform: &Platform, namespace: &str) -> Result<()> {
     platform.apply(namespace, &bad("shop")).await?;
     platform
         .release_says(namespace, "deployment-shop", "Deny", "GateDenied")
         .await?;
-    limit("1Ki").await?;
-    let refused = platform.bundle_says("baseline", "ResultTooLarge").await?;
-    ensure!(
-        refused.status.unwrap_or_default().active.is_some(),
-        "the last good one keeps judging"
-    );
-    limit("1Mi").await?;
+    for (small, enough, reason) in [
+        (
+            json!({"resultSize": "1Ki"}),
+            json!({"resultSize": "1Mi"}),
+            "ResultTooLarge",
+        ),
+        (json!({"inputDepth": 8}), json!({"inputDepth": 128}), "InputTooDeep"),
+    ] {
+        limit(platform, small).await?;
+        let refused = platform.bundle_says("baseline", reason).await?;
+        ensure!(
+            refused.status.unwrap_or_default().active.is_some(),
+            "{reason}: the last good one keeps judging"
+        );
+        limit(platform, enough).await?;
+        platform.bundle_says("baseline", "Judging").await?;
+        platform
+            .release_says(namespace, "deployment-shop", "Deny", "GateDenied")
+            .await?;
+    }
+    Ok(())
+}
+
+/// A workload with more to say than the policy may be given is Unknown, by name, and its neighbour is judged: one at a
+/// time is enough for that.
+async fn a_workload_beyond_the_limits_is_unknown(platform: &Platform, namespace: &str) -> Result<()> {
+    limit(platform, json!({"inputSize": "64Ki", "concurrency": 1})).await?;
     platform.bundle_says("baseline", "Judging").await?;
+    let long = "x".repeat(100 << 10);
+    let talkative = good("cart").replace(
+        "kind: Deployment\nmetadata: {name: cart}",
+        &format!("kind: Deployment\nmetadata: {{name: cart, annotations: {{story: {long}}}}}"),
+    );
+    ensure!(talkative.contains(&long), "the Deployment says more");
+    platform.apply(namespace, &talkative).await?;
+    let release = platform
+        .release_says(namespace, "deployment-cart", "Unknown", "InputTooLarge")
+        .await?;
+    let message = condition_of(release_conditions(&release), "Ready").2;
+    ensure!(message.contains("larger than 65536 bytes"), "{message}");
+    platform.apply(namespace, &bad("market")).await?;
     platform
-        .release_says(namespace, "deployment-shop", "Deny", "GateDenied")
+        .release_says(namespace, "deployment-market", "Deny", "GateDenied")
+        .await?;
+    limit(platform, json!({"inputSize": "4Mi", "concurrency": 8})).await?;
+    platform
+        .release_says(namespace, "deployment-cart", "Allow", "Allowed")
         .await?;
     Ok(())
 }
@@ -122,7 +163,11 @@ async fn other_shapes(platform: &Platform, host: &str) -> Result<()> {
         let message = condition_of(interlock_tests::platform::bundle_conditions(&ready), "Ready")
             .2
             .to_owned();
-        ensure!(message.contains("no catalogue"), "its weakness is said: {message}");
+        let weaknesses = ["no catalogue", entrypoint, "is a deny list"];
+        ensure!(
+            weaknesses.iter().all(|weakness| message.contains(weakness)),
+            "its weaknesses are said: {message}"
+        );
         let namespace = platform.namespace(name).await?;
         let own =
             track(name, &namespace, name).replace(&format!("name: {name}}}]"), &format!("name: {name}{parameters}}}]"));

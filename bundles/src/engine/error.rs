@@ -1,6 +1,7 @@
 //! What can go wrong in the engine, one enum a step. `reason()` feeds conditions, events and metrics.
 
 use std::error::Error;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The engine itself cannot be built on this machine.
@@ -12,6 +13,15 @@ pub enum EngineError {
     /// The thread that counts time for deadlines cannot be started.
     #[error("the thread that watches deadlines cannot start")]
     Ticker(#[source] std::io::Error),
+    /// The folder for compiled modules cannot be made or kept to this user.
+    #[error("the folder for compiled modules {} cannot be used", dir.display())]
+    Cache {
+        /// Which one.
+        dir: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
 }
 
 /// Why a bundle's module cannot become a policy.
@@ -147,6 +157,20 @@ pub enum EvaluateError {
         /// How many arguments it gave.
         arguments: usize,
     },
+    /// As many decisions are running as may, and none ended within the deadline.
+    #[error("{limit} decisions were running and none ended within {deadline:?}: allow more at a time, or a longer one")]
+    Busy {
+        /// How many may run at the same time.
+        limit: usize,
+        /// How long this one waited.
+        deadline: Duration,
+    },
+    /// The input is not one JSON document without ambiguity.
+    #[error("the input is not strict JSON: {detail}")]
+    MalformedInput {
+        /// What is wrong, and at which byte.
+        detail: String,
+    },
     /// The bundle has no such entry point.
     #[error("the bundle has no entry point {entrypoint:?}: it has {}", known.join(", "))]
     NoSuchEntrypoint {
@@ -204,8 +228,8 @@ pub enum SelfTestError {
         #[source]
         source: EvaluateError,
     },
-    /// A gate passes on an input that says nothing.
-    #[error("gate {} passes on the empty input {{}}: let it pass only on evidence", gates.join(", "))]
+    /// A gate passes on an input that says nothing: the empty one, or none at all.
+    #[error("gate {} passes on the empty input {{}}, or without one: let it pass only on evidence", gates.join(", "))]
     PassesOnEmptyInput {
         /// The gates, sorted.
         gates: Vec<String>,
@@ -242,9 +266,19 @@ impl EvaluateError {
             Self::BadAddress { .. } => "BadAddress",
             Self::Builtin { .. } => "BuiltinLimit",
             Self::UndeclaredBuiltin { .. } => "UndeclaredBuiltin",
+            Self::Busy { .. } => "ConcurrencyLimit",
+            Self::MalformedInput { .. } => "MalformedInput",
             Self::NoSuchEntrypoint { .. } => "NoSuchEntrypoint",
             Self::Undefined { .. } => "Undefined",
             Self::MalformedResult { .. } => "MalformedResult",
+        }
+    }
+
+    pub(super) fn outside(export: &'static str, address: i32) -> Self {
+        Self::BadAddress {
+            export,
+            address: address.cast_unsigned(),
+            fault: "outside its memory",
         }
     }
 

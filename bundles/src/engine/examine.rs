@@ -5,89 +5,104 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use wasmtime::{MemoryType, Module};
+use wasmtime::Module;
 
 use super::Engine;
-use super::builtins::{self, Builtin, Context};
+use super::address::ContextAddress;
+use super::builtins::{self, Builtin};
 use super::contract::{self, Role};
-use super::error::CompileError;
+use super::error::{CompileError, EvaluateError};
 use super::host::Declared;
 use super::limits::Limits;
-use super::module::{self, ABI_MAJOR, ABI_MINOR};
 use super::policy::{Identity, Parts, Policy};
-use super::sandbox::{EntrypointId, Plan, Sandbox};
-use super::term::Term;
+use super::sandbox::Image;
+use super::slots::Slots;
+use super::snapshot::{self, About, Snapshot};
+use super::stored::Key;
 use crate::archive::Bundle;
 use crate::catalogue::Catalogue;
 
-/// What a module says about itself.
-struct Tables {
-    builtins: Vec<(String, i32)>,
-    entrypoints: BTreeMap<String, EntrypointId>,
-}
-
 pub(super) fn compile(engine: &Engine, bundle: &Bundle, limits: Limits) -> Result<Policy, CompileError> {
-    let module = Module::from_binary(&engine.runtime, bundle.wasm())
+    let source = Source::of(bundle);
+    let (module, about) = ready(engine, bundle, &source, limits)?;
+    let image = Image::new(&engine.live, &module, about.by_memory)
         .map_err(|error| CompileError::InvalidModule(error.into_boxed_dyn_error()))?;
-    let memory = module::check(&module)?;
-    let tables = read_tables(engine, &module, &memory, limits)?;
-    let (data, golden) = split_golden(bundle.data());
-    let parts = Parts {
-        ticker: Arc::clone(&engine.ticker),
+    with_catalogue(Parts {
+        image,
         limits,
-        declared: find_builtins(bundle, &tables.builtins)?,
-        entrypoints: find_entrypoints(bundle, &tables.entrypoints)?,
-        data: data.to_string().into_bytes(),
-        golden,
+        slots: Arc::new(Slots::new(limits.concurrency)),
+        declared: find_builtins(bundle, &about.builtins)?,
+        entrypoints: find_contexts(&about)?,
+        golden: source.golden,
         catalogue: None,
+        warnings: Vec::new(),
         identity: identity(bundle),
-        memory,
-        module,
-    };
-    with_catalogue(parts)
+    })
 }
 
-/// Runs the module's start function and asks for its version and tables. No built-in function is
-/// declared yet, so calling one is an error.
-fn read_tables(engine: &Engine, module: &Module, memory: &MemoryType, limits: Limits) -> Result<Tables, CompileError> {
-    let mut sandbox = Sandbox::start(Plan {
-        ticker: &engine.ticker,
-        module,
-        memory,
+/// The bundle's data as JSON without the golden inputs, which a decision could read otherwise, and these.
+pub(super) struct Source {
+    data: Vec<u8>,
+    pub(super) golden: Value,
+}
+
+impl Source {
+    pub(super) fn of(bundle: &Bundle) -> Self {
+        let mut data = bundle.data().clone();
+        let own = data.get_mut("interlock").and_then(Value::as_object_mut);
+        let golden = own.and_then(|own| own.remove("golden"));
+        Self {
+            data: data.to_string().into_bytes(),
+            golden: golden.unwrap_or_default(),
+        }
+    }
+}
+
+/// The module ready for decisions: mapped from the disk, or made ready now.
+fn ready(engine: &Engine, bundle: &Bundle, source: &Source, limits: Limits) -> Result<(Module, About), CompileError> {
+    let refused = |error: wasmtime::Error| CompileError::InvalidModule(error.into_boxed_dyn_error());
+    let compile = |snapshot: &Snapshot| Module::from_binary(&engine.live.engine, &snapshot.wasm).map_err(refused);
+    let Some(stored) = &engine.stored else {
+        let snapshot = snapshot(engine, bundle, source, limits)?;
+        return Ok((compile(&snapshot)?, snapshot.about));
+    };
+    let golden = source.golden.to_string();
+    let entrypoints: Vec<&str> = bundle.entrypoints().collect();
+    let entrypoints = entrypoints.join("\n");
+    let inputs = [bundle.wasm(), &source.data, golden.as_bytes(), entrypoints.as_bytes()];
+    let key = Key::of(&engine.live, inputs);
+    if let Some(found) = stored.load(&engine.live, &key) {
+        return Ok(found);
+    }
+    let snapshot = snapshot(engine, bundle, source, limits)?;
+    let module = stored.store(&engine.live, &key, &snapshot).or_else(|error| {
+        tracing::warn!(%error, "a compiled module cannot be stored: the next start will compile it again");
+        compile(&snapshot)
+    })?;
+    Ok((module, snapshot.about))
+}
+
+pub(super) fn snapshot(
+    engine: &Engine,
+    bundle: &Bundle,
+    source: &Source,
+    limits: Limits,
+) -> Result<Snapshot, CompileError> {
+    let parts = snapshot::Parts {
+        wasm: bundle.wasm(),
+        data: &source.data,
+        golden: &source.golden,
         limits,
-        context: Context {
-            now: Timestamp::UNIX_EPOCH,
-        },
-        declared: Declared::from([]),
-    })
-    .map_err(CompileError::Examination)?;
-    module::check_version(sandbox.global(ABI_MAJOR), sandbox.global(ABI_MINOR))?;
-    let mut table = |name| {
-        let term = sandbox.table(name).map_err(CompileError::Examination)?;
-        numbers(&term).ok_or_else(|| CompileError::UnsupportedAbi {
-            detail: format!("returns from {name} what is not an object from name to number"),
-        })
     };
-    Ok(Tables {
-        builtins: table("builtins")?,
-        entrypoints: table("entrypoints")?.into_iter().collect(),
+    snapshot::take(&engine.draft, &parts, |tables| {
+        Ok((
+            find_builtins(bundle, &tables.builtins)?,
+            find_entrypoints(bundle, &tables.entrypoints)?,
+        ))
     })
 }
 
-fn numbers(term: &Term) -> Option<Vec<(String, i32)>> {
-    let Term::Object(fields) = term else {
-        return None;
-    };
-    fields
-        .iter()
-        .map(|(name, id)| match (name, id) {
-            (Term::String(name), Term::Number(id)) => Some((name.clone(), id.text().parse().ok()?)),
-            _ => None,
-        })
-        .collect()
-}
-
-fn find_builtins(bundle: &Bundle, needed: &[(String, i32)]) -> Result<Declared, CompileError> {
+pub(super) fn find_builtins(bundle: &Bundle, needed: &[(String, i32)]) -> Result<Declared, CompileError> {
     let mut found: Vec<(i32, &'static Builtin)> = Vec::new();
     let mut missing = Vec::new();
     for (name, id) in needed {
@@ -116,10 +131,7 @@ fn describe_missing(name: &str) -> String {
 
 /// The manifest says which entry points there are, the module which numbers they have. Further ones
 /// of the module (dependents that `opa build` adds) are in the manifest too, or do not count.
-fn find_entrypoints(
-    bundle: &Bundle,
-    of_module: &BTreeMap<String, EntrypointId>,
-) -> Result<BTreeMap<String, EntrypointId>, CompileError> {
+fn find_entrypoints(bundle: &Bundle, of_module: &BTreeMap<String, i32>) -> Result<BTreeMap<String, i32>, CompileError> {
     let find = |path: &str| {
         let id = of_module.get(path).ok_or_else(|| CompileError::NoEntrypoint {
             detail: format!("the manifest names entry point {path:?}, which policy.wasm does not have"),
@@ -135,12 +147,12 @@ fn find_entrypoints(
     Ok(found)
 }
 
-/// Takes `interlock.golden` out of the data: golden inputs are for the self-test only.
-fn split_golden(data: &Value) -> (Value, Value) {
-    let mut data = data.clone();
-    let own = data.get_mut("interlock").and_then(Value::as_object_mut);
-    let golden = own.and_then(|own| own.remove("golden"));
-    (data, golden.unwrap_or_default())
+pub(super) fn find_contexts(about: &About) -> Result<BTreeMap<String, ContextAddress>, CompileError> {
+    let contexts = about.contexts.iter();
+    let found: Result<_, EvaluateError> = contexts
+        .map(|(path, at)| Ok((path.clone(), ContextAddress::new(*at)?)))
+        .collect();
+    found.map_err(CompileError::Examination)
 }
 
 fn identity(bundle: &Bundle) -> Identity {
@@ -162,7 +174,8 @@ fn with_catalogue(mut parts: Parts) -> Result<Policy, CompileError> {
         entrypoint: entrypoint.to_owned(),
         detail,
     };
-    let Some((path, id)) = catalogues.next() else {
+    let Some((path, context)) = catalogues.next() else {
+        parts.warnings = parts.allowing_silence();
         return Ok(Policy::new(parts));
     };
     if let Some((second, _)) = catalogues.next() {
@@ -171,12 +184,11 @@ fn with_catalogue(mut parts: Parts) -> Result<Policy, CompileError> {
             format!("the bundle has another one, {path:?}: have one for all gates"),
         ));
     }
-    let empty = Value::Object(serde_json::Map::new());
-    let documents = parts
-        .documents(&[(path, *id)], &empty, Timestamp::UNIX_EPOCH)
+    let results = parts
+        .results(&[(path, *context)], Some(b"{}"), Timestamp::UNIX_EPOCH)
         .map_err(CompileError::Examination)?;
-    let document = documents.first().unwrap_or(&Value::Null);
-    let value = contract::value(path, document).map_err(|error| malformed(path, error.to_string()))?;
+    let document = results.first().map_or(Value::Null, super::term::Term::to_json);
+    let value = contract::value(path, &document).map_err(|error| malformed(path, error.to_string()))?;
     let catalogue = Catalogue::read(value).map_err(|error| malformed(path, error.to_string()))?;
     parts.catalogue = Some(catalogue);
     Ok(Policy::new(parts))

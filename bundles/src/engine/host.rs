@@ -6,13 +6,15 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use wasmtime::{AsContext, Caller, Extern, Func, Memory, ResourceLimiter, Store, TypedFunc, ValType};
+use jiff::Timestamp;
+use wasmtime::{AsContext, Caller, Linker, Memory, ResourceLimiter, TypedFunc};
 
 use super::address::{TextAddress, ValueAddress};
 use super::builtins::{Builtin, Context, Failure};
 use super::error::EvaluateError;
 use super::limits::Limits;
 use super::term::Term;
+use super::value::{self, Block, ReadError};
 
 /// An argument or a value of a built-in function as text, in bytes.
 const MAX_VALUE_BYTES: usize = 8 * 1024 * 1024;
@@ -21,7 +23,7 @@ pub(super) const MAX_VALUE_DEPTH: usize = 256;
 /// What is kept of the guest's last words, in characters.
 const MAX_MESSAGE_CHARS: usize = 1024;
 /// Functions in the guest's tables; OPA's modules have some hundreds.
-const MAX_TABLE_ELEMENTS: usize = 100_000;
+pub(super) const MAX_TABLE_ELEMENTS: usize = 100_000;
 
 /// A module's built-in functions by the numbers it gave them.
 pub(super) type Declared = Arc<[(i32, &'static Builtin)]>;
@@ -42,6 +44,8 @@ pub(super) struct Guest {
     pub(super) malloc: TypedFunc<i32, i32>,
     pub(super) value_parse: TypedFunc<(i32, i32), i32>,
     pub(super) value_dump: TypedFunc<i32, i32>,
+    /// Whether values are read and written where they lie in memory, or cross as text.
+    pub(super) by_memory: bool,
 }
 
 impl HostState {
@@ -57,6 +61,12 @@ impl HostState {
 
     pub(super) fn connect(&mut self, guest: Guest) {
         self.guest = Some(guest);
+    }
+
+    /// Starts the time anew.
+    pub(super) fn restart(&mut self, now: Timestamp) {
+        self.started = Instant::now();
+        self.context.now = now;
     }
 
     /// The error if the time is up.
@@ -97,37 +107,40 @@ impl ResourceLimiter for HostState {
     }
 }
 
-/// The type of an importable host function, by name; `None` if there is no such function.
-pub(super) fn import_type(name: &str) -> Option<(Vec<ValType>, Vec<ValType>)> {
-    let arguments = match name {
-        "opa_abort" | "opa_println" => return Some((vec![ValType::I32], Vec::new())),
-        "opa_builtin0" => 0,
-        "opa_builtin1" => 1,
-        "opa_builtin2" => 2,
-        "opa_builtin3" => 3,
-        "opa_builtin4" => 4,
-        _ => return None,
-    };
-    Some((vec![ValType::I32; 2 + arguments], vec![ValType::I32]))
+/// How many `i32` an importable host function takes and returns; `None` if there is no such function.
+pub(super) fn import_type(name: &str) -> Option<(usize, usize)> {
+    match name {
+        "opa_abort" | "opa_println" => Some((1, 0)),
+        "opa_builtin0" => Some((2, 1)),
+        "opa_builtin1" => Some((3, 1)),
+        "opa_builtin2" => Some((4, 1)),
+        "opa_builtin3" => Some((5, 1)),
+        "opa_builtin4" => Some((6, 1)),
+        _ => None,
+    }
 }
 
-/// The host function of that name, for one store. The module's imports were checked at compile time.
-pub(super) fn import(store: &mut Store<HostState>, name: &str) -> Option<Extern> {
+/// All host functions, for every module of one runtime.
+pub(super) fn linker(engine: &wasmtime::Engine) -> wasmtime::Result<Linker<HostState>> {
     type Host<'a> = Caller<'a, HostState>;
-    let function = match name {
-        "opa_abort" => Func::wrap(store, abort),
-        // What a policy prints is no part of its decision, and nobody reads it here.
-        "opa_println" => Func::wrap(store, |_: i32| {}),
-        "opa_builtin0" => Func::wrap(store, |host: Host<'_>, id, _: i32| call(host, id, &[])),
-        "opa_builtin1" => Func::wrap(store, |host: Host<'_>, id, _: i32, a| call(host, id, &[a])),
-        "opa_builtin2" => Func::wrap(store, |host: Host<'_>, id, _: i32, a, b| call(host, id, &[a, b])),
-        "opa_builtin3" => Func::wrap(store, |host: Host<'_>, id, _: i32, a, b, c| call(host, id, &[a, b, c])),
-        "opa_builtin4" => Func::wrap(store, |host: Host<'_>, id, _: i32, a, b, c, d| {
-            call(host, id, &[a, b, c, d])
-        }),
-        _ => return None,
-    };
-    Some(function.into())
+    let mut linker = Linker::new(engine);
+    linker.func_wrap("env", "opa_abort", abort)?;
+    // What a policy prints is no part of its decision, and nobody reads it here.
+    linker.func_wrap("env", "opa_println", |_: i32| {})?;
+    linker.func_wrap("env", "opa_builtin0", |host: Host<'_>, id, _: i32| call(host, id, &[]))?;
+    linker.func_wrap("env", "opa_builtin1", |host: Host<'_>, id, _: i32, a| {
+        call(host, id, &[a])
+    })?;
+    linker.func_wrap("env", "opa_builtin2", |host: Host<'_>, id, _: i32, a, b| {
+        call(host, id, &[a, b])
+    })?;
+    linker.func_wrap("env", "opa_builtin3", |host: Host<'_>, id, _: i32, a, b, c| {
+        call(host, id, &[a, b, c])
+    })?;
+    linker.func_wrap("env", "opa_builtin4", |host: Host<'_>, id, _: i32, a, b, c, d| {
+        call(host, id, &[a, b, c, d])
+    })?;
+    Ok(linker)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the runtime calls it this way")]
@@ -199,6 +212,22 @@ fn read_argument(
     builtin: &Builtin,
     address: i32,
 ) -> Result<Term, EvaluateError> {
+    let limit = |detail: String| EvaluateError::Builtin {
+        name: builtin.name,
+        detail,
+    };
+    let too_large = || limit(format!("an argument is larger than {MAX_VALUE_BYTES} bytes"));
+    if guest.by_memory {
+        let memory = guest.memory.data(caller.as_context());
+        return value::read(memory, address.cast_unsigned(), MAX_VALUE_BYTES, MAX_VALUE_DEPTH).map_err(|error| {
+            match error {
+                ReadError::Outside(_) => EvaluateError::outside("eval", address),
+                ReadError::TooLarge => too_large(),
+                ReadError::TooDeep => limit(format!("an argument is nested deeper than {MAX_VALUE_DEPTH} levels")),
+                ReadError::Malformed(what) => limit(format!("an argument is {what}")),
+            }
+        });
+    }
     let text = guest
         .value_dump
         .call(&mut *caller, address)
@@ -209,31 +238,41 @@ fn read_argument(
         MAX_VALUE_BYTES,
         "opa_value_dump",
     )?;
-    let limit = |detail: String| EvaluateError::Builtin {
-        name: builtin.name,
-        detail,
-    };
-    let bytes = bytes.ok_or_else(|| limit(format!("an argument is larger than {MAX_VALUE_BYTES} bytes")))?;
+    let bytes = bytes.ok_or_else(too_large)?;
     let text = std::str::from_utf8(bytes).map_err(|error| limit(format!("an argument is not UTF-8: {error}")))?;
     Term::parse(text, MAX_VALUE_DEPTH).map_err(|error| limit(format!("an argument cannot be read: {error}")))
 }
 
 fn write_value(caller: &mut Caller<'_, HostState>, guest: &Guest, term: &Term) -> Result<ValueAddress, EvaluateError> {
+    let not_parsed = || EvaluateError::NotParsed {
+        document: "built-in function's value",
+    };
+    if guest.by_memory
+        && let Some(block) = Block::of(term)
+    {
+        let room = malloc(caller, guest, block.len())?;
+        let (bytes, root) = block.at(room.raw().cast_unsigned()).ok_or_else(not_parsed)?;
+        room.write(guest.memory.data_mut(&mut *caller), &bytes)?;
+        return ValueAddress::new(root.cast_signed()).ok_or_else(not_parsed);
+    }
     let text = term.to_guest();
-    let length = i32::try_from(text.len()).map_err(|_| EvaluateError::NotParsed {
+    let room = malloc(caller, guest, text.len())?;
+    room.write(guest.memory.data_mut(&mut *caller), text.as_bytes())?;
+    let length = i32::try_from(text.len()).map_err(|_| not_parsed())?;
+    let value = guest
+        .value_parse
+        .call(&mut *caller, (room.raw(), length))
+        .map_err(EvaluateError::from_runtime)?;
+    ValueAddress::new(value).ok_or_else(not_parsed)
+}
+
+fn malloc(caller: &mut Caller<'_, HostState>, guest: &Guest, length: usize) -> Result<TextAddress, EvaluateError> {
+    let length = i32::try_from(length).map_err(|_| EvaluateError::NotParsed {
         document: "built-in function's value",
     })?;
     let room = guest
         .malloc
         .call(&mut *caller, length)
         .map_err(EvaluateError::from_runtime)?;
-    let room = TextAddress::new(room, "opa_malloc")?;
-    room.write(guest.memory.data_mut(&mut *caller), text.as_bytes())?;
-    let value = guest
-        .value_parse
-        .call(&mut *caller, (room.raw(), length))
-        .map_err(EvaluateError::from_runtime)?;
-    ValueAddress::new(value).ok_or(EvaluateError::NotParsed {
-        document: "built-in function's value",
-    })
+    TextAddress::new(room, "opa_malloc")
 }

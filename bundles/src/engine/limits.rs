@@ -9,7 +9,8 @@ pub struct Limits {
     /// Linear memory of the guest, in bytes. Nothing is freed inside one evaluation, so this is the
     /// limit a policy meets first. Bundle data takes about eighteen times its size as JSON.
     pub memory_bytes: usize,
-    /// Wall-clock time of the whole evaluation, start function and data included.
+    /// Wall-clock time of a decision, waiting for its turn not included. Getting a bundle ready, which happens once,
+    /// may take ten times as long for each of its steps.
     pub deadline: Duration,
     /// The result document as the guest writes it, in bytes, for each entry point.
     pub result_bytes: usize,
@@ -17,6 +18,10 @@ pub struct Limits {
     pub input_bytes: usize,
     /// How deep arrays and objects of the input may be nested.
     pub input_depth: usize,
+    /// One compiled regular expression of a host function, in bytes.
+    pub regex_bytes: usize,
+    /// Decisions of the bundle at the same time; further ones wait for their turn as long as a decision may take.
+    pub concurrency: usize,
 }
 
 impl Default for Limits {
@@ -28,6 +33,8 @@ impl Default for Limits {
             result_bytes: MIB,
             input_bytes: 4 * MIB,
             input_depth: 128,
+            regex_bytes: MIB,
+            concurrency: 8,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Runs policies: OPA's WebAssembly modules, each evaluation in a sandbox of its own.
+//! Runs policies: OPA's WebAssembly modules, each decision in a sandbox of its own that starts from a snapshot.
 //!
 //! [`Engine::compile`] turns an opened bundle into a [`Policy`] after it has looked at everything the
 //! module asks for: its imports, its interface version, the built-in functions it needs, its entry
@@ -11,60 +11,95 @@
 mod address;
 mod builtins;
 mod contract;
+mod cost;
 mod decimal;
 mod error;
 mod examine;
 mod host;
+mod input;
 mod limits;
 mod module;
 mod policy;
 mod quote;
+mod runtime;
 mod sandbox;
 mod self_test;
+mod slots;
+mod snapshot;
+mod stored;
 mod term;
 mod ticker;
+mod value;
 
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
+pub use cost::{Cost, InputCost};
 pub use error::{CompileError, EngineError, EvaluateError, SelfTestError};
 pub use limits::Limits;
 pub use policy::Policy;
 
 use crate::archive::Bundle;
-use ticker::Ticker;
-
-/// The stack of one evaluation, in bytes. Threads that evaluate need about twice as much.
-const WASM_STACK_BYTES: usize = 512 * 1024;
+use runtime::Runtime;
+use stored::Stored;
 
 /// The WebAssembly runtime and its clock; one a process is enough. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
-    runtime: wasmtime::Engine,
-    ticker: Arc<Ticker>,
+    live: Runtime,
+    draft: Runtime,
+    metering: Arc<OnceLock<Runtime>>,
+    stored: Option<Arc<Stored>>,
 }
 
 impl Engine {
-    /// Configures the runtime and starts the thread that watches deadlines; it sleeps while nothing
-    /// is evaluated and ends with the last engine and policy.
+    /// Configures the runtime and starts the threads that watch deadlines; they sleep while nothing
+    /// is evaluated and end with the last engine and policy.
     pub fn new() -> Result<Self, EngineError> {
-        let runtime =
-            wasmtime::Engine::new(&config()).map_err(|error| EngineError::Runtime(error.into_boxed_dyn_error()))?;
-        let ticker = Ticker::start(runtime.clone()).map_err(EngineError::Ticker)?;
         Ok(Self {
-            runtime,
-            ticker: Arc::new(ticker),
+            live: Runtime::live()?,
+            draft: Runtime::draft()?,
+            metering: Arc::default(),
+            stored: None,
         })
     }
 
-    /// Compiles a bundle and examines it. Takes some 100 ms for a usual bundle; call it where
+    /// The same with a folder for compiled modules, which is made if needed and belongs to this engine alone: a bundle
+    /// that was compiled before, by this version on such a processor, is mapped from there in a millisecond.
+    pub fn with_cache(dir: &Path) -> Result<Self, EngineError> {
+        let stored = Stored::open(dir).map_err(|source| EngineError::Cache {
+            dir: dir.to_owned(),
+            source,
+        })?;
+        Ok(Self {
+            stored: Some(Arc::new(stored)),
+            ..Self::new()?
+        })
+    }
+
+    /// Compiles a bundle and examines it. Takes some 200 ms for a usual bundle; call it where
     /// blocking is allowed.
     pub fn compile(&self, bundle: &Bundle, limits: Limits) -> Result<Policy, CompileError> {
         examine::compile(self, bundle, limits)
     }
 
+    /// Counts what the bundle's golden inputs cost. Takes longer than compiling it.
+    pub fn cost(&self, bundle: &Bundle, limits: Limits) -> Result<Cost, CompileError> {
+        cost::count(self, bundle, limits)
+    }
+
     /// The names of the built-in functions that policies may need from the host, sorted.
     pub fn builtins() -> impl Iterator<Item = &'static str> {
-        builtins::TABLE.iter().map(|builtin| builtin.name)
+        builtins::all().map(|builtin| builtin.name)
+    }
+
+    /// The runtime that counts fuel, which only the command line needs.
+    fn metering(&self) -> Result<&Runtime, CompileError> {
+        if let Some(runtime) = self.metering.get() {
+            return Ok(runtime);
+        }
+        let runtime = Runtime::metering().map_err(|error| CompileError::InvalidModule(error.into()))?;
+        Ok(self.metering.get_or_init(|| runtime))
     }
 }
 
@@ -72,20 +107,4 @@ impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Engine").finish_non_exhaustive()
     }
-}
-
-/// What OPA's modules need of WebAssembly and no more, and nothing whose result may differ from one
-/// machine to another.
-fn config() -> wasmtime::Config {
-    let mut config = wasmtime::Config::new();
-    config
-        .epoch_interruption(true)
-        .max_wasm_stack(WASM_STACK_BYTES)
-        .cranelift_nan_canonicalization(true)
-        .wasm_relaxed_simd(false)
-        .wasm_multi_memory(false)
-        .wasm_memory64(false)
-        .wasm_tail_call(false)
-        .wasm_custom_page_sizes(false);
-    config
 }

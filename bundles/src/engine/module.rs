@@ -1,12 +1,20 @@
 //! What a module must be before anything of it runs: its imports and exports are those of OPA's
-//! interface 1.2 or newer (`docs/docs/wasm.md` of OPA), no more and no less.
+//! interface 1.2 or newer (`docs/docs/wasm.md` of OPA), no more and no less. And how it comes to own its memory.
+//!
+//! OPA's modules import their memory. One that defines it can be started from a snapshot, so the import is taken out
+//! and a memory of the same size put in its place; no index moves, because it is the only memory there is.
 
-use wasmtime::{ExternType, FuncType, MemoryType, Module, ValType};
+use std::convert::Infallible;
+
+use wasm_encoder::reencode::{Reencode as _, RoundtripReencoder};
+use wasm_encoder::{ImportSection, MemorySection, RawSection, SectionId};
+use wasmparser::types::{EntityType, Types};
+use wasmparser::{FuncType, MemoryType, Parser, Payload, TypeRef, ValType, Validator, WasmFeatures};
 
 use super::error::CompileError;
 use super::host;
 
-const PAGE: u64 = 64 * 1024;
+type Error = wasm_encoder::reencode::Error<Infallible>;
 
 /// The exports that are called, with the number of `i32` they take and return.
 const EXPORTS: [(&str, usize, usize); 12] = [
@@ -24,16 +32,49 @@ const EXPORTS: [(&str, usize, usize); 12] = [
     ("opa_json_dump", 1, 1),
 ];
 
+/// The module's memory, exported under this name since interface 1.1.
+pub(super) const MEMORY: &str = "memory";
+
 /// The globals with the interface version.
 pub(super) const ABI_MAJOR: &str = "opa_wasm_abi_version";
 pub(super) const ABI_MINOR: &str = "opa_wasm_abi_minor_version";
 
-/// Checks imports and exports; returns the type of the memory the host has to provide.
-pub(super) fn check(module: &Module) -> Result<MemoryType, CompileError> {
-    let memory = check_imports(module)?;
+/// The proposals that are off; the runtime's configuration says the same.
+const OFF: WasmFeatures = WasmFeatures::RELAXED_SIMD
+    .union(WasmFeatures::MULTI_MEMORY)
+    .union(WasmFeatures::MEMORY64)
+    .union(WasmFeatures::TAIL_CALL)
+    .union(WasmFeatures::CUSTOM_PAGE_SIZES)
+    .union(WasmFeatures::THREADS)
+    .union(WasmFeatures::GC)
+    .union(WasmFeatures::EXCEPTIONS);
+
+/// Checks imports and exports, and returns the module with a memory of its own.
+pub(super) fn own_memory(wasm: &[u8]) -> Result<Vec<u8>, CompileError> {
+    let features = WasmFeatures::default().difference(OFF);
+    let types = Validator::new_with_features(features)
+        .validate_all(wasm)
+        .map_err(|error| CompileError::InvalidModule(error.into()))?;
+    let memory = check_imports(&types)?;
+    check_exports(&types)?;
+    rewrite(wasm, memory).map_err(|error| CompileError::InvalidModule(error.to_string().into()))
+}
+
+fn check_exports(types: &Types) -> Result<(), CompileError> {
+    let types = types.as_ref();
+    let export = |name: &str| {
+        types
+            .core_exports()
+            .into_iter()
+            .flatten()
+            .find(|(found, _)| *found == name)
+    };
     for (name, parameters, results) in EXPORTS {
-        let ty = module.get_export(name);
-        let fits = matches!(&ty, Some(ExternType::Func(ty)) if is_i32(ty, parameters, results));
+        let ty = export(name).map(|(_, ty)| ty);
+        let fits = match ty {
+            Some(EntityType::Func(id)) => is_i32(types.get(id).map(|ty| ty.unwrap_func()), parameters, results),
+            _ => false,
+        };
         if !fits {
             let found = if ty.is_some() {
                 "exports with another type"
@@ -46,13 +87,18 @@ pub(super) fn check(module: &Module) -> Result<MemoryType, CompileError> {
         }
     }
     for name in [ABI_MAJOR, ABI_MINOR] {
-        if !matches!(module.get_export(name), Some(ExternType::Global(_))) {
+        if !matches!(export(name), Some((_, EntityType::Global(_)))) {
             return Err(CompileError::UnsupportedAbi {
                 detail: format!("does not export its interface version {name}"),
             });
         }
     }
-    Ok(memory)
+    if !matches!(export(MEMORY), Some((_, EntityType::Memory(_)))) {
+        return Err(CompileError::UnsupportedAbi {
+            detail: format!("does not export its memory as {MEMORY}"),
+        });
+    }
+    Ok(())
 }
 
 /// The version the module says it was built for.
@@ -68,22 +114,25 @@ pub(super) fn check_version(major: Option<i32>, minor: Option<i32>) -> Result<()
     }
 }
 
-fn check_imports(module: &Module) -> Result<MemoryType, CompileError> {
+/// The type of the memory that the module imports.
+fn check_imports(types: &Types) -> Result<MemoryType, CompileError> {
+    let types = types.as_ref();
     let mut memory = None;
-    for import in module.imports() {
-        let fits = match (import.module(), import.name(), import.ty()) {
-            ("env", "memory", ExternType::Memory(ty)) => {
-                let plain = !ty.is_64() && !ty.is_shared() && ty.page_size() == PAGE;
+    for (module, name, ty) in types.core_imports().into_iter().flatten() {
+        let fits = match (module, name, ty) {
+            ("env", "memory", EntityType::Memory(ty)) => {
+                let plain = !ty.memory64 && !ty.shared && ty.page_size_log2.is_none();
                 memory = Some(ty);
                 plain
             }
-            ("env", name, ExternType::Func(ty)) => host::import_type(name)
-                .is_some_and(|(parameters, results)| is_i32(&ty, parameters.len(), results.len())),
+            ("env", name, EntityType::Func(id)) => host::import_type(name).is_some_and(|(parameters, results)| {
+                is_i32(types.get(id).map(|ty| ty.unwrap_func()), parameters, results)
+            }),
             _ => false,
         };
         if !fits {
             return Err(CompileError::ForeignImport {
-                import: describe(import.module(), import.name(), &import.ty()),
+                import: describe(module, name, ty),
             });
         }
     }
@@ -92,22 +141,72 @@ fn check_imports(module: &Module) -> Result<MemoryType, CompileError> {
     })
 }
 
-fn is_i32(ty: &FuncType, parameters: usize, results: usize) -> bool {
-    let all_i32 = |mut types: Box<dyn Iterator<Item = ValType> + '_>| types.all(|ty| matches!(ty, ValType::I32));
-    ty.params().len() == parameters
-        && ty.results().len() == results
-        && all_i32(Box::new(ty.params()))
-        && all_i32(Box::new(ty.results()))
+fn is_i32(ty: Option<&FuncType>, parameters: usize, results: usize) -> bool {
+    ty.is_some_and(|ty| {
+        let mut all = ty.params().iter().chain(ty.results());
+        ty.params().len() == parameters && ty.results().len() == results && all.all(|ty| *ty == ValType::I32)
+    })
 }
 
-fn describe(module: &str, name: &str, ty: &ExternType) -> String {
+fn describe(module: &str, name: &str, ty: EntityType) -> String {
     let kind = match ty {
-        ExternType::Func(_) => "function",
-        ExternType::Global(_) => "global",
-        ExternType::Table(_) => "table",
-        ExternType::Memory(_) => "memory",
-        ExternType::Tag(_) => "tag",
+        EntityType::Func(_) | EntityType::FuncExact(_) => "function",
+        EntityType::Global(_) => "global",
+        EntityType::Table(_) => "table",
+        EntityType::Memory(_) => "memory",
+        EntityType::Tag(_) => "tag",
     };
     let cut = |text: &str| text.chars().take(100).collect::<String>();
     format!("{} {}.{}", kind, cut(module), cut(name))
+}
+
+/// Copies the module section by section; only the imports change, and a memory section is added.
+fn rewrite(wasm: &[u8], memory: MemoryType) -> Result<Vec<u8>, Error> {
+    let mut memories = MemorySection::new();
+    memories.memory(RoundtripReencoder.memory_type(memory)?);
+    let mut module = wasm_encoder::Module::new();
+    let mut is_placed = false;
+    for payload in Parser::new(0).parse_all(wasm) {
+        let payload = payload?;
+        let Some((id, range)) = payload.as_section() else {
+            continue;
+        };
+        if !is_placed && comes_after_memories(id) {
+            module.section(&memories);
+            is_placed = true;
+        }
+        if let Payload::ImportSection(imports) = payload {
+            module.section(&without_memory(imports)?);
+        } else {
+            let data = wasm.get(range).unwrap_or_default();
+            module.section(&RawSection { id, data });
+        }
+    }
+    if !is_placed {
+        module.section(&memories);
+    }
+    Ok(module.finish())
+}
+
+fn without_memory(section: wasmparser::ImportSectionReader<'_>) -> Result<ImportSection, Error> {
+    let mut imports = ImportSection::new();
+    for import in section.into_imports() {
+        let import = import?;
+        if !matches!(import.ty, TypeRef::Memory(_)) {
+            let ty = RoundtripReencoder.entity_type(import.ty)?;
+            imports.import(import.module, import.name, ty);
+        }
+    }
+    Ok(imports)
+}
+
+fn comes_after_memories(id: u8) -> bool {
+    let before = [
+        SectionId::Custom,
+        SectionId::Type,
+        SectionId::Import,
+        SectionId::Function,
+        SectionId::Table,
+    ];
+    !before.into_iter().any(|section| u8::from(section) == id)
 }

@@ -1,24 +1,26 @@
 //! A compiled bundle that answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use wasmtime::{MemoryType, Module};
 
+use super::address::ContextAddress;
 use super::builtins::Context;
 use super::contract::{Findings, Role};
 use super::error::{EvaluateError, SelfTestError};
 use super::host::Declared;
+use super::input;
 use super::limits::Limits;
-use super::sandbox::{EntrypointId, Plan, Sandbox};
+use super::sandbox::{Image, Sandbox};
 use super::self_test;
-use super::ticker::Ticker;
+use super::slots::Slots;
+use super::term::Term;
 use crate::catalogue::Catalogue;
 use crate::digest::Digest;
-use crate::outcome::Finding;
+use crate::outcome::{Finding, Outcome};
 use crate::trust::Provenance;
 
 /// A policy: a bundle's module, compiled and examined, with its data and its identity. Immutable,
@@ -28,17 +30,17 @@ pub struct Policy(Arc<Parts>);
 
 /// What a policy consists of. Built by `examine`.
 pub(super) struct Parts {
-    pub(super) ticker: Arc<Ticker>,
-    pub(super) module: Module,
-    pub(super) memory: MemoryType,
+    pub(super) image: Image,
     pub(super) limits: Limits,
+    /// Places for decisions of this bundle.
+    pub(super) slots: Arc<Slots>,
     pub(super) declared: Declared,
-    pub(super) entrypoints: BTreeMap<String, EntrypointId>,
-    /// The bundle's data as JSON, without the golden inputs: a decision could read them otherwise.
-    pub(super) data: Vec<u8>,
+    /// By path: where the snapshot has their contexts.
+    pub(super) entrypoints: BTreeMap<String, ContextAddress>,
     /// `data.interlock.golden`, or null.
     pub(super) golden: Value,
     pub(super) catalogue: Option<Catalogue>,
+    pub(super) warnings: Vec<String>,
     pub(super) identity: Identity,
 }
 
@@ -88,30 +90,62 @@ impl Policy {
     /// Evaluates one entry point and returns OPA's result document: `[{"result": …}]`, or `[]` where
     /// the value is undefined. Canonical: keys sorted, sets as arrays in OPA's order.
     pub fn evaluate(&self, entrypoint: &str, input: &Value, now: Timestamp) -> Result<Value, EvaluateError> {
-        let id = self
-            .0
-            .entrypoints
-            .get(entrypoint)
-            .ok_or_else(|| EvaluateError::NoSuchEntrypoint {
-                entrypoint: entrypoint.to_owned(),
-                known: self.entrypoints().map(str::to_owned).collect(),
-            })?;
-        let mut documents = self.0.documents(&[(entrypoint, *id)], input, now)?;
-        documents.pop().ok_or_else(|| EvaluateError::Undefined {
-            entrypoint: entrypoint.to_owned(),
-        })
+        let input = input::of_value(input, &self.0.limits)?;
+        Ok(self.result(entrypoint, Some(&input), now)?.to_json())
+    }
+
+    /// The same from bytes to bytes. The input is held to strict JSON; none is OPA's undefined input. The result keeps
+    /// the digits of its numbers, and equal results have equal bytes.
+    pub fn evaluate_bytes(
+        &self,
+        entrypoint: &str,
+        input: Option<&[u8]>,
+        now: Timestamp,
+    ) -> Result<Vec<u8>, EvaluateError> {
+        if let Some(input) = input {
+            input::check(input, &self.0.limits)?;
+        }
+        Ok(self.result(entrypoint, input, now)?.to_json_text().into_bytes())
+    }
+
+    /// The same for an input as Rego's text of a value, which may hold sets and keys that are no strings. OPA's own
+    /// tests have such inputs.
+    pub fn evaluate_term(&self, entrypoint: &str, input: &str, now: Timestamp) -> Result<Vec<u8>, EvaluateError> {
+        let input = Term::parse(input, self.0.limits.input_depth).map_err(|error| EvaluateError::MalformedInput {
+            detail: error.to_string(),
+        })?;
+        let input = input.to_guest();
+        let result = self.result(entrypoint, Some(input.as_bytes()), now)?;
+        Ok(result.to_json_text().into_bytes())
     }
 
     /// Judges one input: evaluates all decision entry points in one sandbox and combines what they
     /// find, one finding a gate and term, sorted. Every gate of the catalogue has at least one.
     pub fn judge(&self, input: &Value, now: Timestamp) -> Result<Vec<Finding>, EvaluateError> {
-        let decisions = self.0.decisions();
-        let documents = self.0.documents(&decisions, input, now)?;
-        let mut findings = Findings::new(self.catalogue());
-        for ((entrypoint, _), document) in decisions.iter().zip(&documents) {
-            findings.read(entrypoint, document)?;
-        }
-        Ok(findings.finish())
+        let input = input::of_value(input, &self.0.limits)?;
+        self.0.findings(Some(&input), now)
+    }
+
+    /// What the bundle's users should know although it may be used: entry points that allow what says nothing.
+    pub fn warnings(&self) -> &[String] {
+        &self.0.warnings
+    }
+
+    /// Judges without an input, which is undefined to the policy.
+    pub(super) fn judge_undefined(&self, now: Timestamp) -> Result<Vec<Finding>, EvaluateError> {
+        self.0.findings(None, now)
+    }
+
+    fn result(&self, entrypoint: &str, input: Option<&[u8]>, now: Timestamp) -> Result<Term, EvaluateError> {
+        let context = self.0.entrypoints.get(entrypoint);
+        let context = context.ok_or_else(|| EvaluateError::NoSuchEntrypoint {
+            entrypoint: entrypoint.to_owned(),
+            known: self.entrypoints().map(str::to_owned).collect(),
+        })?;
+        let mut results = self.0.results(&[(entrypoint, *context)], input, now)?;
+        results.pop().ok_or_else(|| EvaluateError::Undefined {
+            entrypoint: entrypoint.to_owned(),
+        })
     }
 
     /// Judges the bundle's golden inputs and the empty one. A policy that fails here must not replace
@@ -122,60 +156,64 @@ impl Policy {
 }
 
 impl Parts {
-    fn decisions(&self) -> Vec<(&str, EntrypointId)> {
+    fn decisions(&self) -> Vec<(&str, ContextAddress)> {
         self.entrypoints
             .iter()
             .filter(|(path, _)| Role::of(path) != Role::Catalogue)
-            .map(|(path, id)| (path.as_str(), *id))
+            .map(|(path, context)| (path.as_str(), *context))
             .collect()
     }
 
-    /// The result documents of some entry points for one input, out of one fresh sandbox.
-    pub(super) fn documents(
+    fn findings(&self, input: Option<&[u8]>, now: Timestamp) -> Result<Vec<Finding>, EvaluateError> {
+        let decisions = self.decisions();
+        let results = self.results(&decisions, input, now)?;
+        let mut findings = Findings::new(self.catalogue.as_ref());
+        for ((entrypoint, _), result) in decisions.iter().zip(&results) {
+            findings.read(entrypoint, &result.to_json())?;
+        }
+        Ok(findings.finish())
+    }
+
+    /// The entry points that allow the empty or the undefined input, each with what that means. With a catalogue they
+    /// may not, and the self-test sees to it.
+    pub(super) fn allowing_silence(&self) -> Vec<String> {
+        let inputs = [Some(b"{}".as_slice()), None];
+        let findings = inputs
+            .into_iter()
+            .filter_map(|input| self.findings(input, Timestamp::UNIX_EPOCH).ok());
+        let passing = findings.flatten().filter(|finding| finding.outcome == Outcome::Pass);
+        let entrypoints: BTreeSet<String> = passing.map(|finding| finding.gate).collect();
+        let warning = |entrypoint| {
+            format!(
+                "entry point {entrypoint} is a deny list: it allows what it does not know, the empty input too; a \
+                 bundle with a catalogue passes a gate on evidence only"
+            )
+        };
+        entrypoints.into_iter().map(warning).collect()
+    }
+
+    /// The results of some entry points for one input that was checked, out of one fresh sandbox.
+    pub(super) fn results(
         &self,
-        entrypoints: &[(&str, EntrypointId)],
-        input: &Value,
+        entrypoints: &[(&str, ContextAddress)],
+        input: Option<&[u8]>,
         now: Timestamp,
-    ) -> Result<Vec<Value>, EvaluateError> {
-        let input = check_input(input, &self.limits)?;
-        let mut sandbox = Sandbox::start(Plan {
-            ticker: &self.ticker,
-            module: &self.module,
-            memory: &self.memory,
-            limits: self.limits,
-            context: Context { now },
-            declared: Arc::clone(&self.declared),
+    ) -> Result<Vec<Term>, EvaluateError> {
+        let limits = self.limits;
+        let _slot = self.slots.take(limits.deadline).ok_or(EvaluateError::Busy {
+            limit: limits.concurrency,
+            deadline: limits.deadline,
         })?;
-        let data = sandbox.parse(&self.data, "data")?;
-        let input = sandbox.parse(&input, "input")?;
+        let context = Context {
+            now,
+            regex_bytes: limits.regex_bytes,
+        };
+        let mut sandbox = Sandbox::start(&self.image, limits, context, &self.declared)?;
+        let input = input.map(|input| sandbox.parse(input, "input")).transpose()?;
         entrypoints
             .iter()
-            .map(|(path, id)| Ok(sandbox.evaluate(*id, path, data, input)?.to_json()))
+            .map(|(path, context)| sandbox.evaluate(*context, path, input))
             .collect()
-    }
-}
-
-/// The input as the guest gets it; what is too deep or too large never reaches it.
-fn check_input(input: &Value, limits: &Limits) -> Result<Vec<u8>, EvaluateError> {
-    if !fits_depth(input, limits.input_depth) {
-        return Err(EvaluateError::InputTooDeep {
-            limit: limits.input_depth,
-        });
-    }
-    let text = input.to_string();
-    if text.len() > limits.input_bytes {
-        return Err(EvaluateError::InputTooLarge {
-            limit: limits.input_bytes,
-        });
-    }
-    Ok(text.into_bytes())
-}
-
-fn fits_depth(value: &Value, depth: usize) -> bool {
-    match value {
-        Value::Array(items) => depth > 0 && items.iter().all(|item| fits_depth(item, depth - 1)),
-        Value::Object(fields) => depth > 0 && fields.values().all(|field| fits_depth(field, depth - 1)),
-        _ => true,
     }
 }
 
@@ -186,29 +224,5 @@ impl fmt::Debug for Policy {
             .field("revision", &self.revision())
             .field("digest", &self.digest())
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn input_is_measured_before_the_guest_sees_it() {
-        let limits = Limits {
-            input_bytes: 20,
-            input_depth: 2,
-            ..Limits::default()
-        };
-        for (input, reason) in [
-            (json!({"a": [1]}), None),
-            (json!([[[]]]), Some("InputTooDeep")),
-            (json!({"a": {"b": {}}}), Some("InputTooDeep")),
-            (json!("0123456789012345678"), Some("InputTooLarge")),
-        ] {
-            let got = check_input(&input, &limits).err().map(|error| error.reason());
-            assert_eq!(got, reason, "{input}");
-        }
     }
 }

@@ -1,154 +1,173 @@
-//! One decision's world: a store, a memory and an instance that nobody used before and nobody uses
-//! after. Limits hold from before the start function to the last byte of the last result.
+//! One decision's world: a store and an instance that nobody used before and nobody uses after. It starts as a
+//! copy-on-write view of the bundle's snapshot, in which the module is initialised and its data parsed.
+//! Limits hold from before the start function to the last byte of the last result.
 //!
 //! The input is parsed by the guest once; entry points are then evaluated through the context
-//! calls, which is many times cheaper than parsing it for each. Everything the guest's state depends
-//! on comes in through [`Sandbox::start`] and [`Sandbox::parse`], so that a copy taken after the data
-//! could take the place of a fresh instance later without changing the callers.
+//! calls, each of which has its context in the snapshot already.
 
+use std::sync::Arc;
+
+use jiff::Timestamp;
 use wasmtime::{
-    Extern, Instance, Memory, MemoryType, Module, Store, TypedFunc, UpdateDeadline, WasmParams, WasmResults,
+    Instance, InstancePre, Memory, Module, ModuleExport, Store, TypedFunc, UpdateDeadline, WasmParams, WasmResults,
 };
 
 use super::address::{ContextAddress, TextAddress, ValueAddress};
 use super::builtins::Context;
 use super::error::EvaluateError;
-use super::host::{self, Declared, Guest, HostState, MAX_VALUE_DEPTH};
+use super::host::{Declared, Guest, HostState, MAX_VALUE_DEPTH};
 use super::limits::Limits;
+use super::module::MEMORY;
+use super::runtime::Runtime;
+use super::slots::Slot;
 use super::term::Term;
-use super::ticker::{Running, Ticker};
+use super::ticker::Running;
+use super::value::{self, ReadError};
 
-/// The number of an entry point inside its module.
-pub(super) type EntrypointId = i32;
+/// A module from which sandboxes start, and where in it everything is that a decision calls.
+pub(super) struct Image {
+    runtime: Runtime,
+    pre: InstancePre<HostState>,
+    memory: ModuleExport,
+    malloc: ModuleExport,
+    value_parse: ModuleExport,
+    value_dump: ModuleExport,
+    set_input: ModuleExport,
+    eval: ModuleExport,
+    get_result: ModuleExport,
+    /// Whether the module keeps OPA's layout of values in memory.
+    by_memory: bool,
+}
+
+impl Image {
+    /// Resolves imports and exports, which were checked before.
+    pub(super) fn new(runtime: &Runtime, module: &Module, by_memory: bool) -> wasmtime::Result<Self> {
+        let export = |name: &str| {
+            let export = module.get_export_index(name);
+            export.ok_or_else(|| wasmtime::format_err!("the module has no export {name}"))
+        };
+        Ok(Self {
+            runtime: runtime.clone(),
+            pre: runtime.linker.instantiate_pre(module)?,
+            memory: export(MEMORY)?,
+            malloc: export("opa_malloc")?,
+            value_parse: export("opa_value_parse")?,
+            value_dump: export("opa_value_dump")?,
+            set_input: export("opa_eval_ctx_set_input")?,
+            eval: export("eval")?,
+            get_result: export("opa_eval_ctx_get_result")?,
+            by_memory,
+        })
+    }
+}
 
 pub(super) struct Sandbox {
-    store: Store<HostState>,
-    instance: Instance,
+    pub(super) store: Store<HostState>,
+    pub(super) instance: Instance,
     guest: Guest,
-    calls: ContextCalls,
+    set_input: TypedFunc<(i32, i32), ()>,
+    eval: TypedFunc<i32, i32>,
+    get_result: TypedFunc<i32, i32>,
     result_bytes: usize,
     /// Keeps the clock going.
     _running: Running,
-}
-
-/// The exports that evaluate something already parsed.
-struct ContextCalls {
-    new: TypedFunc<(), i32>,
-    set_input: TypedFunc<(i32, i32), ()>,
-    set_data: TypedFunc<(i32, i32), ()>,
-    set_entrypoint: TypedFunc<(i32, i32), ()>,
-    eval: TypedFunc<i32, i32>,
-    get_result: TypedFunc<i32, i32>,
-}
-
-/// What a sandbox is made of.
-pub(super) struct Plan<'a> {
-    pub(super) ticker: &'a Ticker,
-    pub(super) module: &'a Module,
-    pub(super) memory: &'a MemoryType,
-    pub(super) limits: Limits,
-    pub(super) context: Context,
-    pub(super) declared: Declared,
+    /// Given back after the instance is gone: fields are dropped in order.
+    _slot: Slot,
 }
 
 impl Sandbox {
-    /// Makes the world and runs the module's start function in it.
-    pub(super) fn start(plan: Plan<'_>) -> Result<Self, EvaluateError> {
-        let running = plan.ticker.running();
-        let state = HostState::new(plan.limits, plan.context, plan.declared);
-        let mut store = Store::new(plan.module.engine(), state);
+    /// Makes the world; a module that is not from a snapshot runs its start function in it.
+    pub(super) fn start(
+        image: &Image,
+        limits: Limits,
+        context: Context,
+        declared: &Declared,
+    ) -> Result<Self, EvaluateError> {
+        let slot = image.runtime.slots.take(limits.deadline).ok_or(EvaluateError::Busy {
+            limit: image.runtime.slots.most(),
+            deadline: limits.deadline,
+        })?;
+        let running = image.runtime.ticker.running();
+        let state = HostState::new(limits, context, Arc::clone(declared));
+        let mut store = Store::new(&image.runtime.engine, state);
         store.limiter(|state| state);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|store| match store.data().check_deadline() {
             Ok(()) => Ok(UpdateDeadline::Continue(1)),
             Err(error) => Err(error.into()),
         });
-        let memory = Memory::new(&mut store, plan.memory.clone()).map_err(EvaluateError::from_runtime)?;
-        let imports: Vec<Extern> = plan
-            .module
-            .imports()
-            .filter_map(|import| match import.name() {
-                "memory" => Some(memory.into()),
-                name => host::import(&mut store, name),
-            })
-            .collect();
-        let instance = Instance::new(&mut store, plan.module, &imports).map_err(EvaluateError::from_runtime)?;
+        if image.runtime.counts_fuel {
+            store.set_fuel(u64::MAX).map_err(EvaluateError::from_runtime)?;
+        }
+        let instance = image.pre.instantiate(&mut store).map_err(EvaluateError::from_runtime)?;
         let guest = Guest {
-            memory,
-            malloc: export(&instance, &mut store, "opa_malloc")?,
-            value_parse: export(&instance, &mut store, "opa_value_parse")?,
-            value_dump: export(&instance, &mut store, "opa_value_dump")?,
+            memory: memory(&instance, &mut store, &image.memory)?,
+            malloc: function(&instance, &mut store, &image.malloc)?,
+            value_parse: function(&instance, &mut store, &image.value_parse)?,
+            value_dump: function(&instance, &mut store, &image.value_dump)?,
+            by_memory: image.by_memory,
         };
         store.data_mut().connect(guest.clone());
         Ok(Self {
-            calls: ContextCalls::of(&instance, &mut store)?,
+            set_input: function(&instance, &mut store, &image.set_input)?,
+            eval: function(&instance, &mut store, &image.eval)?,
+            get_result: function(&instance, &mut store, &image.get_result)?,
             store,
             instance,
             guest,
-            result_bytes: plan.limits.result_bytes,
+            result_bytes: limits.result_bytes,
             _running: running,
+            _slot: slot,
         })
     }
 
-    /// A constant the module exports, such as its interface version.
-    pub(super) fn global(&mut self, name: &str) -> Option<i32> {
-        let global = self.instance.get_global(&mut self.store, name)?;
-        global.get(&mut self.store).i32()
+    /// The next step has the whole time for itself.
+    pub(super) fn restart(&mut self, now: Timestamp) {
+        self.store.data_mut().restart(now);
     }
 
-    /// The value of `builtins()` or `entrypoints()`: what the module says about itself.
-    pub(super) fn table(&mut self, name: &'static str) -> Result<Term, EvaluateError> {
-        let function: TypedFunc<(), i32> = export(&self.instance, &mut self.store, name)?;
-        let address = self.call(&function, ())?;
-        let value = ValueAddress::new(address).ok_or(EvaluateError::BadAddress {
-            export: name,
-            address: 0,
-            fault: "null",
-        })?;
-        self.dump(value, name)
+    /// How much of the metering runtime's fuel is left.
+    pub(super) fn fuel(&self) -> Result<u64, EvaluateError> {
+        self.store.get_fuel().map_err(EvaluateError::from_runtime)
     }
 
-    /// Gives the guest a JSON document that the host wrote. The guest must be able to read it: OPA's
+    /// The guest's linear memory as it is now.
+    pub(super) fn memory(&self) -> &[u8] {
+        self.guest.memory.data(&self.store)
+    }
+
+    /// Gives the guest a document that the host wrote or checked. The guest must be able to read it: OPA's
     /// own hosts would go on with undefined.
-    pub(super) fn parse(&mut self, json: &[u8], document: &'static str) -> Result<ValueAddress, EvaluateError> {
-        let length = i32::try_from(json.len()).map_err(|_| EvaluateError::NotParsed { document })?;
+    pub(super) fn parse(&mut self, text: &[u8], document: &'static str) -> Result<ValueAddress, EvaluateError> {
+        let length = i32::try_from(text.len()).map_err(|_| EvaluateError::NotParsed { document })?;
         let malloc = self.guest.malloc.clone();
         let room = TextAddress::new(self.call(&malloc, length)?, "opa_malloc")?;
-        room.write(self.guest.memory.data_mut(&mut self.store), json)?;
+        room.write(self.guest.memory.data_mut(&mut self.store), text)?;
         let parse = self.guest.value_parse.clone();
         let value = self.call(&parse, (room.raw(), length))?;
         ValueAddress::new(value).ok_or(EvaluateError::NotParsed { document })
     }
 
-    /// Evaluates one entry point; `name` is for errors. The result is OPA's set of bindings.
+    /// Evaluates the entry point of a context; `name` is for errors. No input is undefined input. The result is OPA's
+    /// set of bindings.
     pub(super) fn evaluate(
         &mut self,
-        entrypoint: EntrypointId,
+        context: ContextAddress,
         name: &str,
-        data: ValueAddress,
-        input: ValueAddress,
+        input: Option<ValueAddress>,
     ) -> Result<Term, EvaluateError> {
-        let store = &mut self.store;
-        let calls = &self.calls;
-        let context = calls.new.call(&mut *store, ()).map_err(EvaluateError::from_runtime)?;
-        let context = ContextAddress::new(context)?.raw();
-        let run = |store: &mut Store<HostState>| {
-            calls.set_data.call(&mut *store, (context, data.raw()))?;
-            calls.set_input.call(&mut *store, (context, input.raw()))?;
-            calls.set_entrypoint.call(&mut *store, (context, entrypoint))?;
-            calls.eval.call(&mut *store, context)?;
-            calls.get_result.call(&mut *store, context)
-        };
-        let result = run(store).map_err(EvaluateError::from_runtime)?;
-        let result = ValueAddress::new(result).ok_or(EvaluateError::BadAddress {
-            export: "opa_eval_ctx_get_result",
-            address: 0,
-            fault: "null",
-        })?;
-        self.dump(result, name)
+        let input = input.map_or(0, ValueAddress::raw);
+        let (store, context) = (&mut self.store, context.raw());
+        let result = self
+            .set_input
+            .call(&mut *store, (context, input))
+            .and_then(|()| self.eval.call(&mut *store, context))
+            .and_then(|_| self.get_result.call(&mut *store, context))
+            .map_err(EvaluateError::from_runtime)?;
+        self.read(result, name, "opa_eval_ctx_get_result")
     }
 
-    fn call<P: WasmParams, R: WasmResults>(
+    pub(super) fn call<P: WasmParams, R: WasmResults>(
         &mut self,
         function: &TypedFunc<P, R>,
         arguments: P,
@@ -158,45 +177,67 @@ impl Sandbox {
             .map_err(EvaluateError::from_runtime)
     }
 
-    fn dump(&mut self, value: ValueAddress, name: &str) -> Result<Term, EvaluateError> {
-        let dump = self.guest.value_dump.clone();
-        let text = TextAddress::new(self.call(&dump, value.raw())?, "opa_value_dump")?;
-        let memory = self.guest.memory.data(&self.store);
-        let bytes =
-            text.read(memory, self.result_bytes, "opa_value_dump")?
-                .ok_or_else(|| EvaluateError::ResultTooLarge {
-                    entrypoint: name.to_owned(),
-                    limit: self.result_bytes,
-                })?;
-        let malformed = |detail: String| EvaluateError::MalformedResult {
-            path: name.to_owned(),
-            detail,
-        };
-        let text = std::str::from_utf8(bytes).map_err(|error| malformed(error.to_string()))?;
-        Term::parse(text, MAX_VALUE_DEPTH).map_err(|error| malformed(format!("not a Rego value: {error}")))
-    }
-}
-
-impl ContextCalls {
-    fn of(instance: &Instance, store: &mut Store<HostState>) -> Result<Self, EvaluateError> {
-        Ok(Self {
-            new: export(instance, store, "opa_eval_ctx_new")?,
-            set_input: export(instance, store, "opa_eval_ctx_set_input")?,
-            set_data: export(instance, store, "opa_eval_ctx_set_data")?,
-            set_entrypoint: export(instance, store, "opa_eval_ctx_set_entrypoint")?,
-            eval: export(instance, store, "eval")?,
-            get_result: export(instance, store, "opa_eval_ctx_get_result")?,
+    /// The value at an address that `export` returned.
+    pub(super) fn read(&mut self, address: i32, name: &str, export: &'static str) -> Result<Term, EvaluateError> {
+        let at = ValueAddress::new(address).ok_or(EvaluateError::BadAddress {
+            export,
+            address: 0,
+            fault: "null",
+        })?;
+        if !self.guest.by_memory {
+            return self.dump(at, name);
+        }
+        let address = at.raw().cast_unsigned();
+        value::read(self.memory(), address, self.result_bytes, MAX_VALUE_DEPTH).map_err(|error| match error {
+            ReadError::Outside(address) => EvaluateError::outside(export, address.cast_signed()),
+            ReadError::TooLarge => self.too_large(name),
+            ReadError::TooDeep => malformed(name, format!("nested deeper than {MAX_VALUE_DEPTH} levels")),
+            ReadError::Malformed(what) => malformed(name, what.to_owned()),
         })
     }
+
+    /// The value as the text that the guest writes for it.
+    pub(super) fn dump(&mut self, value: ValueAddress, name: &str) -> Result<Term, EvaluateError> {
+        let dump = self.guest.value_dump.clone();
+        let text = TextAddress::new(self.call(&dump, value.raw())?, "opa_value_dump")?;
+        let bytes = text
+            .read(self.memory(), self.result_bytes, "opa_value_dump")?
+            .ok_or_else(|| self.too_large(name))?;
+        let text = std::str::from_utf8(bytes).map_err(|error| malformed(name, error.to_string()))?;
+        Term::parse(text, MAX_VALUE_DEPTH).map_err(|error| malformed(name, format!("not a Rego value: {error}")))
+    }
+
+    fn too_large(&self, name: &str) -> EvaluateError {
+        EvaluateError::ResultTooLarge {
+            entrypoint: name.to_owned(),
+            limit: self.result_bytes,
+        }
+    }
 }
 
-/// An export whose presence and type were checked at compile time.
-fn export<P: WasmParams, R: WasmResults>(
+fn malformed(name: &str, detail: String) -> EvaluateError {
+    EvaluateError::MalformedResult {
+        path: name.to_owned(),
+        detail,
+    }
+}
+
+/// An export whose presence and type were checked before.
+fn function<P: WasmParams, R: WasmResults>(
     instance: &Instance,
     store: &mut Store<HostState>,
-    name: &str,
+    export: &ModuleExport,
 ) -> Result<TypedFunc<P, R>, EvaluateError> {
-    instance
-        .get_typed_func(store, name)
-        .map_err(EvaluateError::from_runtime)
+    let found = instance.get_module_export(&mut *store, export);
+    let function = found.and_then(wasmtime::Extern::into_func).ok_or_else(is_gone)?;
+    function.typed(&*store).map_err(EvaluateError::from_runtime)
+}
+
+fn memory(instance: &Instance, store: &mut Store<HostState>, export: &ModuleExport) -> Result<Memory, EvaluateError> {
+    let found = instance.get_module_export(&mut *store, export);
+    found.and_then(wasmtime::Extern::into_memory).ok_or_else(is_gone)
+}
+
+fn is_gone() -> EvaluateError {
+    EvaluateError::from_runtime(wasmtime::format_err!("an export is gone"))
 }

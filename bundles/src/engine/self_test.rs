@@ -25,7 +25,10 @@ struct Golden {
 }
 
 pub(super) fn run(policy: &Policy, golden: &Value) -> Result<(), SelfTestError> {
-    check_empty(policy)?;
+    check_silent(policy, |policy| {
+        policy.judge(&Value::Object(Map::new()), Timestamp::UNIX_EPOCH)
+    })?;
+    check_silent(policy, |policy| policy.judge_undefined(Timestamp::UNIX_EPOCH))?;
     let empty = Map::new();
     let inputs = match golden {
         Value::Null => &empty,
@@ -42,11 +45,22 @@ pub(super) fn run(policy: &Policy, golden: &Value) -> Result<(), SelfTestError> 
         .try_for_each(|(name, golden)| check_golden(policy, name, golden))
 }
 
+/// The golden inputs that have the form of one, with name and instant, before anything is asked of them.
+pub(super) fn named_inputs(golden: &Value) -> impl Iterator<Item = (&str, &Value, Timestamp)> {
+    let golden = golden.as_object().into_iter().flatten();
+    golden.filter_map(|(name, golden)| {
+        let input = golden.get("input")?;
+        Some((name.as_str(), input, instant(input).ok()?))
+    })
+}
+
 /// A bundle with a catalogue promises to pass only on evidence. One without is a deny list, which
-/// has nothing to object to in an empty input. An undefined decision is safe: it never allows.
-fn check_empty(policy: &Policy) -> Result<(), SelfTestError> {
-    let empty = Value::Object(Map::new());
-    let findings = match policy.judge(&empty, Timestamp::UNIX_EPOCH) {
+/// has nothing to object to in an input that says nothing. An undefined decision is safe: it never allows.
+fn check_silent(
+    policy: &Policy,
+    judge: impl FnOnce(&Policy) -> Result<Vec<Finding>, EvaluateError>,
+) -> Result<(), SelfTestError> {
+    let findings = match judge(policy) {
         Ok(findings) => findings,
         Err(EvaluateError::Undefined { .. }) => return Ok(()),
         Err(source) => return Err(failed(EMPTY, source)),

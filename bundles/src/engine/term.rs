@@ -51,6 +51,12 @@ impl Number {
     pub(super) fn text(&self) -> &str {
         &self.text
     }
+
+    /// The value if it is written as an `i64` would be.
+    pub(super) fn as_i64(&self) -> Option<i64> {
+        let value: i64 = self.text.parse().ok()?;
+        (value.to_string() == self.text).then_some(value)
+    }
 }
 
 impl From<i64> for Number {
@@ -154,6 +160,64 @@ impl Term {
         }
     }
 
+    /// About how much memory the value takes, in bytes: what functions that copy values are bounded by.
+    pub(super) fn weight(&self) -> usize {
+        let parts = match self {
+            Self::Null | Self::Boolean(_) => 0,
+            Self::Number(number) => number.text().len(),
+            Self::String(text) => text.len(),
+            Self::Array(items) => items.iter().map(Self::weight).sum(),
+            Self::Set(items) => items.iter().map(Self::weight).sum(),
+            Self::Object(fields) => fields.iter().map(|(key, value)| key.weight() + value.weight()).sum(),
+        };
+        size_of::<Self>() + parts
+    }
+
+    /// How deep the value is nested; a scalar is 0 deep, an empty array 1.
+    pub(super) fn depth(&self) -> usize {
+        let deepest = match self {
+            Self::Array(items) => items.iter().map(Self::depth).max(),
+            Self::Set(items) => items.iter().map(Self::depth).max(),
+            Self::Object(fields) => fields
+                .iter()
+                .flat_map(|(key, value)| [key.depth(), value.depth()])
+                .max(),
+            _ => return 0,
+        };
+        1 + deepest.unwrap_or(0)
+    }
+
+    /// The same as text in which numbers keep their digits: equal values have equal text.
+    pub(super) fn to_json_text(&self) -> String {
+        let mut text = String::new();
+        self.write_json(&mut text);
+        text
+    }
+
+    fn write_json(&self, text: &mut String) {
+        match self {
+            Self::Null => text.push_str("null"),
+            Self::Boolean(value) => text.push_str(if *value { "true" } else { "false" }),
+            Self::Number(number) => text.push_str(number.text()),
+            Self::String(value) => write_json_string(text, value),
+            Self::Array(items) => write_json_list(text, items),
+            Self::Set(items) => write_json_list(text, items),
+            Self::Object(fields) => {
+                let by_name: BTreeMap<_, _> = fields.iter().map(|(key, value)| (key.to_key(), value)).collect();
+                text.push('{');
+                for (index, (key, value)) in by_name.into_iter().enumerate() {
+                    if index > 0 {
+                        text.push(',');
+                    }
+                    write_json_string(text, &key);
+                    text.push(':');
+                    value.write_json(text);
+                }
+                text.push('}');
+            }
+        }
+    }
+
     fn to_key(&self) -> String {
         match self {
             Self::String(name) => name.clone(),
@@ -176,6 +240,22 @@ fn write_all<I: IntoIterator>(
         write(text, item);
     }
     text.push(close);
+}
+
+fn write_json_list<'a>(text: &mut String, items: impl IntoIterator<Item = &'a Term>) {
+    text.push('[');
+    for (index, item) in items.into_iter().enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        item.write_json(text);
+    }
+    text.push(']');
+}
+
+fn write_json_string(text: &mut String, value: &str) {
+    // Serialising a string cannot fail.
+    text.push_str(&serde_json::to_string(value).unwrap_or_default());
 }
 
 fn number_to_json(text: &str) -> serde_json::Value {

@@ -1,16 +1,19 @@
 //! `interlock bundle`: the life of a bundle outside the cluster. Building is `opa build`, signing is `cosign sign`.
 
+mod cost;
+mod lint;
+
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
-use interlock_bundles::archive::Bundle;
 use interlock_bundles::catalogue::Phase;
 use interlock_bundles::engine::{Engine, Limits};
 use interlock_bundles::reference::{Reference, Wanted};
 use interlock_bundles::trust::{LocalFile, Provenance};
 use serde::Serialize;
 
+use self::cost::Certificate;
 use super::bundles::{self, Access, Keys};
 use super::output::{self, Format};
 use super::{Ending, verify};
@@ -24,10 +27,10 @@ pub(super) enum Command {
     Push(Push),
     /// Check a bundle's signatures, every check by name.
     Verify(verify::BundleArguments),
-    /// Show what is in a bundle.
+    /// Show what is in a bundle, and what its decisions cost.
     Inspect(Inspect),
     /// Find what would keep a bundle from working, before it is published.
-    Lint(Lint),
+    Lint(lint::Arguments),
 }
 
 #[derive(clap::Args)]
@@ -66,22 +69,13 @@ pub(super) struct Inspect {
     format: Format,
 }
 
-#[derive(clap::Args)]
-pub(super) struct Lint {
-    /// The bundle.
-    file: PathBuf,
-    /// Form of the result.
-    #[arg(short = 'o', long = "output", value_enum, default_value_t)]
-    format: Format,
-}
-
 pub(super) async fn run(command: Command) -> anyhow::Result<Ending> {
     match command {
         Command::Pull(arguments) => pull(arguments).await,
         Command::Push(arguments) => push(arguments).await,
         Command::Verify(arguments) => verify::bundle(&arguments).await,
         Command::Inspect(arguments) => inspect(&arguments).await,
-        Command::Lint(arguments) => lint(&arguments),
+        Command::Lint(arguments) => lint::run(&arguments),
     }
 }
 
@@ -134,16 +128,25 @@ struct Contents {
     roots: Vec<String>,
     entrypoints: Vec<String>,
     gates: Vec<interlock_bundles::catalogue::Gate>,
+    /// None if a golden input cannot be judged.
+    cost: Option<Certificate>,
 }
 
 async fn inspect(arguments: &Inspect) -> anyhow::Result<Ending> {
     let bundle = bundles::open(&arguments.bundle, &arguments.keys, &arguments.access).await?;
-    let policy = Engine::new()?.compile(&bundle, Limits::default())?;
+    let engine = Engine::new()?;
+    let policy = engine.compile(&bundle, Limits::default())?;
     let (provenance, signers) = match bundle.provenance() {
         Provenance::Signed { signers } => ("signed", signers.clone()),
         Provenance::LocalFile => ("local file", Vec::new()),
         Provenance::BuiltIn => ("built in", Vec::new()),
     };
+    let cost = engine.cost(&bundle, Limits::default()).inspect_err(|error| {
+        output::error(&format!(
+            "interlock: what it costs cannot be measured: {}",
+            chain(error)
+        ));
+    });
     let contents = Contents {
         name: bundle.name().map(str::to_owned),
         revision: bundle.revision().map(str::to_owned),
@@ -156,6 +159,7 @@ async fn inspect(arguments: &Inspect) -> anyhow::Result<Ending> {
             .catalogue()
             .map(|catalogue| catalogue.gates.clone())
             .unwrap_or_default(),
+        cost: cost.ok().map(Certificate::from),
     };
     match arguments.format {
         Format::Json => output::json(&contents)?,
@@ -202,90 +206,10 @@ impl Contents {
             text.push('\n');
             text.push_str(&output::table(&["GATE", "SEVERITY", "PHASE", "TITLE"], &rows));
         }
+        if let Some(cost) = &self.cost {
+            text.push('\n');
+            text.push_str(&cost.table());
+        }
         text
     }
-}
-
-/// One thing that lint found.
-#[derive(Serialize)]
-struct Remark {
-    severity: &'static str,
-    rule: String,
-    message: String,
-}
-
-fn lint(arguments: &Lint) -> anyhow::Result<Ending> {
-    let mut remarks = Vec::new();
-    let file = LocalFile::read(&arguments.file)?;
-    match file.open() {
-        Err(error) => remarks.push(fault(error.reason(), &error)),
-        Ok(bundle) => examine(&bundle, &mut remarks)?,
-    }
-    let is_bad = remarks.iter().any(|remark| remark.severity == "error");
-    match arguments.format {
-        Format::Json => output::json(&serde_json::json!({"ok": !is_bad, "remarks": remarks}))?,
-        Format::Table if remarks.is_empty() => output::text("no remarks\n")?,
-        Format::Table => {
-            let rows: Vec<_> = remarks
-                .iter()
-                .map(|remark| vec![remark.severity.to_owned(), remark.rule.clone(), remark.message.clone()])
-                .collect();
-            output::text(&output::table(&["SEVERITY", "RULE", "MESSAGE"], &rows))?;
-        }
-    }
-    Ok(if is_bad { Ending::Bad } else { Ending::Good })
-}
-
-fn fault(rule: &str, error: &dyn std::error::Error) -> Remark {
-    Remark {
-        severity: "error",
-        rule: rule.to_owned(),
-        message: chain(error),
-    }
-}
-
-fn examine(bundle: &Bundle, remarks: &mut Vec<Remark>) -> anyhow::Result<()> {
-    let mut warn = |rule: &str, message: &str| {
-        remarks.push(Remark {
-            severity: "warning",
-            rule: rule.to_owned(),
-            message: message.to_owned(),
-        });
-    };
-    if bundle.name().is_none() {
-        warn(
-            "NameMissing",
-            "the manifest has no metadata.name: it can be used only where its digest is pinned",
-        );
-    }
-    if bundle.revision().is_none() {
-        warn(
-            "RevisionMissing",
-            "the manifest has no revision: it can be used only where its digest is pinned",
-        );
-    }
-    if bundle.data().pointer("/interlock/golden").is_none() {
-        warn(
-            "NoGoldenInputs",
-            "no data under interlock/golden: an update is not tested before it judges",
-        );
-    }
-    match Engine::new()?.compile(bundle, Limits::default()) {
-        Err(error) => remarks.push(fault(error.reason(), &error)),
-        Ok(policy) => {
-            if policy.catalogue().is_none() {
-                remarks.push(Remark {
-                    severity: "warning",
-                    rule: "NoCatalogue".to_owned(),
-                    message:
-                        "no entry point catalogue: a rule that is undefined, for instance over a missing field, passes"
-                            .to_owned(),
-                });
-            }
-            if let Err(error) = policy.self_test() {
-                remarks.push(fault(error.reason(), &error));
-            }
-        }
-    }
-    Ok(())
 }

@@ -25,7 +25,7 @@ pub(super) struct Arguments {
     /// This replica's name in the Lease; must differ between replicas.
     #[arg(long, value_name = "NAME", env = "POD_NAME")]
     identity: Option<String>,
-    /// Folder that keeps bundles and signatures for the time when the registry cannot be reached.
+    /// Folder that keeps bundles and signatures for the time when the registry cannot be reached, and compiled modules.
     #[arg(long, value_name = "DIR", default_value = "/var/cache/interlock")]
     cache_dir: PathBuf,
     /// Address of /healthz, /readyz and /metrics.

@@ -171,10 +171,8 @@ fn statements(outcome: &Outcome, active: Option<&Active>) -> Vec<Statement> {
             format!("signed by {}", signers(active).join(", "))
         });
         let ready = match active {
-            Some(active) if active.policy.catalogue().is_none() => {
-                format!("{judging}; it has no catalogue, so a rule that is undefined passes")
-            }
-            _ => judging,
+            Some(active) => weaknesses(active).fold(judging, |text, weakness| format!("{text}; {weakness}")),
+            None => judging,
         };
         let mut statements = conditions::ready(Standing::Ready, Status::True, "Judging", &ready);
         statements.push(Statement::new(Type::Verified, Status::True, "Signed", signed));
@@ -204,6 +202,14 @@ fn statements(outcome: &Outcome, active: Option<&Active>) -> Vec<Statement> {
     statements.push(say(Type::Verified, verified, ("Signed", "signed as asked for")));
     statements.push(say(Type::Compiled, compiled, ("Compiled", "compiled and self-tested")));
     statements
+}
+
+/// What whoever relies on the bundle should know of it: that it has no catalogue, and which of its entry points allow
+/// what they do not know.
+fn weaknesses(active: &Active) -> impl Iterator<Item = String> {
+    let bare = active.policy.catalogue().is_none();
+    let bare = bare.then(|| "it has no catalogue, so a rule that is undefined passes".to_owned());
+    bare.into_iter().chain(active.policy.warnings().iter().cloned())
 }
 
 fn describe(active: &Active) -> ActiveBundle {

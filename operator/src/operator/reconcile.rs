@@ -93,7 +93,7 @@ async fn steps(context: &Arc<Context>, key: &SubjectKey) -> Result<Option<Timest
 /// Whether the verdict is Unknown for something that the next attempt may not meet: a busy machine.
 fn may_pass(found: &Found) -> bool {
     matches!(found, Found::Governed(governed)
-        if matches!(governed.judgement.reason.as_str(), "DeadlineExceeded" | "EvaluationFailed"))
+        if matches!(governed.judgement.reason.as_str(), "DeadlineExceeded" | "ConcurrencyLimit" | "EvaluationFailed"))
 }
 
 /// How long after such an attempt the workload is judged again.

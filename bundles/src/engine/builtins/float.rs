@@ -15,7 +15,11 @@ pub(super) fn format(value: f64, verb: char, precision: Option<usize>) -> String
             verb,
         ),
         'f' => match precision {
-            Some(places) => format!("{value:.places$}"),
+            Some(places) => {
+                // No double has more places, and `format!` panics beyond 16 bits of them.
+                let exact = places.min(1074);
+                format!("{value:.exact$}{}", "0".repeat(places - exact))
+            }
             None => fixed(&Digits::of(value, None), None),
         },
         'b' => binary(value),
@@ -199,6 +203,12 @@ mod tests {
         ] {
             assert_eq!(format(value, verb, precision), want, "%{precision:?}{verb} {value}");
         }
+    }
+
+    #[test]
+    fn takes_any_precision() {
+        let text = format(5e-324, 'f', Some(1_000_000));
+        assert_eq!((text.len(), text.trim_end_matches('0').len()), (1_000_003, 1077));
     }
 
     proptest! {

@@ -23,7 +23,7 @@ pub(super) fn parse(_: &Context, arguments: &[Term]) -> Result<Term, Failure> {
     let (amount, unit) = split(&text)?;
     let mut letters = unit.chars();
     let first: String = letters.next().into_iter().collect();
-    let unit = first + &letters.as_str().to_lowercase();
+    let unit = first + &lower(letters.as_str());
     let factor = if unit == "m" {
         milli()?
     } else {
@@ -42,7 +42,7 @@ pub(super) fn parse(_: &Context, arguments: &[Term]) -> Result<Term, Failure> {
 
 /// An integer; upper and lower case are the same, so `m` is mega.
 pub(super) fn parse_bytes(_: &Context, arguments: &[Term]) -> Result<Term, Failure> {
-    let text = string(arguments, 0)?.to_lowercase().replace('"', "");
+    let text = lower(string(arguments, 0)?).replace('"', "");
     let (amount, unit) = split(&text)?;
     let factor = byte_factor(unit).ok_or(Failure::Undefined)?;
     let amount = read(amount)?;
@@ -51,6 +51,11 @@ pub(super) fn parse_bytes(_: &Context, arguments: &[Term]) -> Result<Term, Failu
     let bytes = Float::nearest(&amount).times(factor).truncate();
     let sign = if bytes == BigUint::ZERO { "" } else { sign };
     number(&format!("{sign}{bytes}"))
+}
+
+/// Letter by letter as Go does, which makes one letter of `İ`.
+fn lower(text: &str) -> String {
+    text.chars().filter_map(|c| c.to_lowercase().next()).collect()
 }
 
 fn number(text: &str) -> Result<Term, Failure> {

@@ -225,8 +225,9 @@ fn sign(negative: bool, plus: bool, space: bool) -> &'static str {
 
 /// `U+0078`, with `#` also the character. Negative numbers are their two's complement.
 fn code_point(out: &mut String, number: i64, flags: &Flags) {
-    let places = flags.precision.unwrap_or(0).max(4);
-    let mut text = format!("U+{:0places$X}", number.cast_unsigned());
+    let digits = format!("{:X}", number.cast_unsigned());
+    let missing = flags.precision.unwrap_or(0).max(4).saturating_sub(digits.len());
+    let mut text = format!("U+{}{digits}", "0".repeat(missing));
     let shown = u32::try_from(number)
         .ok()
         .and_then(char::from_u32)
@@ -335,4 +336,26 @@ fn big(out: &mut String, number: &str, verb: char, flags: &Flags) -> Result<(), 
     }
     pad_with_spaces(out, &format!("{sign}{prefix}{}{digits}", "0".repeat(zeros)), flags);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_any_precision() {
+        let flags = Flags {
+            precision: Some(1_000_000),
+            ..Flags::default()
+        };
+        for verb in ['U', 'd', 'x', 'e', 'f', 'g', 'X'] {
+            for value in [Argument::Integer(-1), Argument::Float(1.5)] {
+                let mut out = String::new();
+                assert_eq!(print(&mut out, &value, verb, &flags), Ok(()));
+            }
+        }
+        let mut out = String::new();
+        print(&mut out, &Argument::Integer(1), 'U', &flags).unwrap();
+        assert_eq!(out.len(), 1_000_002);
+    }
 }

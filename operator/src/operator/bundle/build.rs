@@ -421,11 +421,13 @@ fn limits(bundle: &PolicyBundle) -> Result<Limits, Problem> {
             ))
         })
     };
-    let deadline = given.deadline.into();
     Ok(Limits {
         memory_bytes: bytes("memory", &given.memory.0)?,
+        deadline: given.deadline.into(),
         result_bytes: bytes("resultSize", &given.result_size.0)?,
-        deadline,
-        ..Limits::default()
+        input_bytes: bytes("inputSize", &given.input_size.0)?,
+        input_depth: given.input_depth.into(),
+        regex_bytes: bytes("regexSize", &given.regex_size.0)?,
+        concurrency: given.concurrency.into(),
     })
 }

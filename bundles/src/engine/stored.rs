@@ -1,0 +1,196 @@
+//! Compiled modules on disk, so that a restart need not compile. An entry is machine code that the process will run, so
+//! the folder belongs to the process alone, an entry's name says all that it depends on, and its bytes are held to
+//! their digest before they are mapped. What does not fit is as good as absent: it is compiled anew.
+
+use std::fs::{self, File, Permissions};
+use std::hash::{Hash, Hasher};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use wasmtime::Module;
+
+use super::runtime::Runtime;
+use super::snapshot::{About, Snapshot};
+use crate::digest::Digest;
+
+/// Raised when what a snapshot holds, or what is known of it, changes.
+const FORMAT: &str = "interlock module 1";
+/// Entries that are kept; the longest unused go first.
+const MOST: usize = 128;
+/// The extension of what is being written, and how old it gets only if the writer is gone.
+const ASIDE: &str = "writing";
+const ABANDONED: Duration = Duration::from_hours(1);
+/// An entry's description.
+const MAX_DESCRIPTION_BYTES: u64 = 1 << 20;
+
+/// The folder.
+pub(super) struct Stored {
+    dir: PathBuf,
+}
+
+/// What stands beside the machine code.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Description {
+    code: Digest,
+    about: About,
+}
+
+/// What an entry depends on.
+pub(super) struct Key(String);
+
+impl Key {
+    /// Of everything that goes into a snapshot, and the runtime: its version, its configuration, the processor.
+    pub(super) fn of<'a>(runtime: &Runtime, inputs: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut key = Sha256::new();
+        key.update(FORMAT);
+        key.update(env!("CARGO_PKG_VERSION"));
+        let mut engine = Digester(Sha256::new());
+        runtime.engine.precompile_compatibility_hash().hash(&mut engine);
+        key.update(engine.0.finalize());
+        for input in inputs {
+            key.update(Sha256::digest(input));
+        }
+        Self(Digest::from_sha256(key.finalize().into()).hex())
+    }
+}
+
+/// Collects what is hashed.
+struct Digester(Sha256);
+
+impl Hasher for Digester {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        0
+    }
+}
+
+impl Stored {
+    /// Uses a folder, making it if needed. Nobody else may write to it from now on.
+    pub(super) fn open(dir: &Path) -> io::Result<Self> {
+        fs::create_dir_all(dir)?;
+        fs::set_permissions(dir, Permissions::from_mode(0o700))?;
+        Ok(Self { dir: dir.to_owned() })
+    }
+
+    /// The module stored under a key, if it is there and whole.
+    pub(super) fn load(&self, runtime: &Runtime, key: &Key) -> Option<(Module, About)> {
+        match self.read(runtime, key) {
+            Ok(found) => found,
+            Err(problem) => {
+                tracing::warn!(module = %key.0, problem, "a stored module cannot be used and is compiled anew");
+                None
+            }
+        }
+    }
+
+    fn read(&self, runtime: &Runtime, key: &Key) -> Result<Option<(Module, About)>, String> {
+        let told = |error: io::Error| error.to_string();
+        let path = self.path(key, "json");
+        let mut description = Vec::new();
+        match File::open(&path) {
+            Ok(file) => file.take(MAX_DESCRIPTION_BYTES).read_to_end(&mut description),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => Err(error),
+        }
+        .map_err(told)?;
+        let description: Description = serde_json::from_slice(&description).map_err(|error| error.to_string())?;
+        // One open file from here on: what is hashed is what is mapped.
+        let mut file = File::open(self.path(key, "code")).map_err(told)?;
+        if digest(&mut file).map_err(told)? != description.code {
+            return Err("its code has another digest".to_owned());
+        }
+        let module = map(runtime, file).map_err(|error| error.to_string())?;
+        // Only for the order of going; whether it can be written does not matter.
+        let _ = File::options()
+            .append(true)
+            .open(&path)
+            .and_then(|file| file.set_modified(SystemTime::now()));
+        Ok(Some((module, description.about)))
+    }
+
+    /// Compiles a snapshot, stores it, and returns the module as it is mapped from there.
+    pub(super) fn store(&self, runtime: &Runtime, key: &Key, snapshot: &Snapshot) -> wasmtime::Result<Module> {
+        let code = runtime.engine.precompile_module(&snapshot.wasm)?;
+        let description = Description {
+            code: Digest::of(&code),
+            about: snapshot.about.clone(),
+        };
+        self.write(&self.path(key, "code"), &code)?;
+        self.write(&self.path(key, "json"), &serde_json::to_vec(&description)?)?;
+        self.sweep()?;
+        match self.read(runtime, key) {
+            Ok(Some((module, _))) => Ok(module),
+            Ok(None) => wasmtime::bail!("it was removed at once"),
+            Err(problem) => wasmtime::bail!("{problem}"),
+        }
+    }
+
+    /// In one step: a crash leaves the old entry or the new one.
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let moment = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        let aside = path.with_extension(format!("{}-{}.{ASIDE}", std::process::id(), moment.as_nanos()));
+        let mut file = File::create(&aside)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&aside, path)?;
+        File::open(&self.dir)?.sync_all()
+    }
+
+    /// Removes the entries that were not used for longest. A mapped one stays mapped.
+    fn sweep(&self) -> io::Result<()> {
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(&self.dir)? {
+            let path = entry?.path();
+            let is = |wanted: &str| path.extension().is_some_and(|extension| extension == wanted);
+            let modified = fs::metadata(&path)?.modified()?;
+            if is("json") {
+                entries.push((modified, path));
+            } else if is(ASIDE) && modified.elapsed().is_ok_and(|age| age > ABANDONED) {
+                fs::remove_file(path)?;
+            }
+        }
+        entries.sort_unstable();
+        let excess = entries.len().saturating_sub(MOST);
+        for (_, path) in entries.into_iter().take(excess) {
+            fs::remove_file(path.with_extension("code"))?;
+            fs::remove_file(path)?;
+        }
+        Ok(())
+    }
+
+    fn path(&self, key: &Key, extension: &str) -> PathBuf {
+        self.dir.join(&key.0).with_extension(extension)
+    }
+}
+
+fn digest(file: &mut File) -> io::Result<Digest> {
+    let mut hash = Sha256::new();
+    let mut chunk = vec![0; 256 * 1024];
+    loop {
+        match file.read(&mut chunk)? {
+            0 => return Ok(Digest::from_sha256(hash.finalize().into())),
+            read => hash.update(chunk.get(..read).unwrap_or_default()),
+        }
+    }
+}
+
+#[expect(
+    unsafe_code,
+    reason = "mapping machine code that an earlier process of ours compiled"
+)]
+fn map(runtime: &Runtime, file: File) -> wasmtime::Result<Module> {
+    // SAFETY: `Module::serialize` of this version of the runtime wrote the file: its name says so, its digest was just
+    // compared, and the runtime checks version, configuration and processor once more. Nobody changes it while it is
+    // mapped: the folder is open to this user only, and entries are replaced by renaming, never written to.
+    unsafe { Module::deserialize_open_file(&runtime.engine, file) }
+}
