@@ -8,11 +8,13 @@
 //! `testdata/builtins/cases.json` holds calls and OPA's recorded answers.
 
 mod cidr;
+mod crypto;
 mod encodings;
 mod float;
 mod graph;
 mod json_marshal;
 mod json_patch;
+mod jwt;
 mod numbers;
 mod objects;
 mod output;
@@ -64,10 +66,12 @@ pub(super) struct Builtin {
 const FAMILIES: &[&[Builtin]] = &[
     TABLE,
     cidr::TABLE,
+    crypto::TABLE,
     encodings::TABLE,
     graph::TABLE,
     json_marshal::TABLE,
     json_patch::TABLE,
+    jwt::TABLE,
     numbers::TABLE,
     output::TABLE,
     regex::TABLE,

@@ -15,7 +15,7 @@ use crate::cli::output::{self, Format};
 use crate::judge::chain;
 
 #[derive(clap::Args)]
-pub(super) struct Arguments {
+pub(in crate::cli) struct Arguments {
     /// The bundle.
     file: PathBuf,
     /// An older bundle. Shows how the cost of every entry point changed, for each golden input.
