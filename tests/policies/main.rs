@@ -10,6 +10,7 @@
 )]
 
 mod built;
+mod capabilities;
 mod models;
 mod random;
 mod sources;
