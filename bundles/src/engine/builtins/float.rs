@@ -41,7 +41,7 @@ impl Digits {
         let text = match significant {
             // Beyond 800 digits every double is exact, and only zeros follow.
             Some(count) => format!("{value:.*e}", count.clamp(1, 801) - 1),
-            None => format!("{value:e}"),
+            None => shortest(value),
         };
         let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
         let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
@@ -56,6 +56,16 @@ impl Digits {
     fn count(&self) -> i32 {
         i32::try_from(self.digits.len()).unwrap_or(i32::MAX)
     }
+}
+
+/// Of the shortest texts that read back the same, the nearest; of two that are equally near the even
+/// one, where Rust takes the other: 18765785178907.8125 is …812, not …813.
+fn shortest(value: f64) -> String {
+    let text = format!("{value:e}");
+    let mantissa = text.split('e').next().unwrap_or_default();
+    let digits = mantissa.bytes().filter(u8::is_ascii_digit).count();
+    let even = format!("{value:.*e}", digits.saturating_sub(1));
+    if even.parse() == Ok(value) { even } else { text }
 }
 
 /// `%e`: `d.ddde±dd`.

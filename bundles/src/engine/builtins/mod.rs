@@ -20,6 +20,7 @@ mod objects;
 mod output;
 mod patch_tree;
 mod regex;
+mod schema;
 mod semver;
 mod sprintf;
 mod strings;
@@ -30,6 +31,7 @@ mod units;
 mod url;
 mod uuid;
 mod verbs;
+mod yaml;
 
 use std::sync::LazyLock;
 
@@ -75,11 +77,13 @@ const FAMILIES: &[&[Builtin]] = &[
     numbers::TABLE,
     output::TABLE,
     regex::TABLE,
+    schema::TABLE,
     template::TABLE,
     text::TABLE,
     time::TABLE,
     url::TABLE,
     uuid::TABLE,
+    yaml::TABLE,
 ];
 
 const TABLE: &[Builtin] = &[
@@ -92,6 +96,8 @@ const TABLE: &[Builtin] = &[
     builtin("units.parse", 1, units::parse),
     builtin("units.parse_bytes", 1, units::parse_bytes),
 ];
+
+const NO_GRAPHQL: &str = "nothing that is governed is written in GraphQL, and the engine has no reader of it";
 
 /// Functions that no policy will ever get, and why.
 const REFUSED: &[(&str, &str)] = &[
@@ -106,6 +112,16 @@ const REFUSED: &[(&str, &str)] = &[
     ("opa.runtime", "it would show the environment of the process"),
     ("rand.intn", "the same input must always give the same verdict"),
     ("providers.aws.sign_req", "a policy holds no credentials"),
+    ("graphql.is_valid", NO_GRAPHQL),
+    ("graphql.parse", NO_GRAPHQL),
+    ("graphql.parse_and_verify", NO_GRAPHQL),
+    ("graphql.parse_query", NO_GRAPHQL),
+    ("graphql.parse_schema", NO_GRAPHQL),
+    ("graphql.schema_is_valid", NO_GRAPHQL),
+    (
+        "rego.parse_module",
+        "the engine runs compiled policies and has no reader of Rego",
+    ),
 ];
 
 const fn builtin(name: &'static str, arity: usize, call: fn(&Context, &[Term]) -> Result<Term, Failure>) -> Builtin {

@@ -9,7 +9,8 @@ mod unicode;
 use super::numbers::small_integer;
 use super::{Builtin, Context, Failure, builtin, string};
 use crate::engine::term::Term;
-use program::{Slots, compile, span};
+pub(super) use program::{Program, compile};
+use program::{Slots, span};
 
 pub(super) const TABLE: &[Builtin] = &[
     builtin("glob.quote_meta", 1, quote_meta),

@@ -18,7 +18,7 @@ const MAX_STEPS: usize = 1 << 28;
 /// What the lazy automaton keeps, in bytes.
 const CACHE_BYTES: usize = 1024 * 1024;
 
-pub(super) struct Program {
+pub(in crate::engine::builtins) struct Program {
     vm: PikeVM,
     dfa: DFA,
     /// The names of the groups; the first is the whole match, which has none.
@@ -26,7 +26,7 @@ pub(super) struct Program {
 }
 
 /// Compiles what Go would compile; a pattern that takes more than about `max_bytes` is a limit.
-pub(super) fn compile(pattern: &str, max_bytes: usize) -> Result<Program, Failure> {
+pub(in crate::engine::builtins) fn compile(pattern: &str, max_bytes: usize) -> Result<Program, Failure> {
     let pattern = syntax::parse(pattern, max_bytes)?;
     let too_large = || Failure::Limit(format!("a regular expression needs more than {max_bytes} bytes"));
     let nfa = Compiler::new()
@@ -55,7 +55,7 @@ impl Program {
         &self.names
     }
 
-    pub(super) fn is_match(&self, text: &str) -> Result<bool, Failure> {
+    pub(in crate::engine::builtins) fn is_match(&self, text: &str) -> Result<bool, Failure> {
         let mut search = Search::new(self, text);
         Ok(search.end(0)?.is_some())
     }
