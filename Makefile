@@ -8,6 +8,8 @@ SHELL := bash
 CACHE ?= $(or $(INTERLOCK_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/interlock)
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := $(CACHE)/tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
+CARGO_FUZZ_VERSION := 0.13.2
+CARGO_FUZZ := $(CACHE)/tools/cargo-fuzz-$(CARGO_FUZZ_VERSION)/bin/cargo-fuzz
 export OPA = $(shell tests/tools/build --path opa)
 
 # $(call step,what it does): says so, with the time.
@@ -41,9 +43,27 @@ upgrade: ready ## Upgrade from the first public commit, with that commit's own o
 	@tests/upgrade
 
 .PHONY: bench
-bench: ready ## Measure what it costs: questions, writes, memory, as ratios in one run; writes docs/performance.md
-	@$(call step,"bench (5 min on two cores)")
+bench: ready ## Measure beside peers in one run: decisions beside OPA's, questions, writes, memory; writes docs/performance.md
+	@tests/tools/build oracle opa-wasm
+	@$(call step,"the engine beside OPA (15 min on two cores to compile the first time and then 5 min)")
+	@ORACLE=$$(tests/tools/build --path oracle) OPA_WASM=$$(tests/tools/build --path opa-wasm) \
+		cargo bench --package interlock-bundles --features measure --bench engine
+	@$(call step,"the operator (5 min on two cores)")
 	@target/debug/bench
+
+# Hostile modules a thousand times each, and then the fuzz targets, which are built apart and with other flags.
+.PHONY: fuzz
+fuzz: build $(CARGO_FUZZ) ## Feed what nobody would write to all that reads bundles, modules, values and inputs (30 min)
+	@tests/tools/build oracle
+	@$(call step,"hostile modules")
+	@INTERLOCK_HOSTILE_ROUNDS=1000 cargo test --workspace --quiet --test hostile
+	@$(call step,"fuzz targets: 15 min to build on two cores the first time and then $${FUZZ_SECONDS:-60} s each")
+	@CARGO_FUZZ=$(CARGO_FUZZ) bundles/fuzz/run
+
+$(CARGO_FUZZ):
+	@$(call step,"installing cargo-fuzz $(CARGO_FUZZ_VERSION) (2 min on two cores; once)")
+	@cargo install --locked --quiet --root $(CACHE)/tools/cargo-fuzz-$(CARGO_FUZZ_VERSION) \
+		--version $(CARGO_FUZZ_VERSION) cargo-fuzz
 
 .PHONY: tools
 tools: ## Build the pinned tools that tests and the demo run (17 min on two cores; once)

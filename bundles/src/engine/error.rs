@@ -28,7 +28,7 @@ pub enum EngineError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CompileError {
-    /// The bytes are not a WebAssembly module, or one that needs a proposal which is off.
+    /// The bytes are not a WebAssembly module, or one that needs a proposal which is off, or takes too long to compile.
     #[error("policy.wasm is not a valid WebAssembly module: build it with `opa build -t wasm`")]
     InvalidModule(#[source] Box<dyn Error + Send + Sync>),
     /// The module asks the host for something that is not part of OPA's interface.

@@ -93,6 +93,7 @@ pub(super) fn snapshot(
         data: &source.data,
         golden: &source.golden,
         limits,
+        warm: true,
     };
     snapshot::take(&engine.draft, &parts, |tables| {
         Ok((

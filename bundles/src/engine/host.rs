@@ -251,7 +251,8 @@ fn write_value(caller: &mut Caller<'_, HostState>, guest: &Guest, term: &Term) -
         && let Some(block) = Block::of(term)
     {
         let room = malloc(caller, guest, block.len())?;
-        let (bytes, root) = block.at(room.raw().cast_unsigned()).ok_or_else(not_parsed)?;
+        let outside = || EvaluateError::outside("opa_malloc", room.raw());
+        let (bytes, root) = block.at(room.raw().cast_unsigned()).ok_or_else(outside)?;
         room.write(guest.memory.data_mut(&mut *caller), &bytes)?;
         return ValueAddress::new(root.cast_signed()).ok_or_else(not_parsed);
     }

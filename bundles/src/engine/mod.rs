@@ -13,11 +13,19 @@ mod builtins;
 mod contract;
 mod cost;
 mod decimal;
+mod effort;
 mod error;
 mod examine;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzz;
 mod host;
+#[cfg(test)]
+mod hostile_tests;
 mod input;
 mod limits;
+#[cfg(feature = "measure")]
+mod measure;
 mod module;
 mod policy;
 mod quote;
@@ -37,6 +45,8 @@ use std::sync::{Arc, OnceLock};
 pub use cost::{Cost, InputCost};
 pub use error::{CompileError, EngineError, EvaluateError, SelfTestError};
 pub use limits::Limits;
+#[cfg(feature = "measure")]
+pub use measure::{Reused, parts};
 pub use policy::Policy;
 
 use crate::archive::Bundle;

@@ -11,6 +11,7 @@ use wasm_encoder::{ImportSection, MemorySection, RawSection, SectionId};
 use wasmparser::types::{EntityType, Types};
 use wasmparser::{FuncType, MemoryType, Parser, Payload, TypeRef, ValType, Validator, WasmFeatures};
 
+use super::effort;
 use super::error::CompileError;
 use super::host;
 
@@ -57,6 +58,7 @@ pub(super) fn own_memory(wasm: &[u8]) -> Result<Vec<u8>, CompileError> {
         .map_err(|error| CompileError::InvalidModule(error.into()))?;
     let memory = check_imports(&types)?;
     check_exports(&types)?;
+    effort::check(wasm)?;
     rewrite(wasm, memory).map_err(|error| CompileError::InvalidModule(error.to_string().into()))
 }
 

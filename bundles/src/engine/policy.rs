@@ -57,6 +57,12 @@ impl Policy {
         Self(Arc::new(parts))
     }
 
+    /// What it consists of.
+    #[cfg(feature = "measure")]
+    pub(super) fn parts(&self) -> &Parts {
+        &self.0
+    }
+
     /// The paths of the entry points, such as `interlock/baseline/decision`, sorted.
     pub fn entrypoints(&self) -> impl Iterator<Item = &str> {
         self.0.entrypoints.keys().map(String::as_str)

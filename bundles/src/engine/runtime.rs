@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use wasmtime::{Config, Enabled, InstanceAllocationStrategy, Linker, OptLevel, PoolingAllocationConfig};
+use wasmtime::{
+    Config, Enabled, InstanceAllocationStrategy, Linker, OptLevel, PoolingAllocationConfig, RegallocAlgorithm,
+};
 
 use super::error::EngineError;
 use super::host::{self, HostState, MAX_TABLE_ELEMENTS};
@@ -58,14 +60,14 @@ impl Runtime {
     /// The runtime that runs a module once, to take its snapshot: code that is compiled fast.
     pub(super) fn draft() -> Result<Self, EngineError> {
         let mut config = config();
-        config.cranelift_opt_level(OptLevel::None);
+        compile_fast(&mut config);
         Self::new(&config)
     }
 
     /// The runtime that counts instructions.
     pub(super) fn metering() -> Result<Self, EngineError> {
         let mut config = config();
-        config.consume_fuel(true).cranelift_opt_level(OptLevel::None);
+        compile_fast(config.consume_fuel(true));
         let runtime = Self::new(&config)?;
         Ok(Self {
             counts_fuel: true,
@@ -84,6 +86,13 @@ impl Runtime {
             counts_fuel: false,
         })
     }
+}
+
+/// For code that runs once or a few times.
+fn compile_fast(config: &mut Config) {
+    config
+        .cranelift_opt_level(OptLevel::None)
+        .cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass);
 }
 
 /// What OPA's modules need of WebAssembly and no more, and nothing whose result may differ from one

@@ -24,6 +24,9 @@ const NUMBER_REF: u8 = 2;
 /// Beside each byte of text, the hash buckets and elements that a value of it may have.
 const STEPS_PER_BYTE: usize = 16;
 const STEPS_AT_LEAST: usize = 4096;
+/// Values that one reading makes at most: each takes some hundred bytes here, while the guest can have one stand in any
+/// number of places.
+const MAX_VALUES: usize = 1 << 20;
 
 /// Why what lies at an address is no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +44,12 @@ pub(super) enum ReadError {
 /// Reads the value at an address. `bytes` bounds its size as compact text, `depth` its nesting.
 pub(super) fn read(memory: &[u8], at: u32, bytes: usize, depth: usize) -> Result<Term, ReadError> {
     let steps = bytes.saturating_mul(STEPS_PER_BYTE).saturating_add(STEPS_AT_LEAST);
-    let mut reader = Reader { memory, bytes, steps };
+    let mut reader = Reader {
+        memory,
+        bytes,
+        steps,
+        values: MAX_VALUES,
+    };
     reader.value(at, depth)
 }
 
@@ -49,12 +57,14 @@ struct Reader<'m> {
     memory: &'m [u8],
     bytes: usize,
     steps: usize,
+    values: usize,
 }
 
 impl Reader<'_> {
     fn value(&mut self, at: u32, depth: usize) -> Result<Term, ReadError> {
         self.step()?;
         self.take(1)?;
+        self.values = self.values.checked_sub(1).ok_or(ReadError::TooLarge)?;
         match self.byte(at)? {
             NULL => Ok(Term::Null),
             BOOLEAN | BOOLEAN_INTERNED => Ok(Term::Boolean(self.byte(offset(at, 1)?)? != 0)),
@@ -457,6 +467,26 @@ mod tests {
         memory[48] = SET;
         memory[52..60].copy_from_slice(&[32, 0, 0, 0, 1, 0, 0, 0]);
         assert_eq!(read(&memory, 48, 1000, 64), Err(ReadError::TooLarge));
+    }
+
+    #[test]
+    fn one_value_in_many_places_does_not_fill_the_host() {
+        // Sixty arrays, each of the next one twice.
+        let mut memory = vec![0_u8; 61 * 32];
+        for at in (0_u32..60 * 32).step_by(32) {
+            for (by, word) in [
+                (0, u32::from(ARRAY)),
+                (4, at + 16),
+                (8, 2),
+                (20, at + 32),
+                (28, at + 32),
+            ] {
+                let at = (at + by) as usize;
+                memory[at..at + 4].copy_from_slice(&word.to_le_bytes());
+            }
+        }
+        memory[60 * 32] = NULL;
+        assert_eq!(read(&memory, 0, usize::MAX, 64), Err(ReadError::TooLarge));
     }
 
     proptest! {

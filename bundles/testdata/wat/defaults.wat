@@ -1,7 +1,7 @@
 ;; A well-behaved module of OPA's interface, one definition a line. A value is the text it has, so
 ;; that parsing and dumping are the identity. hostile.rs takes these lines and leaves out those whose
 ;; name (the first quoted word, for exports; the tag behind ;;@ for others) a hostile file defines.
-(import "env" "memory" (memory 2)) ;;@memory
+(import "env" "memory" (memory 2)) ;;@memory-import
 (export "memory" (memory 0))
 (global (export "opa_wasm_abi_version") i32 (i32.const 1))
 (global (export "opa_wasm_abi_minor_version") i32 (i32.const 3))

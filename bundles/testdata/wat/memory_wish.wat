@@ -1,1 +1,1 @@
-(import "env" "memory" (memory 60000)) ;;@memory
+(import "env" "memory" (memory 60000)) ;;@memory-import

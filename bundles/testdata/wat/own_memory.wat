@@ -1,1 +1,1 @@
-(memory 2) ;;@memory
+(memory 2) ;;@memory-import

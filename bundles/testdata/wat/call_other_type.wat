@@ -1,0 +1,5 @@
+(type $t (func))
+(table $f 2 funcref)
+(func $other (param i64))
+(elem (i32.const 0) func $other)
+(func (export "eval") (param i32) (result i32) (call_indirect $f (type $t) (i32.const 0)) i32.const 0)

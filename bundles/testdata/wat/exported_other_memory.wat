@@ -1,0 +1,1 @@
+(export "memory" (func 0))

@@ -1,0 +1,1 @@
+(table 1 externref)

@@ -1,0 +1,1 @@
+(import "env" "memory" (memory 0)) ;;@memory-import

@@ -1,0 +1,1 @@
+(import "env" "other" (memory 2)) ;;@memory-import

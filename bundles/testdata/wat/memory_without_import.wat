@@ -1,0 +1,1 @@
+(memory (export "memory2") 1) ;;@memory-import

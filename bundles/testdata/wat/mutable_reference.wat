@@ -1,0 +1,1 @@
+(global $g (mut funcref) (ref.null func))

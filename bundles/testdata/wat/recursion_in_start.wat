@@ -1,0 +1,2 @@
+(func $s (call $s))
+(start $s)

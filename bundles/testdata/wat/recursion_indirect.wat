@@ -1,0 +1,5 @@
+(type $t (func))
+(table $f 1 funcref)
+(func $e (call_indirect $f (type $t) (i32.const 0)))
+(elem (i32.const 0) func $e)
+(func (export "eval") (param i32) (result i32) (call $e) i32.const 0)

@@ -1,0 +1,1 @@
+(func (export "__wizer_memory_0"))

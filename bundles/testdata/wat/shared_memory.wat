@@ -1,0 +1,1 @@
+(import "env" "memory" (memory 2 2 shared)) ;;@memory-import

@@ -1,0 +1,2 @@
+(table 1 funcref)
+(table 1 funcref)

@@ -1,0 +1,1 @@
+(import "env" "memory" (memory i64 2)) ;;@memory-import
