@@ -5,27 +5,35 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use interlock_tests::tools::repository_root;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 /// Between these lines of `docs/performance.md` stands the table.
 const BEGIN: &str = "<!-- figures: begin -->";
 const END: &str = "<!-- figures: end -->";
 
 /// All figures of a run.
-#[derive(Default)]
 pub(crate) struct Figures(Vec<Figure>);
 
 /// One of them, and what it is to be seen beside.
+#[derive(Serialize, Deserialize)]
 struct Figure {
     measure: String,
     subject: String,
     value: f64,
-    unit: &'static str,
+    unit: String,
     against: String,
     ratio: f64,
 }
 
 impl Figures {
+    /// Those of the engine, which were measured just before (`bundles/benches/engine`).
+    pub(crate) fn of_engine() -> Result<Self> {
+        let path = repository_root().join("target/bench/engine.json");
+        let figures =
+            std::fs::read(&path).with_context(|| format!("{}: start this with make bench", path.display()))?;
+        Ok(Self(serde_json::from_slice(&figures)?))
+    }
+
     /// A number of `subject`, beside the number of something else.
     pub(crate) fn count(&mut self, measure: &str, subject: &str, value: f64, against: &str, other: usize) {
         let ratio = value / crate::count(other);
@@ -44,14 +52,14 @@ impl Figures {
     }
 
     #[expect(clippy::print_stdout, reason = "the figures are what one wants to see")]
-    fn add(&mut self, measure: &str, subject: &str, value: f64, unit: &'static str, against: &str, ratio: f64) {
+    fn add(&mut self, measure: &str, subject: &str, value: f64, unit: &str, against: &str, ratio: f64) {
         let (value, ratio) = (value + 0.0, ratio + 0.0); // no -0.0
         println!("  {measure}: {subject}: {value:.1}{unit}, {ratio:.3} of {against}");
         self.0.push(Figure {
             measure: measure.to_owned(),
             subject: subject.to_owned(),
             value,
-            unit,
+            unit: unit.to_owned(),
             against: against.to_owned(),
             ratio,
         });
@@ -61,8 +69,7 @@ impl Figures {
     pub(crate) fn publish(&self) -> Result<()> {
         let folder = repository_root().join("target/bench");
         std::fs::create_dir_all(&folder)?;
-        let all: Vec<Value> = self.0.iter().map(Figure::json).collect();
-        std::fs::write(folder.join("results.json"), serde_json::to_vec_pretty(&all)?)?;
+        std::fs::write(folder.join("results.json"), serde_json::to_vec_pretty(&self.0)?)?;
         let page = repository_root().join("docs/performance.md");
         let text = std::fs::read_to_string(&page)?;
         let (before, rest) = text
@@ -81,13 +88,6 @@ impl Figures {
 }
 
 impl Figure {
-    fn json(&self) -> Value {
-        json!({
-            "measure": self.measure, "subject": self.subject, "value": self.value, "unit": self.unit,
-            "against": self.against, "ratio": self.ratio,
-        })
-    }
-
     /// Times and sizes depend on the machine: of them the page shows the ratio only.
     fn row(&self) -> String {
         let value = if self.unit.is_empty() {

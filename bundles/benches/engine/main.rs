@@ -1,0 +1,241 @@
+//! `make bench`: this engine beside OPA in one run, on the same policies and inputs. JSON bytes in, JSON bytes out; every
+//! decision of this engine in a new instance. Writes `target/bench/engine.json`, which the rest of `make bench` puts
+//! into `docs/performance.md`.
+
+#![expect(clippy::print_stdout, reason = "the figures are what one wants to see")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark may fail at once")]
+
+mod figures;
+mod inputs;
+mod memory;
+mod peers;
+mod policies;
+mod timing;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use interlock_bundles::archive::Bundle;
+use interlock_bundles::engine::{Engine, Limits, Policy};
+use jiff::Timestamp;
+
+use figures::Figures;
+use peers::{Library, OtherHost, Server};
+use policies::Subject;
+use timing::{median, throughput};
+
+const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+const FRESH: &str = "this engine, fresh instance";
+
+fn main() {
+    // `cargo test --benches` only wants to know that it builds.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
+    let folder = target().join("bench");
+    std::fs::create_dir_all(&folder).unwrap();
+    let engine = Engine::with_cache(&folder.join("modules")).unwrap();
+    let mut figures = Figures::default();
+    let subjects = policies::build_all(&folder);
+    let mut library = Library::start();
+    for subject in &subjects {
+        let policy = subject.compile(&engine);
+        library.load(subject);
+        let server = Server::start(subject, &folder);
+        let other = OtherHost::find();
+        for kilobytes in inputs::KILOBYTES {
+            decide(
+                &mut figures,
+                subject,
+                &policy,
+                kilobytes,
+                (&mut library, &server, other.as_ref()),
+            );
+        }
+    }
+    let baseline = subjects.iter().find(|subject| subject.name == "baseline").unwrap();
+    let policy = baseline.compile(&engine);
+    reuse(&mut figures, baseline, &policy);
+    entrypoints(&mut figures, &engine, &folder);
+    threads(&mut figures, baseline, &policy);
+    start(&mut figures, &policy);
+    cold_start(&mut figures, baseline, &folder);
+    memory::measure(&mut figures, &folder);
+    figures.write(&folder.join("engine.json"));
+}
+
+/// One policy on one input, beside OPA in its forms.
+fn decide(
+    figures: &mut Figures,
+    subject: &Subject,
+    policy: &Policy,
+    kilobytes: usize,
+    (library, server, other): (&mut Library, &Server, Option<&OtherHost>),
+) {
+    let input = inputs::of_size(kilobytes);
+    let measure = format!("decision, {}, {kilobytes} kB", subject.name);
+    let ours = policy
+        .evaluate_bytes(subject.entrypoint, Some(input.as_bytes()), NOW)
+        .unwrap();
+    let theirs = library.decide(subject, &input);
+    assert_eq!(policies::result(&ours), theirs, "{measure}: another answer than OPA's");
+    let fresh = median(|| {
+        policy
+            .evaluate_bytes(subject.entrypoint, Some(input.as_bytes()), NOW)
+            .unwrap();
+    });
+    figures.time(
+        &measure,
+        FRESH,
+        fresh,
+        "OPA in Go, prepared, parsing and encoding included",
+        library.time(subject, &input),
+    );
+    figures.time(
+        &measure,
+        FRESH,
+        fresh,
+        "OPA as a server, one connection",
+        server.time(subject, &input),
+    );
+    if let Some(time) = other.and_then(|other| other.time(subject, &input)) {
+        figures.time(&measure, FRESH, fresh, "opa-wasm 0.3, one instance for all", time);
+    }
+}
+
+fn reuse(figures: &mut Figures, subject: &Subject, policy: &Policy) {
+    for kilobytes in inputs::KILOBYTES {
+        let input = inputs::of_size(kilobytes);
+        let fresh = median(|| {
+            policy
+                .evaluate_bytes(subject.entrypoint, Some(input.as_bytes()), NOW)
+                .unwrap();
+        });
+        let mut instance = policy.reused(subject.entrypoint).unwrap();
+        let reused = median(|| {
+            instance.decide(input.as_bytes()).unwrap();
+        });
+        let measure = format!("isolation, {}, {kilobytes} kB", subject.name);
+        figures.time(
+            &measure,
+            FRESH,
+            fresh,
+            "the same with one instance reused, its heap set back",
+            reused,
+        );
+    }
+}
+
+/// What each further entry point costs on the same input, in time and in fuel.
+fn entrypoints(figures: &mut Figures, engine: &Engine, folder: &Path) {
+    let (one, eight) = (policies::entrypoints(1, folder), policies::entrypoints(8, folder));
+    let input: serde_json::Value = serde_json::from_str(&inputs::of_size(5)).unwrap();
+    let time = |bundle: &Bundle| {
+        let policy = engine.compile(bundle, Limits::default()).unwrap();
+        median(|| {
+            policy.judge(&input, NOW).unwrap();
+        })
+    };
+    let (single, all) = (time(&one), time(&eight));
+    let further = all.saturating_sub(single) / 7;
+    let measure = "a further entry point, 5 kB";
+    figures.time(
+        measure,
+        "time of each of seven more",
+        further,
+        "the first, with instance and input",
+        single,
+    );
+    let cost = engine.cost(&eight, Limits::default()).unwrap();
+    let golden = &cost.inputs["five"];
+    let fuel = golden.entrypoints.values().max().unwrap();
+    let ratio = as_f64(*fuel) / as_f64(golden.parse);
+    figures.add(
+        measure,
+        "fuel of one",
+        as_f64(*fuel),
+        "fuel",
+        "reading the input, which happens once",
+        ratio,
+    );
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for a ratio")]
+fn as_f64(number: u64) -> f64 {
+    number as f64
+}
+
+fn threads(figures: &mut Figures, subject: &Subject, policy: &Policy) {
+    let input = inputs::of_size(5);
+    let decide = || {
+        policy
+            .evaluate_bytes(subject.entrypoint, Some(input.as_bytes()), NOW)
+            .unwrap();
+    };
+    let (one, two) = (throughput(1, decide), throughput(2, decide));
+    figures.add(
+        "two threads, baseline, 5 kB",
+        "decisions a second",
+        two,
+        "/s",
+        "one thread",
+        two / one,
+    );
+}
+
+/// What a decision costs before it begins.
+fn start(figures: &mut Figures, policy: &Policy) {
+    let mut times: Vec<Duration> = (0..20_000).map(|_| policy.instantiate().unwrap()).collect();
+    times.sort_unstable();
+    let start = times[times.len() / 2];
+    figures.time(
+        "instantiation",
+        "a new instance",
+        start,
+        "10 µs",
+        Duration::from_micros(10),
+    );
+}
+
+/// Twenty bundles that were compiled before.
+fn cold_start(figures: &mut Figures, subject: &Subject, folder: &Path) {
+    let bundles = policies::variants(20, 0, folder);
+    let modules = folder.join("cold");
+    let _ = std::fs::remove_dir_all(&modules);
+    let compile_all = || {
+        let since = Instant::now();
+        let engine = Engine::with_cache(&modules).unwrap();
+        let policies: Vec<Policy> = bundles
+            .iter()
+            .map(|bundle| engine.compile(bundle, Limits::default()).unwrap())
+            .collect();
+        let input = inputs::of_size(5);
+        for policy in &policies {
+            policy
+                .evaluate_bytes(subject.entrypoint, Some(input.as_bytes()), NOW)
+                .unwrap();
+        }
+        since.elapsed()
+    };
+    let compiled = compile_all();
+    let cached = compile_all();
+    figures.time(
+        "cold start, 20 bundles",
+        "from the disk, with one decision each",
+        cached,
+        "100 ms",
+        Duration::from_millis(100),
+    );
+    figures.time(
+        "cold start, 20 bundles",
+        "from the disk, with one decision each",
+        cached,
+        "compiling them",
+        compiled,
+    );
+}
+
+fn target() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    target.unwrap_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")))
+}
