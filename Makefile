@@ -65,6 +65,12 @@ $(CARGO_FUZZ):
 	@cargo install --locked --quiet --root $(CACHE)/tools/cargo-fuzz-$(CARGO_FUZZ_VERSION) \
 		--version $(CARGO_FUZZ_VERSION) cargo-fuzz
 
+.PHONY: conformance
+conformance: build ## Run OPA's own cases through the engine (8 min on two cores); writes docs/conformance.md
+	@tests/tools/build oracle
+	@$(call step,"OPA's own cases (8 min on two cores)")
+	@target/debug/conformance
+
 .PHONY: tools
 tools: ## Build the pinned tools that tests and the demo run (17 min on two cores; once)
 	@tests/tools/build all
@@ -124,11 +130,13 @@ policies: ## opa fmt, opa check --strict and opa test of every bundle
 	@$(call step,"policies")
 	@policies/test
 
-# What is committed and made from the types: crds/generated, the chart's copy of it, the pages about API and conditions.
+# What is committed and made from the code: crds/generated, the chart's copy of it, the pages about API and conditions,
+# docs/capabilities.json.
 .PHONY: generated
-generated: ## Write anew what is made from the types
+generated: ## Write anew what is made from the code
 	@UPDATE=1 cargo test --workspace --quiet --test generated --test docs
 	@UPDATE=1 cargo test --workspace --quiet --test e2e the_chart_carries
+	@UPDATE=1 cargo test --workspace --quiet --test policies the_capabilities_are
 
 .PHONY: bundles
 bundles: ## Build bundles/dist from policies/

@@ -11,6 +11,7 @@
 
 mod built;
 mod capabilities;
+mod conformance;
 mod models;
 mod random;
 mod sources;

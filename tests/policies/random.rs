@@ -227,7 +227,7 @@ impl Asked {
             for entry in std::fs::read_dir(repository_root().join("policies").join(folder))? {
                 let path = entry?.path();
                 let name = path.display().to_string();
-                if name.ends_with(".rego") && !name.ends_with("_test.rego") {
+                if path.extension().is_some_and(|extension| extension == "rego") && !name.ends_with("_test.rego") {
                     modules.insert(name, std::fs::read_to_string(&path)?);
                 }
             }
@@ -269,7 +269,8 @@ impl Asked {
 
     /// Read by the contract, too, it is the same, and no gate speaks that is not in the catalogue.
     fn same_when_read(&self, document: &Value, decision: &Value) -> Result<()> {
-        if text(document) != document.to_string() {
+        let written = document.to_string();
+        if text(document) != written {
             return Ok(()); // such numbers are for bytes only
         }
         let (by_engine, by_opa) = (engine_says(&self.policy, document)?, Said::by_opa(decision)?);

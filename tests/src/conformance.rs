@@ -67,9 +67,13 @@ pub enum Ending {
     Failed(String),
 }
 
-/// Runs the cases with these numbers on all cores; answers how each ended, in the same order. `progress` hears how
-/// many are done.
-pub fn run(names: &[Name], numbers: &[usize], progress: impl Fn(usize) + Sync) -> Result<Vec<(usize, Ending)>> {
+/// Runs the cases with these numbers on all cores; answers how each ended, in the same order. `hear` is told of each as
+/// soon as it ends, and how many have.
+pub fn run(
+    names: &[Name],
+    numbers: &[usize],
+    hear: impl Fn(usize, &Name, &Ending) + Sync,
+) -> Result<Vec<(usize, Ending)>> {
     let engine = Engine::new()?;
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let work = || -> Result<Vec<(usize, Ending)>> {
@@ -80,8 +84,8 @@ pub fn run(names: &[Name], numbers: &[usize], progress: impl Fn(usize) + Sync) -
             let name = names.get(*number).context("a case has a name")?;
             let ending = one(&engine, &mut oracle, folder.path(), *number, name)
                 .with_context(|| format!("{}: {}", name.file, name.note))?;
+            hear(done.fetch_add(1, Ordering::Relaxed) + 1, name, &ending);
             ended.push((*number, ending));
-            progress(done.fetch_add(1, Ordering::Relaxed) + 1);
         }
         Ok(ended)
     };

@@ -252,9 +252,9 @@ fn write_value(caller: &mut Caller<'_, HostState>, guest: &Guest, term: &Term) -
     {
         let room = malloc(caller, guest, block.len())?;
         let outside = || EvaluateError::outside("opa_malloc", room.raw());
-        let (bytes, root) = block.at(room.raw().cast_unsigned()).ok_or_else(outside)?;
+        let (bytes, value) = block.at(room.raw().cast_unsigned()).ok_or_else(outside)?;
         room.write(guest.memory.data_mut(&mut *caller), &bytes)?;
-        return ValueAddress::new(root.cast_signed()).ok_or_else(not_parsed);
+        return ValueAddress::new(value.cast_signed()).ok_or_else(not_parsed);
     }
     let text = term.to_guest();
     let room = malloc(caller, guest, text.len())?;

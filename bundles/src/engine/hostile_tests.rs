@@ -88,7 +88,8 @@ const HERE: u32 = 16384;
 const MEMORY: u32 = 131_072;
 
 fn data(at: u32, bytes: &[u8]) -> String {
-    let escaped: String = bytes.iter().map(|byte| format!("\\{byte:02x}")).collect();
+    let escaped: Vec<String> = bytes.iter().map(|byte| format!("\\{byte:02x}")).collect();
+    let escaped = escaped.concat();
     format!("(data (i32.const {at}) \"{escaped}\")")
 }
 
@@ -158,6 +159,7 @@ const LONG_TEXT: &str = "a text larger than the limit";
 type Case = (&'static str, Vec<(u32, u32)>, u32, &'static str);
 
 /// The layout is in `value.rs`: tag, address, length.
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn cases() -> Vec<Case> {
     const NULL: u32 = 1;
     const NUMBER: u32 = 3;

@@ -341,7 +341,7 @@ mod tests {
             ("NaN", "no value"),
             ("{'a':1}", "no key"),
             (r#"{"a":1,}"#, "no key"),
-            (r#"{1:2}"#, "no key"),
+            ("{1:2}", "no key"),
             ("{1,2}", "no key"),
             ("set()", "no value"),
             (r#"{"a":1,"a":2}"#, "a key for the second time at byte 10"),

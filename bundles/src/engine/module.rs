@@ -9,7 +9,7 @@ use std::convert::Infallible;
 use wasm_encoder::reencode::{Reencode as _, RoundtripReencoder};
 use wasm_encoder::{ImportSection, MemorySection, RawSection, SectionId};
 use wasmparser::types::{EntityType, Types};
-use wasmparser::{FuncType, MemoryType, Parser, Payload, TypeRef, ValType, Validator, WasmFeatures};
+use wasmparser::{FuncType, MemoryType, Parser, Payload, SubType, TypeRef, ValType, Validator, WasmFeatures};
 
 use super::effort;
 use super::error::CompileError;
@@ -74,7 +74,7 @@ fn check_exports(types: &Types) -> Result<(), CompileError> {
     for (name, parameters, results) in EXPORTS {
         let ty = export(name).map(|(_, ty)| ty);
         let fits = match ty {
-            Some(EntityType::Func(id)) => is_i32(types.get(id).map(|ty| ty.unwrap_func()), parameters, results),
+            Some(EntityType::Func(id)) => is_i32(types.get(id).map(SubType::unwrap_func), parameters, results),
             _ => false,
         };
         if !fits {
@@ -128,7 +128,7 @@ fn check_imports(types: &Types) -> Result<MemoryType, CompileError> {
                 plain
             }
             ("env", name, EntityType::Func(id)) => host::import_type(name).is_some_and(|(parameters, results)| {
-                is_i32(types.get(id).map(|ty| ty.unwrap_func()), parameters, results)
+                is_i32(types.get(id).map(SubType::unwrap_func), parameters, results)
             }),
             _ => false,
         };

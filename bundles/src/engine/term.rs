@@ -221,7 +221,7 @@ impl Term {
     fn to_key(&self) -> String {
         match self {
             Self::String(name) => name.clone(),
-            other => other.to_rego(),
+            other => other.to_json_text(),
         }
     }
 }

@@ -28,7 +28,10 @@ fn main() -> Result<()> {
             only.is_empty() || directory.is_some_and(|directory| only.contains(directory))
         })
         .collect();
-    let ended = conformance::run(&cases.cases, &numbers, |done| {
+    let ended = conformance::run(&cases.cases, &numbers, |done, name, ending| {
+        if let Ending::Failed(fault) = ending {
+            eprintln!("FAILED {}: {}: {fault}", name.file, name.note);
+        }
         if done.is_multiple_of(STEP) {
             eprintln!("conformance: {done} of {}", numbers.len());
         }
@@ -39,13 +42,7 @@ fn main() -> Result<()> {
         .collect();
     let table = table(&ended)?;
     println!("{table}");
-    let mut failed = 0;
-    for (name, ending) in &ended {
-        if let Ending::Failed(fault) = ending {
-            failed += 1;
-            eprintln!("FAILED {}: {}: {fault}", name.file, name.note);
-        }
-    }
+    let failed = Count::of(&ended).failed;
     ensure!(failed == 0, "{failed} cases fail; docs/conformance.md stays as it was");
     if !only.is_empty() {
         return Ok(());
