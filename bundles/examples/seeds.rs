@@ -84,7 +84,10 @@ fn tar(members: &[(&str, &[u8])]) -> Vec<u8> {
     tar.into_inner().expect("a tar")
 }
 
-fn archives() -> [(&'static str, Vec<(&'static str, &'static [u8])>); 3] {
+/// What is in an archive, by name.
+type Members = Vec<(&'static str, &'static [u8])>;
+
+fn archives() -> [(&'static str, Members); 3] {
     let own: [(&str, &[u8]); 2] = [("policy.wasm", b"\0asm\x01\0\0\0"), (".manifest", MANIFEST)];
     let data: [(&str, &[u8]); 2] = [
         ("a/data.json", br#"{"b":{"c":[1]}}"#),
