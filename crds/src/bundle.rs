@@ -165,9 +165,9 @@ pub enum InputShape {
         .message("memory must be a size between 4Mi and 2Gi, for example 256Mi"),
     validation = Rule::new("type(self.resultSize) == string && isQuantity(self.resultSize) && quantity(self.resultSize).compareTo(quantity('1Ki')) >= 0 && quantity(self.resultSize).compareTo(quantity('16Mi')) <= 0")
         .message("resultSize must be a size between 1Ki and 16Mi, for example 1Mi"),
-    validation = Rule::new("type(self.inputSize) == string && isQuantity(self.inputSize) && quantity(self.inputSize).compareTo(quantity('16Ki')) >= 0 && quantity(self.inputSize).compareTo(quantity('64Mi')) <= 0")
+    validation = Rule::new("!has(self.inputSize) || (type(self.inputSize) == string && isQuantity(self.inputSize) && quantity(self.inputSize).compareTo(quantity('16Ki')) >= 0 && quantity(self.inputSize).compareTo(quantity('64Mi')) <= 0)")
         .message("inputSize must be a size between 16Ki and 64Mi, for example 4Mi"),
-    validation = Rule::new("type(self.regexSize) == string && isQuantity(self.regexSize) && quantity(self.regexSize).compareTo(quantity('4Ki')) >= 0 && quantity(self.regexSize).compareTo(quantity('16Mi')) <= 0")
+    validation = Rule::new("!has(self.regexSize) || (type(self.regexSize) == string && isQuantity(self.regexSize) && quantity(self.regexSize).compareTo(quantity('4Ki')) >= 0 && quantity(self.regexSize).compareTo(quantity('16Mi')) <= 0)")
         .message("regexSize must be a size between 4Ki and 16Mi, for example 1Mi")
 )]
 pub struct Limits {
@@ -186,22 +186,23 @@ pub struct Limits {
     #[serde(default = "result_size")]
     pub result_size: Quantity,
     /// Size of the input as JSON; beyond it the reason is `InputTooLarge`. The sandbox needs many times as much memory to
-    /// read it. Example: `4Mi`.
-    #[serde(default = "input_size")]
-    pub input_size: Quantity,
-    /// How deep objects and lists of the input may be nested; beyond it the reason is `InputTooDeep`.
-    #[serde(default = "input_depth")]
+    /// read it. 4Mi where it is left out. Example: `16Mi`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_size: Option<Quantity>,
+    /// How deep objects and lists of the input may be nested; beyond it the reason is `InputTooDeep`. 128 where
+    /// it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 8, max = 256))]
-    pub input_depth: u16,
+    pub input_depth: Option<u16>,
     /// Size of one compiled regular expression, where it does not run inside the sandbox: `regex.replace`, `regex.split`
-    /// and the like. Beyond it the reason is `BuiltinLimit`. Example: `1Mi`.
-    #[serde(default = "regex_size")]
-    pub regex_size: Quantity,
+    /// and the like. Beyond it the reason is `BuiltinLimit`. 1Mi where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regex_size: Option<Quantity>,
     /// How many evaluations of this bundle may run at the same time. Each may take as much memory as `memory` says. A
-    /// further one waits, at most as long as `deadline`; then the reason is `ConcurrencyLimit`.
-    #[serde(default = "concurrency")]
-    #[schemars(range(min = 1, max = 256))]
-    pub concurrency: u16,
+    /// further one waits, at most as long as `deadline`; then the reason is `ConcurrencyLimit`. 8 where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 64))]
+    pub concurrency: Option<u16>,
 }
 
 impl Default for Limits {
@@ -210,10 +211,10 @@ impl Default for Limits {
             memory: memory(),
             deadline: deadline(),
             result_size: result_size(),
-            input_size: input_size(),
-            input_depth: input_depth(),
-            regex_size: regex_size(),
-            concurrency: concurrency(),
+            input_size: None,
+            input_depth: None,
+            regex_size: None,
+            concurrency: None,
         }
     }
 }
@@ -228,22 +229,6 @@ fn deadline() -> Duration {
 
 fn result_size() -> Quantity {
     Quantity("1Mi".to_owned())
-}
-
-fn input_size() -> Quantity {
-    Quantity("4Mi".to_owned())
-}
-
-fn input_depth() -> u16 {
-    128
-}
-
-fn regex_size() -> Quantity {
-    Quantity("1Mi".to_owned())
-}
-
-fn concurrency() -> u16 {
-    8
 }
 
 /// What the operator knows of a PolicyBundle.

@@ -34,7 +34,7 @@ const MODULES: [(&str, Refusal); 13] = [
     ("other_major", building("UnsupportedAbi", "interface version")),
     (
         "endless_start",
-        building("DeadlineExceeded", "did not answer within 1s"),
+        building("DeadlineExceeded", "did not answer within 10s"),
     ),
     ("endless_loop", building("DeadlineExceeded", "did not answer within 1s")),
     (

@@ -33,7 +33,7 @@ fn the_engine_passes_opas_own_cases() -> Result<()> {
         }
         *at += 1;
     }
-    let page = std::fs::read_to_string(repository_root().join("docs/conformance.md"))?;
+    let page = std::fs::read_to_string(repository_root().join("docs/conformance.md")).unwrap_or_default();
     let (mut faults, mut passed) = (Vec::new(), 0);
     for (number, ending) in conformance::run(&cases, &numbers, |_, _, _| {})? {
         let name = cases.get(number).context("a case has a name")?;

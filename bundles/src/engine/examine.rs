@@ -68,7 +68,7 @@ fn ready(engine: &Engine, bundle: &Bundle, source: &Source, limits: Limits) -> R
     };
     let golden = source.golden.to_string();
     let entrypoints: Vec<&str> = bundle.entrypoints().collect();
-    let entrypoints = entrypoints.join("\n");
+    let entrypoints = Value::from(entrypoints).to_string();
     let inputs = [bundle.wasm(), &source.data, golden.as_bytes(), entrypoints.as_bytes()];
     let key = Key::of(&engine.live, inputs);
     if let Some(found) = stored.load(&engine.live, &key) {

@@ -63,6 +63,11 @@ impl HostState {
         self.guest = Some(guest);
     }
 
+    /// Another instant of the decision, in the time that is left.
+    pub(super) fn set_now(&mut self, now: Timestamp) {
+        self.context.now = now;
+    }
+
     /// Starts the time anew.
     pub(super) fn restart(&mut self, now: Timestamp) {
         self.started = Instant::now();
@@ -196,7 +201,10 @@ fn answer(
         .iter()
         .map(|address| read_argument(caller, &guest, builtin, *address))
         .collect::<Result<_, _>>()?;
-    match (builtin.call)(&context, &arguments) {
+    let answer = (builtin.call)(&context, &arguments);
+    // The guest may call again from its allocator: what it gave now must not add up.
+    drop(arguments);
+    match answer {
         Ok(term) => write_value(caller, &guest, &term).map(Some),
         Err(Failure::Undefined) => Ok(None),
         Err(Failure::Limit(detail)) => Err(EvaluateError::Builtin {

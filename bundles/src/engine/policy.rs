@@ -117,6 +117,11 @@ impl Policy {
     /// The same for an input as Rego's text of a value, which may hold sets and keys that are no strings. OPA's own
     /// tests have such inputs.
     pub fn evaluate_term(&self, entrypoint: &str, input: &str, now: Timestamp) -> Result<Vec<u8>, EvaluateError> {
+        if input.len() > self.0.limits.input_bytes {
+            return Err(EvaluateError::InputTooLarge {
+                limit: self.0.limits.input_bytes,
+            });
+        }
         let input = Term::parse(input, self.0.limits.input_depth).map_err(|error| EvaluateError::MalformedInput {
             detail: error.to_string(),
         })?;
@@ -137,9 +142,10 @@ impl Policy {
         &self.0.warnings
     }
 
-    /// Judges without an input, which is undefined to the policy.
-    pub(super) fn judge_undefined(&self, now: Timestamp) -> Result<Vec<Finding>, EvaluateError> {
-        self.0.findings(None, now)
+    /// What the decision entry points find in no input, or in the empty one: each for itself, so that one which is
+    /// undefined there does not hide another.
+    pub(super) fn silent_findings(&self, input: Option<&[u8]>) -> Result<Vec<Finding>, EvaluateError> {
+        self.0.silent_findings(input)
     }
 
     fn result(&self, entrypoint: &str, input: Option<&[u8]>, now: Timestamp) -> Result<Term, EvaluateError> {
@@ -171,13 +177,28 @@ impl Parts {
     }
 
     fn findings(&self, input: Option<&[u8]>, now: Timestamp) -> Result<Vec<Finding>, EvaluateError> {
-        let decisions = self.decisions();
-        let results = self.results(&decisions, input, now)?;
         let mut findings = Findings::new(self.catalogue.as_ref());
-        for ((entrypoint, _), result) in decisions.iter().zip(&results) {
-            findings.read(entrypoint, &result.to_json())?;
-        }
+        // One at a time: on the host a result takes many times its size.
+        self.each_result(&self.decisions(), input, now, |entrypoint, result| {
+            findings.read(entrypoint, &result.to_json())
+        })?;
         Ok(findings.finish())
+    }
+
+    fn silent_findings(&self, input: Option<&[u8]>) -> Result<Vec<Finding>, EvaluateError> {
+        let mut all = Vec::new();
+        for (entrypoint, context) in self.decisions() {
+            let results = self.results(&[(entrypoint, context)], input, Timestamp::UNIX_EPOCH)?;
+            let mut findings = Findings::new(self.catalogue.as_ref());
+            let document = results.first().map_or(Value::Null, Term::to_json);
+            match findings.read(entrypoint, &document) {
+                Ok(()) => all.extend(findings.finish()),
+                // An undefined decision is safe: it never allows.
+                Err(EvaluateError::Undefined { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(all)
     }
 
     /// The entry points that allow the empty or the undefined input, each with what that means. With a catalogue they
@@ -205,6 +226,21 @@ impl Parts {
         input: Option<&[u8]>,
         now: Timestamp,
     ) -> Result<Vec<Term>, EvaluateError> {
+        let mut results = Vec::new();
+        self.each_result(entrypoints, input, now, |_, result| {
+            results.push(result);
+            Ok(())
+        })?;
+        Ok(results)
+    }
+
+    fn each_result(
+        &self,
+        entrypoints: &[(&str, ContextAddress)],
+        input: Option<&[u8]>,
+        now: Timestamp,
+        mut take: impl FnMut(&str, Term) -> Result<(), EvaluateError>,
+    ) -> Result<(), EvaluateError> {
         let limits = self.limits;
         let _slot = self.slots.take(limits.deadline).ok_or(EvaluateError::Busy {
             limit: limits.concurrency,
@@ -216,10 +252,12 @@ impl Parts {
         };
         let mut sandbox = Sandbox::start(&self.image, limits, context, &self.declared)?;
         let input = input.map(|input| sandbox.parse(input, "input")).transpose()?;
-        entrypoints
-            .iter()
-            .map(|(path, context)| sandbox.evaluate(*context, path, input))
-            .collect()
+        for (path, context) in entrypoints {
+            let result = sandbox.evaluate(*context, path, input)?;
+            sandbox.check_deadline()?;
+            take(path, result)?;
+        }
+        Ok(())
     }
 }
 

@@ -126,6 +126,11 @@ impl Sandbox {
         self.store.data_mut().restart(now);
     }
 
+    /// The error if the time is up: reading a result takes some of it too.
+    pub(super) fn check_deadline(&self) -> Result<(), EvaluateError> {
+        self.store.data().check_deadline()
+    }
+
     /// How much of the metering runtime's fuel is left.
     pub(super) fn fuel(&self) -> Result<u64, EvaluateError> {
         self.store.get_fuel().map_err(EvaluateError::from_runtime)

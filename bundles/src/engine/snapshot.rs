@@ -152,7 +152,7 @@ impl Draft {
         let mut sandbox = self.start(declared)?;
         let data = sandbox.parse(parts.data, "data")?;
         sandbox.slacken(self.limits.memory_bytes)?;
-        let by_memory = sandbox.keeps_layout();
+        let by_memory = sandbox.keeps_layout()?;
         if warm {
             let before = sandbox.memory().len();
             sandbox.warm(parts, data, entrypoints)?;
@@ -203,21 +203,30 @@ impl Sandbox {
     }
 
     /// Whether the module lays values out in memory as OPA's modules do.
-    fn keeps_layout(&mut self) -> bool {
-        let Ok(probe) = self.parse(PROBE.as_bytes(), "probe") else {
-            return false;
+    fn keeps_layout(&mut self) -> Result<bool, EvaluateError> {
+        self.restart(Timestamp::UNIX_EPOCH);
+        let probe = self.parse(PROBE.as_bytes(), "probe");
+        let said = probe.and_then(|probe| Ok((probe, self.dump(probe, "probe")?)));
+        let (probe, said) = match said {
+            Ok(found) => found,
+            // Stopped in the middle of something: no snapshot can be taken of that.
+            Err(
+                error @ (EvaluateError::DeadlineExceeded { .. }
+                | EvaluateError::MemoryLimit { .. }
+                | EvaluateError::Trap(_)),
+            ) => return Err(error),
+            Err(_) => return Ok(false),
         };
-        let said = self.dump(probe, "probe");
         let seen = super::value::read(self.memory(), probe.raw().cast_unsigned(), PROBE.len() * 2, 8);
         let want = Term::parse(PROBE, 8).map(|term| term.to_rego());
         let matches = |term: Option<Term>| {
             want.as_ref()
                 .is_ok_and(|want| term.is_some_and(|term| term.to_rego() == *want))
         };
-        matches(said.ok()) && matches(seen.ok())
+        Ok(matches(Some(said)) && matches(seen.ok()))
     }
 
-    /// Evaluates the golden inputs, and the empty one.
+    /// Evaluates the golden inputs, and the empty one, all in the time of one step.
     fn warm(
         &mut self,
         parts: &Parts<'_>,
@@ -226,12 +235,12 @@ impl Sandbox {
     ) -> Result<(), EvaluateError> {
         let empty = Value::Object(serde_json::Map::new());
         let golden = self_test::named_inputs(parts.golden).take(WARM_INPUTS);
+        self.restart(Timestamp::UNIX_EPOCH);
         for (_, input, now) in golden.chain([("", &empty, Timestamp::UNIX_EPOCH)]) {
             let input = input::of_value(input, &parts.limits)?;
-            self.restart(now);
+            self.store.data_mut().set_now(now);
             let input = self.parse(&input, "input")?;
             for (path, id) in entrypoints {
-                self.restart(now);
                 let context = self.context(data, *id)?;
                 self.evaluate(context, path, Some(input))?;
             }

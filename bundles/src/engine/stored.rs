@@ -125,7 +125,9 @@ impl Stored {
         };
         self.write(&self.path(key, "code"), &code)?;
         self.write(&self.path(key, "json"), &serde_json::to_vec(&description)?)?;
-        self.sweep()?;
+        if let Err(error) = self.sweep() {
+            tracing::warn!(%error, "the folder of compiled modules cannot be swept");
+        }
         match self.read(runtime, key) {
             Ok(Some((module, _))) => Ok(module),
             Ok(None) => wasmtime::bail!("it was removed at once"),
@@ -152,24 +154,36 @@ impl Stored {
         for entry in fs::read_dir(&self.dir)? {
             let path = entry?.path();
             let is = |wanted: &str| path.extension().is_some_and(|extension| extension == wanted);
-            let modified = fs::metadata(&path)?.modified()?;
+            // Another thread may just have renamed or removed it.
+            let Ok(modified) = fs::metadata(&path).and_then(|found| found.modified()) else {
+                continue;
+            };
             if is("json") {
                 entries.push((modified, path));
-            } else if is(ASIDE) && modified.elapsed().is_ok_and(|age| age > ABANDONED) {
-                fs::remove_file(path)?;
+            } else if (is(ASIDE) || is("code") && !path.with_extension("json").exists())
+                && modified.elapsed().is_ok_and(|age| age > ABANDONED)
+            {
+                remove(&path)?;
             }
         }
         entries.sort_unstable();
         let excess = entries.len().saturating_sub(MOST);
         for (_, path) in entries.into_iter().take(excess) {
-            fs::remove_file(path.with_extension("code"))?;
-            fs::remove_file(path)?;
+            remove(&path)?;
+            remove(&path.with_extension("code"))?;
         }
         Ok(())
     }
 
     fn path(&self, key: &Key, extension: &str) -> PathBuf {
         self.dir.join(&key.0).with_extension(extension)
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

@@ -24,9 +24,9 @@ const NUMBER_REF: u8 = 2;
 /// Beside each byte of text, the hash buckets and elements that a value of it may have.
 const STEPS_PER_BYTE: usize = 16;
 const STEPS_AT_LEAST: usize = 4096;
-/// Values that one reading makes at most: each takes some hundred bytes here, while the guest can have one stand in any
-/// number of places.
-const MAX_VALUES: usize = 1 << 20;
+/// Values that one reading makes at most: each takes some hundred bytes here, and an object of one field over a
+/// thousand, while the guest can have one value stand in any number of places.
+const MAX_VALUES: usize = 1 << 18;
 
 /// Why what lies at an address is no value.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,6 +10,7 @@ use interlock_bundles::registry::{Credentials, Evidence, Pulled, RegistryError};
 use interlock_bundles::revision;
 use interlock_bundles::trust::{self, TrustPolicy, Verified};
 use interlock_crds::PolicyBundle;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::ResourceExt as _;
 
 use super::super::Context;
@@ -421,13 +422,18 @@ fn limits(bundle: &PolicyBundle) -> Result<Limits, Problem> {
             ))
         })
     };
+    let usual = Limits::default();
+    let bytes_or = |field, given: &Option<Quantity>, usual| match given {
+        Some(size) => bytes(field, &size.0),
+        None => Ok(usual),
+    };
     Ok(Limits {
         memory_bytes: bytes("memory", &given.memory.0)?,
         deadline: given.deadline.into(),
         result_bytes: bytes("resultSize", &given.result_size.0)?,
-        input_bytes: bytes("inputSize", &given.input_size.0)?,
-        input_depth: given.input_depth.into(),
-        regex_bytes: bytes("regexSize", &given.regex_size.0)?,
-        concurrency: given.concurrency.into(),
+        input_bytes: bytes_or("inputSize", &given.input_size, usual.input_bytes)?,
+        input_depth: given.input_depth.map_or(usual.input_depth, usize::from),
+        regex_bytes: bytes_or("regexSize", &given.regex_size, usual.regex_bytes)?,
+        concurrency: given.concurrency.map_or(usual.concurrency, usize::from),
     })
 }
