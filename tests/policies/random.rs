@@ -19,19 +19,24 @@ use crate::sources::{engine_says, examples, policy};
 /// Documents compared, for both bundles together, where `INTERLOCK_PROPERTY_CASES` says nothing else.
 const COUNT: u32 = 10_000;
 
-/// Numbers that no machine word holds. A document has them as text with this mark in front, until it is written.
-const NUMBERS: [&str; 6] = [
+/// Numbers that no machine word holds, or not with all of their digits. A document has them as text with this mark in
+/// front, until it is written. None equals another number with other digits: for 1.0, OPA in Go may take from a cache what
+/// a function said for 1.
+const NUMBERS: [&str; 5] = [
     "1e400",
-    "-0",
-    "1.0",
+    "2.50",
     "0.1000000000000000000000000000000001",
     "18446744073709551616",
     "-123456789012345678901234567890",
 ];
 const MARK: &str = "number ";
 
-/// A value that stands where another should. No object has two members: put into a message, `$"{object}"`, they come in the
-/// order of a hash table, in whatever host the module runs, and in Go sorted.
+/// Text inside arrays and objects. A module that puts one of those into a message, `$"{array}"`, escapes in it what JSON
+/// must escape; OPA in Go escapes more, such as characters that its Unicode tables do not call printable.
+const PLAIN: &str = "[ -~éß漢😀]{0,8}";
+
+/// A value that stands where another should. No object has two members: in a message they come in the order of a hash
+/// table, whatever host the module runs in, and in Go sorted.
 fn odd() -> impl Strategy<Value = Value> {
     prop_oneof![
         Just(Value::Null),
@@ -136,7 +141,7 @@ fn anything() -> impl Strategy<Value = Value> {
         any::<i64>().prop_map(Value::from),
         (-1e6..1e6).prop_map(Value::from),
         prop::sample::select(&NUMBERS[..]).prop_map(|number| Value::from(format!("{MARK}{number}"))),
-        any::<String>().prop_map(Value::from),
+        PLAIN.prop_map(Value::from),
     ];
     let key = prop_oneof![
         prop::sample::select(vec![
@@ -150,7 +155,7 @@ fn anything() -> impl Strategy<Value = Value> {
             "models"
         ])
         .prop_map(str::to_owned),
-        any::<String>(),
+        PLAIN.prop_map(String::from),
     ];
     leaf.prop_recursive(4, 24, 4, move |inner| {
         prop_oneof![
@@ -163,14 +168,34 @@ fn anything() -> impl Strategy<Value = Value> {
 
 /// A golden or a case with one to five changes, or now and then something else altogether.
 fn document(examples: Vec<Value>) -> impl Strategy<Value = Value> {
-    let changed =
-        (prop::sample::select(examples), prop::collection::vec(change(), 1..6)).prop_map(|(mut input, changes)| {
-            for (walk, new) in changes {
-                apply(&mut input, &walk, new.as_ref());
-            }
-            input
-        });
+    let changes = prop::collection::vec(change(), 1..6);
+    let changed = (prop::sample::select(examples), changes).prop_map(|(mut input, changes)| {
+        // The values come in last, so that none is changed by a later change.
+        for (at, (walk, new)) in changes.iter().enumerate() {
+            apply(&mut input, walk, new.as_ref().map(|_| slot(at)).as_ref());
+        }
+        let values: Vec<_> = changes.into_iter().map(|(_, new)| new.unwrap_or_default()).collect();
+        fill(&mut input, &values);
+        input
+    });
     prop_oneof![9 => changed, 1 => anything()]
+}
+
+fn slot(at: usize) -> Value {
+    Value::from(format!("slot {at}"))
+}
+
+/// Puts the values where their slots are.
+fn fill(document: &mut Value, values: &[Value]) {
+    match document {
+        Value::Object(fields) => fields.values_mut().for_each(|field| fill(field, values)),
+        Value::Array(items) => items.iter_mut().for_each(|item| fill(item, values)),
+        other => {
+            if let Some(at) = (0..values.len()).find(|at| *other == slot(*at)) {
+                *other = values[at].clone();
+            }
+        }
+    }
 }
 
 /// The document as it is sent: with the numbers that it stands for.

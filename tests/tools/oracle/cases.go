@@ -91,8 +91,15 @@ func one(at int) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer := compiled{InputTerm: c.InputTerm}
-	if c.Input != nil && c.InputTerm == nil {
+	answer := compiled{}
+	if c.InputTerm != nil {
+		term, err := ast.ParseTerm(*c.InputTerm)
+		if err != nil {
+			return nil, err
+		}
+		text := term.String()
+		answer.InputTerm = &text
+	} else if c.Input != nil {
 		text, err := marshal(*c.Input)
 		if err != nil {
 			return nil, err
@@ -112,8 +119,20 @@ func one(at int) (any, error) {
 	return answer, nil
 }
 
-// plain matches a query that is the value of an entry point of `opa build`.
-var plain = regexp.MustCompile(`^data\.(\w+(?:\.\w+)*) = \w+$`)
+// plain matches a query that binds the value of an entry point of `opa build` to a variable.
+var plain = regexp.MustCompile(`^data\.(\w+(?:\.\w+)*) = (\w+)$`)
+
+// entrypoint reads such a query: the path below data, and the variable.
+func entrypoint(query string) (path, variable string, ok bool) {
+	found := plain.FindStringSubmatch(query)
+	if found == nil || !ast.IsVarCompatibleString(found[2]) || slices.Contains(constants, found[2]) {
+		return "", "", false
+	}
+	return found[1], found[2], true
+}
+
+// constants look like variables.
+var constants = []string{"input", "data", "true", "false", "null"}
 
 // build compiles the query's reference as `opa build` does; where the query is not one, or refers to data only, the
 // query itself, as OPA's tests of its own WebAssembly host do.
@@ -134,11 +153,10 @@ func build(c *cases.TestCase) (*bundle.Bundle, error) {
 	if c.Data != nil {
 		data = *c.Data
 	}
-	if path := plain.FindStringSubmatch(c.Query); path != nil && defines(modules, "data."+path[1]) {
+	if path, _, ok := entrypoint(c.Query); ok && defines(modules, "data."+path) {
 		b := &bundle.Bundle{Modules: modules, Data: data}
 		b.Manifest.Init()
-		entrypoint := strings.ReplaceAll(path[1], ".", "/")
-		compiler := compile.New().WithBundle(b).WithTarget(compile.TargetWasm).WithEntrypoints(entrypoint).
+		compiler := compile.New().WithBundle(b).WithTarget(compile.TargetWasm).WithEntrypoints(strings.ReplaceAll(path, ".", "/")).
 			WithRegoVersion(ast.RegoV1).WithCapabilities(capabilities).WithPruneUnused(true)
 		if err := compiler.Build(context.Background()); err != nil {
 			return nil, err

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -90,8 +89,6 @@ func message(c *cases.TestCase) string {
 	return "any"
 }
 
-var variable = regexp.MustCompile(`^data\.[\w.]+ = (\w+)$`)
-
 // bindings reads a result set. An entry point calls the query's variable "result".
 func bindings(c *cases.TestCase, text string) (ast.Set, error) {
 	value, err := parse([]byte(text))
@@ -103,8 +100,8 @@ func bindings(c *cases.TestCase, text string) (ast.Set, error) {
 		return nil, fmt.Errorf("got no array: %s", text)
 	}
 	name := "result"
-	if found := variable.FindStringSubmatch(c.Query); found != nil {
-		name = found[1]
+	if _, variable, ok := entrypoint(c.Query); ok {
+		name = variable
 	}
 	set := ast.NewSet()
 	err = array.Iter(func(element *ast.Term) error {
