@@ -271,7 +271,9 @@ impl Block {
 
     fn number(&mut self, number: &Number) -> Option<u32> {
         let mut bytes = vec![NUMBER, NUMBER_INT, 0, 0, 0, 0, 0, 0];
-        if let Some(value) = number.as_i64() {
+        // The guest cuts such a number to 32 bits when it computes with it, and makes no larger one itself.
+        let small = number.as_i64().filter(|value| i32::try_from(*value).is_ok());
+        if let Some(value) = small {
             bytes.extend_from_slice(&value.to_le_bytes());
             return self.node(&bytes);
         }
@@ -429,6 +431,18 @@ mod tests {
         for base in [8, 1001] {
             let (memory, root) = placed(&term, base);
             assert_eq!(read(&memory, root, 10_000, 16).unwrap().to_rego(), term.to_rego());
+        }
+    }
+
+    #[test]
+    fn numbers_beyond_32_bits_are_given_as_text() {
+        for (text, kind) in [
+            ("2147483647", NUMBER_INT),
+            ("2147483648", NUMBER_REF),
+            ("-2147483649", NUMBER_REF),
+        ] {
+            let (memory, root) = placed(&Term::parse(text, 1).unwrap(), 8);
+            assert_eq!(memory[root as usize + 1], kind, "{text}");
         }
     }
 
