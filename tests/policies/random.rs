@@ -169,7 +169,7 @@ fn anything() -> impl Strategy<Value = Value> {
 /// A golden or a case with one to five changes, or now and then something else altogether.
 fn document(examples: Vec<Value>) -> impl Strategy<Value = Value> {
     let changes = prop::collection::vec(change(), 1..6);
-    let changed = (prop::sample::select(examples), changes).prop_map(|(mut input, changes)| {
+    let mutated = (prop::sample::select(examples), changes).prop_map(|(mut input, changes)| {
         // The values come in last, so that none is changed by a later change.
         for (at, (walk, new)) in changes.iter().enumerate() {
             apply(&mut input, walk, new.as_ref().map(|_| slot(at)).as_ref());
@@ -178,7 +178,7 @@ fn document(examples: Vec<Value>) -> impl Strategy<Value = Value> {
         fill(&mut input, &values);
         input
     });
-    prop_oneof![9 => changed, 1 => anything()]
+    prop_oneof![9 => mutated, 1 => anything()]
 }
 
 fn slot(at: usize) -> Value {
