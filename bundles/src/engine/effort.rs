@@ -48,7 +48,7 @@ const PARAMETERS: usize = 16;
 
 /// Checks one function.
 fn check_function(body: &FunctionBody<'_>) -> Result<Effort, CompileError> {
-    let mut locals = PARAMETERS;
+    let mut locals = 0_usize;
     for group in body.get_locals_reader().map_err(invalid)? {
         let (count, _) = group.map_err(invalid)?;
         locals = locals.saturating_add(count as usize);
@@ -88,7 +88,7 @@ fn check_function(body: &FunctionBody<'_>) -> Result<Effort, CompileError> {
         MAX_LOCALS_BY_LOOPS,
         "locals by the depth of loops in a function",
     )?;
-    let locals_by_branches = locals.saturating_mul(branches);
+    let locals_by_branches = locals.saturating_add(PARAMETERS).saturating_mul(branches);
     within(
         locals_by_branches,
         MAX_LOCALS_BY_BRANCHES,
