@@ -204,16 +204,7 @@ impl Scanner {
         self.begin_block_scalar()?;
         self.skip();
         let (chomping, increment) = self.block_header()?;
-        self.skip_blanks();
-        if self.char_at(0) == '#' {
-            self.skip_to_line_end();
-        }
-        if !is_break_or_end(self.char_at(0)) {
-            return malformed();
-        }
-        if is_break(self.char_at(0)) {
-            self.skip_line();
-        }
+        self.end_line()?;
         let mut indent = increment.map(|increment| self.indent.unwrap_or(0) + increment);
         let mut text = String::new();
         let mut first_break = None;

@@ -477,6 +477,21 @@ impl Scanner {
         }
     }
 
+    /// What may follow on a line whose content has ended: blanks, a comment, the break.
+    pub(super) fn end_line(&mut self) -> Result<(), Failure> {
+        self.skip_blanks();
+        if self.char_at(0) == '#' {
+            self.skip_to_line_end();
+        }
+        if !is_break_or_end(self.char_at(0)) {
+            return malformed();
+        }
+        if is_break(self.char_at(0)) {
+            self.skip_line();
+        }
+        Ok(())
+    }
+
     pub(super) fn skip_blanks(&mut self) {
         while is_blank(self.char_at(0)) {
             self.skip();

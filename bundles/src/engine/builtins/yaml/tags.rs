@@ -1,7 +1,7 @@
 //! Directives, anchors, aliases and tags of YAML.
 
 use super::super::Failure;
-use super::scanner::{Scanner, Token, is_blank, is_blank_or_end, is_break, is_break_or_end, malformed};
+use super::scanner::{Scanner, Token, is_blank, is_blank_or_end, malformed};
 
 fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '-')
@@ -62,16 +62,7 @@ impl Scanner {
             }
             _ => return malformed(),
         };
-        self.skip_blanks();
-        if self.char_at(0) == '#' {
-            self.skip_to_line_end();
-        }
-        if !is_break_or_end(self.char_at(0)) {
-            return malformed();
-        }
-        if is_break(self.char_at(0)) {
-            self.skip_line();
-        }
+        self.end_line()?;
         self.push(token);
         Ok(())
     }
