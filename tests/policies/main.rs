@@ -14,4 +14,5 @@ mod capabilities;
 mod conformance;
 mod models;
 mod random;
+mod silence;
 mod sources;

@@ -2,7 +2,6 @@
 //! every day. Counted on a twin of the module that live decisions do not run.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -10,7 +9,6 @@ use serde_json::Value;
 use wasmtime::Module;
 
 use super::Engine;
-use super::builtins::Context;
 use super::error::{CompileError, EvaluateError};
 use super::examine::{self, Source};
 use super::input;
@@ -49,7 +47,7 @@ pub(super) fn count(engine: &Engine, bundle: &Bundle, limits: Limits) -> Result<
     let runtime = engine.metering()?;
     let image = Module::from_binary(&runtime.engine, &snapshot.wasm)
         .and_then(|module| Image::new(runtime, &module, snapshot.about.by_memory))
-        .map_err(|error| CompileError::InvalidModule(error.into_boxed_dyn_error()))?;
+        .map_err(CompileError::from_runtime)?;
     let declared = examine::find_builtins(bundle, &snapshot.about.builtins)?;
     let contexts = examine::find_contexts(&snapshot.about)?;
     let limits = Limits {
@@ -58,11 +56,7 @@ pub(super) fn count(engine: &Engine, bundle: &Bundle, limits: Limits) -> Result<
     };
     let one = |input: &Value, now: Timestamp| -> Result<InputCost, EvaluateError> {
         let input = input::of_value(input, &limits)?;
-        let context = Context {
-            now,
-            regex_bytes: limits.regex_bytes,
-        };
-        let mut sandbox = Sandbox::start(&image, limits, context, &Arc::clone(&declared))?;
+        let mut sandbox = Sandbox::start(&image, limits, now, &declared)?;
         let full = sandbox.fuel()?;
         let parsed = sandbox.parse(&input, "input")?;
         let mut left = sandbox.fuel()?;

@@ -251,6 +251,13 @@ impl CompileError {
     }
 }
 
+impl CompileError {
+    /// What the runtime or the snapshot tool refuses.
+    pub(super) fn from_runtime(error: wasmtime::Error) -> Self {
+        Self::InvalidModule(error.into_boxed_dyn_error())
+    }
+}
+
 impl EvaluateError {
     /// A stable CamelCase word for conditions and metrics.
     pub fn reason(&self) -> &'static str {

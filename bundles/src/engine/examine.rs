@@ -25,8 +25,7 @@ use crate::catalogue::Catalogue;
 pub(super) fn compile(engine: &Engine, bundle: &Bundle, limits: Limits) -> Result<Policy, CompileError> {
     let source = Source::of(bundle);
     let (module, about) = ready(engine, bundle, &source, limits)?;
-    let image = Image::new(&engine.live, &module, about.by_memory)
-        .map_err(|error| CompileError::InvalidModule(error.into_boxed_dyn_error()))?;
+    let image = Image::new(&engine.live, &module, about.by_memory).map_err(CompileError::from_runtime)?;
     with_catalogue(Parts {
         image,
         limits,
@@ -60,8 +59,9 @@ impl Source {
 
 /// The module ready for decisions: mapped from the disk, or made ready now.
 fn ready(engine: &Engine, bundle: &Bundle, source: &Source, limits: Limits) -> Result<(Module, About), CompileError> {
-    let refused = |error: wasmtime::Error| CompileError::InvalidModule(error.into_boxed_dyn_error());
-    let compile = |snapshot: &Snapshot| Module::from_binary(&engine.live.engine, &snapshot.wasm).map_err(refused);
+    let compile = |snapshot: &Snapshot| {
+        Module::from_binary(&engine.live.engine, &snapshot.wasm).map_err(CompileError::from_runtime)
+    };
     let Some(stored) = &engine.stored else {
         let snapshot = snapshot(engine, bundle, source, limits)?;
         return Ok((compile(&snapshot)?, snapshot.about));
@@ -185,10 +185,10 @@ fn with_catalogue(mut parts: Parts) -> Result<Policy, CompileError> {
             format!("the bundle has another one, {path:?}: have one for all gates"),
         ));
     }
-    let results = parts
-        .results(&[(path, *context)], Some(b"{}"), Timestamp::UNIX_EPOCH)
+    let result = parts
+        .result((path, *context), Some(b"{}"), Timestamp::UNIX_EPOCH)
         .map_err(CompileError::Examination)?;
-    let document = results.first().map_or(Value::Null, super::term::Term::to_json);
+    let document = result.to_json();
     let value = contract::value(path, &document).map_err(|error| malformed(path, error.to_string()))?;
     let catalogue = Catalogue::read(value).map_err(|error| malformed(path, error.to_string()))?;
     parts.catalogue = Some(catalogue);

@@ -8,7 +8,7 @@ use serde_json::Value;
 use wasmtime::Module;
 
 use super::address::ContextAddress;
-use super::builtins::{self, Context};
+use super::builtins;
 use super::error::EvaluateError;
 use super::host::Declared;
 use super::limits::Limits;
@@ -55,11 +55,7 @@ impl Ready {
     }
 
     fn start(&self) -> Sandbox {
-        let context = Context {
-            now: Timestamp::UNIX_EPOCH,
-            regex_bytes: self.limits.regex_bytes,
-        };
-        Sandbox::start(&self.image, self.limits, context, &self.declared).unwrap()
+        Sandbox::start(&self.image, self.limits, Timestamp::UNIX_EPOCH, &self.declared).unwrap()
     }
 
     /// The results of all entry points, as Rego's text.

@@ -54,11 +54,7 @@ impl Policy {
 
     fn instance(&self) -> Result<Sandbox, EvaluateError> {
         let parts = self.parts();
-        let context = Context {
-            now: Timestamp::UNIX_EPOCH,
-            regex_bytes: parts.limits.regex_bytes,
-        };
-        Sandbox::start(&parts.image, parts.limits, context, &parts.declared)
+        Sandbox::start(&parts.image, parts.limits, Timestamp::UNIX_EPOCH, &parts.declared)
     }
 }
 

@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::address::ContextAddress;
-use super::builtins::Context;
 use super::contract::{Findings, Role};
 use super::error::{EvaluateError, SelfTestError};
 use super::host::Declared;
@@ -134,7 +133,7 @@ impl Policy {
     /// find, one finding a gate and term, sorted. Every gate of the catalogue has at least one.
     pub fn judge(&self, input: &Value, now: Timestamp) -> Result<Vec<Finding>, EvaluateError> {
         let input = input::of_value(input, &self.0.limits)?;
-        self.0.findings(Some(&input), now)
+        self.0.findings(&self.0.decisions(), Some(&input), now)
     }
 
     /// What the bundle's users should know although it may be used: entry points that allow what says nothing.
@@ -154,10 +153,7 @@ impl Policy {
             entrypoint: entrypoint.to_owned(),
             known: self.entrypoints().map(str::to_owned).collect(),
         })?;
-        let mut results = self.0.results(&[(entrypoint, *context)], input, now)?;
-        results.pop().ok_or_else(|| EvaluateError::Undefined {
-            entrypoint: entrypoint.to_owned(),
-        })
+        self.0.result((entrypoint, *context), input, now)
     }
 
     /// Judges the bundle's golden inputs and the empty one. A policy that fails here must not replace
@@ -176,10 +172,15 @@ impl Parts {
             .collect()
     }
 
-    fn findings(&self, input: Option<&[u8]>, now: Timestamp) -> Result<Vec<Finding>, EvaluateError> {
+    fn findings(
+        &self,
+        decisions: &[(&str, ContextAddress)],
+        input: Option<&[u8]>,
+        now: Timestamp,
+    ) -> Result<Vec<Finding>, EvaluateError> {
         let mut findings = Findings::new(self.catalogue.as_ref());
         // One at a time: on the host a result takes many times its size.
-        self.each_result(&self.decisions(), input, now, |entrypoint, result| {
+        self.each_result(decisions, input, now, |entrypoint, result| {
             findings.read(entrypoint, &result.to_json())
         })?;
         Ok(findings.finish())
@@ -187,12 +188,9 @@ impl Parts {
 
     fn silent_findings(&self, input: Option<&[u8]>) -> Result<Vec<Finding>, EvaluateError> {
         let mut all = Vec::new();
-        for (entrypoint, context) in self.decisions() {
-            let results = self.results(&[(entrypoint, context)], input, Timestamp::UNIX_EPOCH)?;
-            let mut findings = Findings::new(self.catalogue.as_ref());
-            let document = results.first().map_or(Value::Null, Term::to_json);
-            match findings.read(entrypoint, &document) {
-                Ok(()) => all.extend(findings.finish()),
+        for decision in self.decisions() {
+            match self.findings(&[decision], input, Timestamp::UNIX_EPOCH) {
+                Ok(findings) => all.extend(findings),
                 // An undefined decision is safe: it never allows.
                 Err(EvaluateError::Undefined { .. }) => {}
                 Err(error) => return Err(error),
@@ -205,9 +203,8 @@ impl Parts {
     /// may not, and the self-test sees to it.
     pub(super) fn allowing_silence(&self) -> Vec<String> {
         let inputs = [Some(b"{}".as_slice()), None];
-        let findings = inputs
-            .into_iter()
-            .filter_map(|input| self.findings(input, Timestamp::UNIX_EPOCH).ok());
+        // What fails here fails the self-test too, which tells it.
+        let findings = inputs.into_iter().filter_map(|input| self.silent_findings(input).ok());
         let passing = findings.flatten().filter(|finding| finding.outcome == Outcome::Pass);
         let entrypoints: BTreeSet<String> = passing.map(|finding| finding.gate).collect();
         let warning = |entrypoint| {
@@ -219,21 +216,24 @@ impl Parts {
         entrypoints.into_iter().map(warning).collect()
     }
 
-    /// The results of some entry points for one input that was checked, out of one fresh sandbox.
-    pub(super) fn results(
+    /// The result of one entry point for an input that was checked.
+    pub(super) fn result(
         &self,
-        entrypoints: &[(&str, ContextAddress)],
+        entrypoint: (&str, ContextAddress),
         input: Option<&[u8]>,
         now: Timestamp,
-    ) -> Result<Vec<Term>, EvaluateError> {
-        let mut results = Vec::new();
-        self.each_result(entrypoints, input, now, |_, result| {
-            results.push(result);
+    ) -> Result<Term, EvaluateError> {
+        let mut found = Err(EvaluateError::Undefined {
+            entrypoint: entrypoint.0.to_owned(),
+        });
+        self.each_result(&[entrypoint], input, now, |_, result| {
+            found = Ok(result);
             Ok(())
         })?;
-        Ok(results)
+        found
     }
 
+    /// Evaluates entry points for one input, in one fresh sandbox.
     fn each_result(
         &self,
         entrypoints: &[(&str, ContextAddress)],
@@ -246,11 +246,7 @@ impl Parts {
             limit: limits.concurrency,
             deadline: limits.deadline,
         })?;
-        let context = Context {
-            now,
-            regex_bytes: limits.regex_bytes,
-        };
-        let mut sandbox = Sandbox::start(&self.image, limits, context, &self.declared)?;
+        let mut sandbox = Sandbox::start(&self.image, limits, now, &self.declared)?;
         let input = input.map(|input| sandbox.parse(input, "input")).transpose()?;
         for (path, context) in entrypoints {
             let result = sandbox.evaluate(*context, path, input)?;

@@ -80,7 +80,7 @@ impl Sandbox {
     pub(super) fn start(
         image: &Image,
         limits: Limits,
-        context: Context,
+        now: Timestamp,
         declared: &Declared,
     ) -> Result<Self, EvaluateError> {
         let slot = image.runtime.slots.take(limits.deadline).ok_or(EvaluateError::Busy {
@@ -88,6 +88,10 @@ impl Sandbox {
             deadline: limits.deadline,
         })?;
         let running = image.runtime.ticker.running();
+        let context = Context {
+            now,
+            regex_bytes: limits.regex_bytes,
+        };
         let state = HostState::new(limits, context, Arc::clone(declared));
         let mut store = Store::new(&image.runtime.engine, state);
         store.limiter(|state| state);

@@ -17,7 +17,6 @@ use wasmtime::{Module, TypedFunc};
 use wasmtime_wizer::{InstanceState, SnapshotVal, Wizer};
 
 use super::address::{ContextAddress, ValueAddress};
-use super::builtins::Context;
 use super::error::{CompileError, EvaluateError};
 use super::host::Declared;
 use super::input;
@@ -81,7 +80,7 @@ pub(super) fn take(
 ) -> Result<Snapshot, CompileError> {
     let owning = module::own_memory(parts.wasm)?;
     let wizer = Wizer::new();
-    let invalid = |error: wasmtime::Error| CompileError::InvalidModule(error.into_boxed_dyn_error());
+    let invalid = CompileError::from_runtime;
     let (context, instrumented) = wizer.instrument(&owning).map_err(invalid)?;
     let module = Module::from_binary(&runtime.engine, &instrumented).map_err(invalid)?;
     let draft = Draft {
@@ -116,11 +115,7 @@ struct Draft {
 
 impl Draft {
     fn start(&self, declared: &Declared) -> Result<Sandbox, EvaluateError> {
-        let context = Context {
-            now: Timestamp::UNIX_EPOCH,
-            regex_bytes: self.limits.regex_bytes,
-        };
-        Sandbox::start(&self.image, self.limits, context, declared)
+        Sandbox::start(&self.image, self.limits, Timestamp::UNIX_EPOCH, declared)
     }
 
     /// Runs the module's start function and asks for its version and tables. No host function is
