@@ -1,12 +1,13 @@
 //! The plain Sigstore check of one file, as `cosign verify-blob` does it: a bundle may hold a signature over the
 //! file's own bytes, or an envelope with a statement about its digest. What the statement says is not looked into.
 
-use super::envelope::SigstoreBundle;
-use super::policy::{Examination, Steps, TrustPolicy, names};
+use super::envelope::{MadeWith, SigstoreBundle};
+use super::keyless;
+use super::policy::{Examination, Steps, TrustPolicy};
+use super::signer::{Signer, Vouch, names};
 use super::verification::{Check, CheckOutcome, Refusal, RefusalReason as Why, Verification, VerificationOutcome};
 use crate::digest::Digest;
 use crate::registry::Evidence;
-use crate::trust::Signer;
 
 /// What was signed.
 #[derive(Debug, Clone, Copy)]
@@ -77,16 +78,13 @@ impl TrustPolicy {
 }
 
 impl Steps<'_> {
-    fn walk_blob(&mut self, bytes: &[u8], blob: &Blob<'_>, signers: &[Signer]) -> Result<Vec<Signer>, Refusal> {
+    fn walk_blob(&mut self, bytes: &[u8], blob: &Blob<'_>, signers: &[Signer]) -> Result<Vec<Vouch>, Refusal> {
         let bundle = self.step(
             "bundle-format",
             Why::MalformedSignature,
             SigstoreBundle::read(bytes),
             |bundle| bundle.media_type().to_owned(),
         )?;
-        let hint = self.step("key-material", Why::UntrustedKey, bundle.key_hint(), |_| {
-            "signed with a key".to_owned()
-        })?;
         let message = bundle.message_signature();
         let message = self.step("message-signature", Why::MalformedSignature, message, |found| {
             if found.is_some() {
@@ -96,12 +94,12 @@ impl Steps<'_> {
             }
             .to_owned()
         })?;
-        let vouching = match (message, blob) {
-            (Some(signature), Blob::Content(content)) => self.made_by(hint, &signature, content, signers)?,
-            _ => self.stated(&bundle, hint, &blob.digest(), signers)?.0,
+        let (Some(signature), Blob::Content(content)) = (message, blob) else {
+            return Ok(self.stated(&bundle, bytes, &blob.digest(), signers)?.0);
         };
-        self.pass_over("transparency-log", bundle.log_entries(), "log entries");
-        self.pass_over("timestamp", bundle.timestamps(), "timestamps");
-        Ok(vouching)
+        match self.made_with(&bundle)? {
+            MadeWith::Key { hint } => self.made_by(&bundle, hint, (&signature, content), signers),
+            MadeWith::Certificate => self.certified(bytes, &keyless::Signed::Content(content), signers),
+        }
     }
 }

@@ -1,5 +1,5 @@
-//! The Sigstore bundle around a signature, as far as a key-signed one needs reading: which key it
-//! hints at, the signed payload, the signature (sigstore/protobuf-specs `sigstore_bundle.proto`;
+//! The Sigstore bundle around a signature, as far as a key-signed one needs reading: what it was made
+//! with, the signed payload, the signature (sigstore/protobuf-specs `sigstore_bundle.proto`;
 //! secure-systems-lab/dsse `protocol.md` for the envelope).
 //!
 //! Reading is strict where something is signed or decides, and passes over the rest. A key that
@@ -69,6 +69,26 @@ struct MessageSignature {
     signature: String,
 }
 
+/// What a bundle says that its signature was made with.
+pub(super) enum MadeWith<'a> {
+    /// A key.
+    Key {
+        /// Which one, in the words of its signer.
+        hint: &'a str,
+    },
+    /// The key of a certificate.
+    Certificate,
+}
+
+impl MadeWith<'_> {
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Self::Key { .. } => "signed with a key".to_owned(),
+            Self::Certificate => "signed with a certificate".to_owned(),
+        }
+    }
+}
+
 /// What an envelope's signature is about, and the signature. Not checked yet.
 pub(super) struct Signed {
     /// The in-toto statement's bytes.
@@ -81,7 +101,7 @@ impl SigstoreBundle {
     pub(super) fn read(json: &[u8]) -> Result<Self, String> {
         let bundle: Self = serde_json::from_slice(json).map_err(|error| format!("not a Sigstore bundle: {error}"))?;
         if MEDIA_TYPES.contains(&bundle.media_type.as_str()) {
-            Ok(bundle)
+            bundle.within_caps()
         } else {
             Err(format!(
                 "media type {} is not one of versions 0.1 to 0.3",
@@ -90,22 +110,34 @@ impl SigstoreBundle {
         }
     }
 
+    /// Not more than one signature has use for.
+    fn within_caps(self) -> Result<Self, String> {
+        const MOST: usize = 8;
+        for (found, what) in [(self.log_entries(), "log entries"), (self.timestamps(), "timestamps")] {
+            if found > MOST {
+                return Err(format!("it has {found} {what}, at most {MOST} are looked at"));
+            }
+        }
+        Ok(self)
+    }
+
     /// The media type, one of the four supported.
     pub(super) fn media_type(&self) -> &str {
         &self.media_type
     }
 
-    /// The hint at the key, if the bundle is signed with a plain key.
-    pub(super) fn key_hint(&self) -> Result<&str, String> {
+    /// What the signature was made with, by its own words.
+    pub(super) fn made_with(&self) -> Result<MadeWith<'_>, String> {
         let material = &self.verification_material;
-        let certificates = material.certificate.is_some() || material.x509_certificate_chain.is_some();
-        match &material.public_key {
-            Some(_) if certificates => Err("it names both a key and a certificate".to_owned()),
-            Some(key) => Ok(&key.hint),
-            None if certificates => {
-                Err("signed with a certificate (keyless): only signatures made with a key are supported yet".to_owned())
-            }
-            None => Err("it names no key".to_owned()),
+        let certificates = [
+            material.certificate.is_some(),
+            material.x509_certificate_chain.is_some(),
+        ];
+        match (&material.public_key, certificates) {
+            (Some(key), [false, false]) => Ok(MadeWith::Key { hint: &key.hint }),
+            (None, [true, false] | [false, true]) => Ok(MadeWith::Certificate),
+            (None, [false, false]) => Err("it names neither key nor certificate".to_owned()),
+            _ => Err("it names more than one of key, certificate and certificate chain".to_owned()),
         }
     }
 

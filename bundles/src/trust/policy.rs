@@ -1,32 +1,24 @@
 //! Whether evidence satisfies a trust policy: pure, synchronous, offline.
 //!
-//! A signature counts if, in this order, its bundle can be read, it is made with a key, one of the
-//! policy's keys made it, and the statement so signed is about the subject and of the kind wanted.
+//! A signature counts if, in this order, its bundle can be read, one of the policy's signers made it, by key or by
+//! certificate (`keyless.rs`), and the statement so signed is about the subject and of the kind wanted.
 //! Nothing of a payload is read before its signature holds; nothing in a bundle chooses the key, the
-//! algorithm or the kind.
+//! algorithm, the trust root or the kind.
 
 use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::envelope::SigstoreBundle;
+use super::envelope::{MadeWith, SigstoreBundle};
 use super::key::PublicKey;
+use super::keyless;
+use super::signer::{Maker, Signer, Vouch, different, names};
 use super::statement::{SIGNATURE_PREDICATE, Statement};
 use super::verification::{Check, CheckOutcome, Refusal, RefusalReason, Untrusted, Verification, VerificationOutcome};
 use super::verified::{Provenance, Verified};
 use crate::digest::Digest;
 use crate::registry::{Evidence, Pulled};
-
-/// Somebody who may sign, with a key of theirs. A signer with several keys appears once for each,
-/// under the same name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Signer {
-    /// The name that policies, conditions and logs use.
-    pub name: String,
-    /// The key.
-    pub key: PublicKey,
-}
 
 /// Who must have signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,8 +35,8 @@ pub struct TrustPolicy {
 pub(super) struct Examination {
     pub(super) checks: Vec<Check>,
     pub(super) refusals: Vec<Refusal>,
-    /// Signers whose signature holds.
-    pub(super) vouching: Vec<Signer>,
+    /// Whose signatures hold.
+    pub(super) vouching: Vec<Vouch>,
 }
 
 impl TrustPolicy {
@@ -173,7 +165,7 @@ impl Steps<'_> {
         subject: &Digest,
         predicate_type: &str,
         signers: &[Signer],
-    ) -> Result<Vec<Signer>, Refusal> {
+    ) -> Result<Vec<Vouch>, Refusal> {
         use RefusalReason as Why;
         let bundle = self.step(
             "bundle-format",
@@ -181,19 +173,13 @@ impl Steps<'_> {
             SigstoreBundle::read(bytes),
             |bundle| bundle.media_type().to_owned(),
         )?;
-        let hint = self.step("key-material", Why::UntrustedKey, bundle.key_hint(), |_| {
-            "signed with a key".to_owned()
-        })?;
-        let (vouching, statement) = self.stated(&bundle, hint, subject, signers)?;
+        let (vouching, statement) = self.stated(&bundle, bytes, subject, signers)?;
         self.step(
             "predicate-type",
             Why::WrongPredicateType,
             statement.is_a(predicate_type),
             |()| predicate_type.to_owned(),
         )?;
-
-        self.pass_over("transparency-log", bundle.log_entries(), "log entries");
-        self.pass_over("timestamp", bundle.timestamps(), "timestamps");
         Ok(vouching)
     }
 
@@ -201,15 +187,26 @@ impl Steps<'_> {
     pub(super) fn stated(
         &mut self,
         bundle: &SigstoreBundle,
-        hint: &str,
+        bytes: &[u8],
         subject: &Digest,
         signers: &[Signer],
-    ) -> Result<(Vec<Signer>, Statement), Refusal> {
+    ) -> Result<(Vec<Vouch>, Statement), Refusal> {
         use RefusalReason as Why;
+        let made_with = self.made_with(bundle)?;
         let signed = self.step("envelope", Why::MalformedSignature, bundle.signed(), |_| {
             "DSSE with one signature over an in-toto statement".to_owned()
         })?;
-        let vouching = self.made_by(hint, &signed.signature, &signed.message(), signers)?;
+        let vouching = match made_with {
+            MadeWith::Key { hint } => self.made_by(bundle, hint, (&signed.signature, &signed.message()), signers)?,
+            MadeWith::Certificate => {
+                let payload = &signed.payload;
+                let signed = keyless::Signed::Statement {
+                    payload,
+                    subject: *subject,
+                };
+                self.certified(bytes, &signed, signers)?
+            }
+        };
         let statement = self.step(
             "statement",
             Why::MalformedSignature,
@@ -222,22 +219,33 @@ impl Steps<'_> {
         Ok((vouching, statement))
     }
 
-    /// Finds the signers whose key made the signature over `message`.
+    pub(super) fn made_with<'b>(&mut self, bundle: &'b SigstoreBundle) -> Result<MadeWith<'b>, Refusal> {
+        self.step(
+            "key-material",
+            RefusalReason::MalformedSignature,
+            bundle.made_with(),
+            MadeWith::describe,
+        )
+    }
+
+    /// Finds the signers whose key made a signature over a message.
     pub(super) fn made_by(
         &mut self,
+        bundle: &SigstoreBundle,
         hint: &str,
-        signature: &[u8],
-        message: &[u8],
+        (signature, message): (&[u8], &[u8]),
         signers: &[Signer],
-    ) -> Result<Vec<Signer>, Refusal> {
+    ) -> Result<Vec<Vouch>, Refusal> {
         let (why, found) = match maker(hint, signature, message, signers) {
-            Ok(vouching) => (RefusalReason::BadSignature, Ok(vouching)),
+            Ok(found) => (RefusalReason::BadSignature, Ok(found)),
             Err((why, detail)) => (why, Err(detail)),
         };
-        self.step("signature", why, found, |vouching| {
-            let key = vouching.first().map_or("", |signer| signer.key.algorithm());
-            format!("made by {} with {key}", names(vouching).join(", "))
-        })
+        let (_, vouching) = self.step("signature", why, found, |(key, vouching)| {
+            format!("made by {} with {}", names(vouching).join(", "), key.algorithm())
+        })?;
+        self.pass_over("transparency-log", bundle.log_entries(), "log entries");
+        self.pass_over("timestamp", bundle.timestamps(), "timestamps");
+        Ok(vouching)
     }
 
     /// Notes how a check went; a failure ends the walk.
@@ -248,66 +256,86 @@ impl Steps<'_> {
         outcome: Result<T, String>,
         detail: impl FnOnce(&T) -> String,
     ) -> Result<T, Refusal> {
-        let (outcome_shown, detail) = match &outcome {
-            Ok(value) => (CheckOutcome::Passed, detail(value)),
-            Err(problem) => (CheckOutcome::Failed, problem.clone()),
-        };
-        self.checks.push(Check {
-            name,
-            evidence: Some(self.evidence),
-            outcome: outcome_shown,
-            detail: detail.clone(),
-        });
-        outcome.map_err(|_| Refusal {
+        match outcome {
+            Ok(value) => {
+                self.note(name, CheckOutcome::Passed, detail(&value));
+                Ok(value)
+            }
+            Err(problem) => self.fail(name, reason, problem),
+        }
+    }
+
+    /// Notes a check that failed, which ends the walk.
+    pub(super) fn fail<T>(&mut self, name: &'static str, reason: RefusalReason, detail: String) -> Result<T, Refusal> {
+        self.note(name, CheckOutcome::Failed, detail.clone());
+        Err(Refusal {
             evidence: self.evidence,
             reason,
             detail,
         })
     }
 
-    /// Notes what a key's signature does not need and this version does not look into.
-    pub(super) fn pass_over(&mut self, name: &'static str, there: usize, what: &str) {
+    pub(super) fn note(&mut self, name: &'static str, outcome: CheckOutcome, detail: String) {
         self.checks.push(Check {
             name,
             evidence: Some(self.evidence),
-            outcome: CheckOutcome::NotNeeded,
-            detail: format!("not required for this key; {there} {what} not looked into"),
+            outcome,
+            detail,
         });
+    }
+
+    /// Notes what a key's signature does not need and this version does not look into.
+    fn pass_over(&mut self, name: &'static str, there: usize, what: &str) {
+        let detail = format!("not required for this key; {there} {what} not looked into");
+        self.note(name, CheckOutcome::NotNeeded, detail);
     }
 }
 
-/// Who made a signature: all signers with the one key that fits. The hinted key is tried first.
-fn maker(
+/// Which key made a signature, and whose it is: all signers with that key. The hinted key is tried first.
+fn maker<'s>(
     hint: &str,
     signature: &[u8],
     message: &[u8],
-    signers: &[Signer],
-) -> Result<Vec<Signer>, (RefusalReason, String)> {
-    let hinted = |signer: &&Signer| key_hint(&signer.key) == hint;
-    let others = signers.iter().filter(|signer| !hinted(signer));
+    signers: &'s [Signer],
+) -> Result<(&'s PublicKey, Vec<Vouch>), (RefusalReason, String)> {
+    let keys: Vec<(&Signer, &PublicKey)> = signers
+        .iter()
+        .filter_map(|signer| Some((signer, signer.key()?)))
+        .collect();
+    let hinted = |(_, key): &&(&Signer, &PublicKey)| key_hint(key) == hint;
+    let others = keys.iter().filter(|signer| !hinted(signer));
     let mut tried = BTreeSet::new();
-    let made = signers
+    let made = keys
         .iter()
         .filter(hinted)
         .chain(others)
-        .filter(|signer| tried.insert(signer.key.fingerprint()))
-        .find(|signer| signer.key.made(signature, message));
-    if let Some(found) = made {
-        let same_key = signers.iter().filter(|signer| signer.key == found.key);
-        return Ok(same_key.cloned().collect());
+        .filter(|(_, key)| tried.insert(key.fingerprint()))
+        .find(|(_, key)| key.made(signature, message));
+    if let Some((_, made)) = made {
+        let same_key = keys.iter().filter(|(_, key)| key == made);
+        let vouch = |(signer, key): &(&Signer, &PublicKey)| Vouch {
+            name: signer.name.clone(),
+            maker: Maker::Key(key.fingerprint()),
+        };
+        return Ok((made, same_key.map(vouch).collect()));
     }
-    Err(match signers.iter().find(hinted) {
-        Some(signer) => (
+    let all: Vec<&str> = keys.iter().map(|(signer, _)| signer.name.as_str()).collect();
+    Err(match keys.iter().find(hinted) {
+        Some((signer, key)) => (
             RefusalReason::BadSignature,
             format!(
                 "it names the key of {}, which did not make it: {}",
                 signer.name,
-                signer.key.likely_cause()
+                key.likely_cause()
             ),
+        ),
+        None if all.is_empty() => (
+            RefusalReason::UntrustedKey,
+            "made with a key, and no trusted signer signs with one".to_owned(),
         ),
         None => (
             RefusalReason::UntrustedKey,
-            format!("made by none of the trusted keys ({})", names(signers).join(", ")),
+            format!("made by none of the trusted keys ({})", all.join(", ")),
         ),
     })
 }
@@ -315,23 +343,4 @@ fn maker(
 /// cosign's hint at a key: the base64 of the SHA-256 of its DER. Untrusted, it only orders attempts.
 fn key_hint(key: &PublicKey) -> String {
     STANDARD.encode(key.fingerprint().as_bytes())
-}
-
-pub(super) fn names(signers: &[Signer]) -> Vec<String> {
-    let names: BTreeSet<&String> = signers.iter().map(|signer| &signer.name).collect();
-    names.into_iter().cloned().collect()
-}
-
-/// How many different signers these are, counting as one whatever is tied by a shared name or key.
-fn different(signers: &[Signer]) -> u32 {
-    let mut groups: Vec<Vec<&Signer>> = Vec::new();
-    for signer in signers {
-        let tied = |other: &&Signer| other.name == signer.name || other.key == signer.key;
-        let (joined, mut apart): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| group.iter().any(tied));
-        let mut group = joined.concat();
-        group.push(signer);
-        apart.push(group);
-        groups = apart;
-    }
-    u32::try_from(groups.len()).unwrap_or(u32::MAX)
 }

@@ -29,8 +29,9 @@ pub enum VerificationOutcome {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Check {
-    /// The check's stable name: `policy`, `bundle-format`, `key-material`, `envelope`, `signature`,
-    /// `statement`, `subject`, `predicate-type`, `transparency-log`, `timestamp`, `threshold`.
+    /// The check's stable name: `policy`, `bundle-format`, `key-material`, `envelope`, `message-signature`, `timestamp`,
+    /// `certificate`, `certificate-log`, `transparency-log`, `signature`, `subject`, `log-entry`, `identity`, `statement`,
+    /// `predicate-type`, `threshold`.
     pub name: &'static str,
     /// The evidence it was made on; none for checks on the whole.
     pub evidence: Option<Digest>,
@@ -54,10 +55,18 @@ pub enum CheckOutcome {
 /// Why one piece of evidence does not count, from what says least about the subject to what says most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum RefusalReason {
-    /// It cannot be read as a key-signed Sigstore bundle with a DSSE envelope and a statement.
+    /// It cannot be read as a Sigstore bundle with a DSSE envelope and a statement.
     MalformedSignature,
     /// No trusted key made it.
     UntrustedKey,
+    /// No trusted clock says when it was made.
+    NoTrustedTime,
+    /// Its certificate is not from a trusted authority, or was not good when it was made.
+    UntrustedCertificate,
+    /// No trusted log has it.
+    NotLogged,
+    /// Its certificate names none of those trusted.
+    UntrustedIdentity,
     /// It names a trusted key that did not make it.
     BadSignature,
     /// A trusted key signed a statement of another kind, say an attestation.
@@ -132,6 +141,10 @@ impl RefusalReason {
         match self {
             Self::MalformedSignature => "MalformedSignature",
             Self::UntrustedKey => "UntrustedKey",
+            Self::NoTrustedTime => "NoTrustedTime",
+            Self::UntrustedCertificate => "UntrustedCertificate",
+            Self::NotLogged => "NotLogged",
+            Self::UntrustedIdentity => "UntrustedIdentity",
             Self::BadSignature => "BadSignature",
             Self::WrongPredicateType => "WrongPredicateType",
             Self::SubjectMismatch => "SubjectMismatch",

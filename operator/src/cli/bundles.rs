@@ -76,10 +76,7 @@ impl Keys {
 fn signer(file: &Path) -> anyhow::Result<Signer> {
     let pem = files::read_text(file, LARGEST_KEY).context("no key to check with")?;
     let key = PublicKey::from_pem(&pem).with_context(|| format!("key {} cannot be used", file.display()))?;
-    Ok(Signer {
-        name: file.display().to_string(),
-        key,
-    })
+    Ok(Signer::with_key(file.display().to_string(), key))
 }
 
 impl Access {

@@ -16,10 +16,7 @@ fn subject() -> Digest {
 }
 
 fn signer(name: &str, pem: &str) -> Signer {
-    Signer {
-        name: name.to_owned(),
-        key: PublicKey::from_pem(pem).unwrap(),
-    }
+    Signer::with_key(name, PublicKey::from_pem(pem).unwrap())
 }
 
 fn release() -> Signer {

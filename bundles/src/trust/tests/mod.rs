@@ -41,10 +41,7 @@ impl Hand {
     }
 
     fn named(&self, name: &str) -> Signer {
-        Signer {
-            name: name.to_owned(),
-            key: self.key(),
-        }
+        Signer::with_key(name, self.key())
     }
 
     fn sign(&self, payload_type: &str, payload: &[u8]) -> String {

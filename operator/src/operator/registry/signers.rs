@@ -54,10 +54,7 @@ pub(crate) fn trust_policy(
             name: name.clone(),
             source,
         })?;
-        found.push(trust::Signer {
-            name: name.clone(),
-            key,
-        });
+        found.push(trust::Signer::with_key(name, key));
     }
     Ok(TrustPolicy {
         signers: found,

@@ -29,10 +29,9 @@ fn trust(names: &[&str]) -> Arc<TrustPolicy> {
         "release" => file!("release.pub"),
         _ => file!("audit.pub"),
     };
-    let signers = names.iter().map(|name| Signer {
-        name: (*name).to_owned(),
-        key: PublicKey::from_pem(key(name)).unwrap(),
-    });
+    let signers = names
+        .iter()
+        .map(|name| Signer::with_key(*name, PublicKey::from_pem(key(name)).unwrap()));
     Arc::new(TrustPolicy {
         signers: signers.collect(),
         threshold: 1,
