@@ -115,7 +115,7 @@ func (s *sigstore) signer(r request, spoiler spoiler) (signer, error) {
 		who, issuer = r.PKI, s.parties["pki"]
 	}
 	l := leaf{
-		identity: *who, key: by.key.Public(), issuer: issuer, codeSigning: true,
+		identity: *who, key: by.key.Public(), issuer: issuer, usage: codeSigning,
 		from: r.Time.Add(-window / 2), until: r.Time.Add(window / 2),
 	}
 	if r.Keyless != nil {

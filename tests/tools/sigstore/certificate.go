@@ -38,10 +38,12 @@ type leaf struct {
 	key         crypto.PublicKey
 	issuer      party
 	from, until time.Time
-	codeSigning bool
+	usage       []x509.ExtKeyUsage
 	ctlog       *ecdsa.PrivateKey // no SCT where nil
 	sctOfOther  bool              // the SCT is of another certificate
 }
+
+var codeSigning = []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning}
 
 // The last arc of 1.3.6.1.4.1.57264.1.N. Up to 6 the value is bare text, from 8 on a DER UTF8String.
 var claimArcs = map[string]int{
@@ -63,9 +65,7 @@ func (l leaf) issue() (*x509.Certificate, error) {
 		NotBefore:    l.from,
 		NotAfter:     l.until,
 		KeyUsage:     x509.KeyUsageDigitalSignature,
-	}
-	if l.codeSigning {
-		template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning}
+		ExtKeyUsage:  l.usage,
 	}
 	if l.Email != "" {
 		template.EmailAddresses = []string{l.Email}

@@ -2,7 +2,7 @@
 // are) and a timestamp authority, and what is signed with them. Its keys, and what a verifier is to trust, lie in DIR,
 // which is made by the first call: trusted_root.json and its like, see trust.go.
 //
-//	sigstore DIR [REQUEST...]     answers the requests, or those on standard input: one JSON value in, one line of JSON out
+//	sigstore DIR [REQUEST...]     answers the requests, or the lines of standard input: a line of JSON for each
 //	sigstore DIR serve [ADDRESS]  answers cosign, in the place of Fulcio, Rekor and the timestamp authority: serve.go
 //
 // A request wants one bundle. Bytes are base64; what may be left out is in brackets:
@@ -29,11 +29,16 @@
 //
 // and the answer is {"bundle": {…}, "publicKey": "PEM"} for what sigstore-go accepts with every entry and time there is
 // in it, or {"bundle": {…}, "publicKey": "PEM", "rejected": "why"} for what is wrong and sigstore-go rejects. Where
-// sigstore-go judges otherwise than the request has it, the answer is {"error": "…"}. A request {"token": {…}} with an
-// identity in it answers {"token": "JWT"}, for cosign to show to `serve`.
+// sigstore-go judges otherwise than the request has it, and where Rekor's own code refuses an entry, the answer is
+// {"error": "…"}: Rekor v1 takes no statement signed with P-384 or P-521; of Ed25519, Rekor v1 takes statements alone,
+// Rekor v2 nothing, and sigstore-go no certificate over a blob.
+//
+// A request {"token": {"email" or "uri": "…", "issuer": "…", …}} answers {"token": "JWT"}, for cosign to show to `serve`.
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -92,38 +97,41 @@ func main() {
 	}
 }
 
-// respond answers every request, and whether all were answered with what they want.
+// respond answers every line, and whether all were answered with what they want.
 func respond(folder string, in io.Reader, out io.Writer) bool {
+	lines := bufio.NewReader(in)
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)
-	decoder := json.NewDecoder(in)
-	decoder.DisallowUnknownFields()
-	good := true
-	for {
-		r := request{Algorithm: "ecdsa-p256", Version: "0.3"}
-		err := decoder.Decode(&r)
-		if errors.Is(err, io.EOF) {
+	for good := true; ; {
+		line, end := lines.ReadBytes('\n')
+		if line = bytes.TrimSpace(line); len(line) > 0 {
+			a, err := reply(folder, line)
+			if err != nil {
+				good, a = false, answer{Error: err.Error()}
+			}
+			_ = encoder.Encode(a)
+		}
+		if end != nil {
 			return good
 		}
-		var a answer
-		if err == nil {
-			err = locked(folder, func() error {
-				s, err := open(folder)
-				if err == nil {
-					a, err = s.answer(r)
-				}
-				return err
-			})
-		}
-		if err != nil {
-			good, a = false, answer{Error: err.Error()}
-		}
-		_ = encoder.Encode(a)
-		var syntax *json.SyntaxError
-		if errors.As(err, &syntax) {
-			return false // where the next request starts is anyone's guess
-		}
 	}
+}
+
+func reply(folder string, line []byte) (a answer, err error) {
+	r := request{Algorithm: "ecdsa-p256", Version: "0.3"}
+	decoder := json.NewDecoder(bytes.NewReader(line))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&r); err != nil {
+		return answer{}, fmt.Errorf("%s: %w", line, err)
+	}
+	err = locked(folder, func() error {
+		s, err := open(folder)
+		if err == nil {
+			a, err = s.answer(r)
+		}
+		return err
+	})
+	return a, err
 }
 
 func (s *sigstore) answer(r request) (answer, error) {
@@ -152,9 +160,9 @@ func (s *sigstore) answer(r request) (answer, error) {
 	a := answer{Bundle: text, PublicKey: string(pem.EncodeToMemory(key))}
 	err = s.verify(r, text, by)
 	switch {
-	case r.Wrong == "" && err != nil:
-		return answer{}, fmt.Errorf("sigstore-go rejects a good bundle: %w", err)
-	case r.Wrong != "" && err == nil:
+	case accepted[r.Wrong] && err != nil:
+		return answer{}, fmt.Errorf("sigstore-go rejects the bundle: %w", err)
+	case !accepted[r.Wrong] && err == nil:
 		return answer{}, fmt.Errorf("sigstore-go accepts what is wrong: %s", r.Wrong)
 	case err != nil:
 		a.Rejected = err.Error()

@@ -3,9 +3,9 @@
 // by this Sigstore and the caller has the key.
 //
 // `serve` prints "listening on HOST:PORT" once it answers, and writes signing_config.json (Rekor v1 and timestamps) and
-// signing_config_rekor2.json (Rekor v2 and timestamps) into DIR. Then, with TOKEN of {"token": {…}}:
+// signing_config_rekor2.json (Rekor v2 and timestamps) into DIR. Then, with the token of {"token": {…}} in a file:
 //
-//	cosign sign --signing-config DIR/signing_config.json --trusted-root DIR/trusted_root.json --identity-token TOKEN -y IMAGE
+//	cosign sign --signing-config DIR/signing_config.json --trusted-root DIR/trusted_root.json --identity-token FILE -y IMAGE
 //	cosign verify --trusted-root DIR/trusted_root.json --certificate-identity … --certificate-oidc-issuer … IMAGE
 package main
 
@@ -163,7 +163,7 @@ func signingCert(s *sigstore, asked, _ http.Header, body []byte) ([]byte, error)
 		return nil, fmt.Errorf("the caller shows no possession of the key: %w", err)
 	}
 	certificate, err := leaf{
-		identity: c.Identity, key: key, issuer: s.parties["fulcio"], codeSigning: true,
+		identity: c.Identity, key: key, issuer: s.parties["fulcio"], usage: codeSigning,
 		from: s.now, until: s.now.Add(window), ctlog: s.parties["ctlog"].key.(*ecdsa.PrivateKey),
 	}.issue()
 	if err != nil {

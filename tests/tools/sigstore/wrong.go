@@ -2,7 +2,8 @@
 //
 //	leaf-expired, leaf-not-yet-valid   the certificate's window is before, or after, the signing
 //	intermediate-expired               issued by an intermediate, trusted and long past its window
-//	no-code-signing                    the certificate is not for signing code
+//	no-code-signing                    the certificate is for another use than signing code
+//	no-usage                           the certificate names no use at all. sigstore-go accepts it: so Go reads the absence
 //	ca-foreign                         issued by another CA whose names and key identifiers are the same
 //	sct-missing                        no SCT
 //	sct-foreign                        the SCT is of a log that is not trusted
@@ -30,6 +31,7 @@ package main
 import (
 	"bytes"
 	"crypto/ecdsa"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/pem"
@@ -41,18 +43,21 @@ import (
 )
 
 // needs says what must be in the request for a wrong thing to have a place.
-var needs = map[string]string{
-	"leaf-expired": "certificate", "leaf-not-yet-valid": "certificate", "intermediate-expired": "certificate",
-	"no-code-signing": "certificate", "ca-foreign": "certificate",
-	"sct-missing": "keyless", "sct-foreign": "keyless", "sct-other-certificate": "keyless",
-	"entry-other": "log", "entry-artifact": "log", "entry-signature": "log", "entry-key": "log",
-	"log-foreign": "log", "checkpoint-foreign": "log", "proof-root": "log",
-	"set-foreign": "log 1", "log-early": "log 1", "log-late": "log 1",
-	"timestamp-other": "timestamp", "timestamp-retired": "timestamp", "timestamp-unlisted": "timestamp",
-	"timestamp-smuggled": "timestamp", "timestamp-foreign": "timestamp",
-	"timestamp-early": "timestamp", "timestamp-late": "timestamp",
-	"request": "", "": "",
+var needs = map[string][]string{
+	"leaf-expired": {"certificate"}, "leaf-not-yet-valid": {"certificate"}, "intermediate-expired": {"certificate"},
+	"no-code-signing": {"certificate"}, "no-usage": {"certificate"}, "ca-foreign": {"certificate"},
+	"sct-missing": {"keyless"}, "sct-foreign": {"keyless"}, "sct-other-certificate": {"keyless"},
+	"entry-other": {"log"}, "entry-artifact": {"log"}, "entry-signature": {"log"}, "entry-key": {"log"},
+	"log-foreign": {"log"}, "checkpoint-foreign": {"log"}, "proof-root": {"log"},
+	"set-foreign": {"log 1"}, "log-early": {"log 1", "certificate"}, "log-late": {"log 1", "certificate"},
+	"timestamp-other": {"timestamp"}, "timestamp-retired": {"timestamp"}, "timestamp-unlisted": {"timestamp"},
+	"timestamp-smuggled": {"timestamp"}, "timestamp-foreign": {"timestamp"},
+	"timestamp-early": {"timestamp", "certificate"}, "timestamp-late": {"timestamp", "certificate"},
+	"request": {}, "": {},
 }
+
+// accepted is what sigstore-go does not mind.
+var accepted = map[string]bool{"no-usage": true, "": true}
 
 // spoiler does what is good, but for the one thing that is to be wrong.
 type spoiler struct {
@@ -62,16 +67,18 @@ type spoiler struct {
 }
 
 func (s *sigstore) spoil(r request) (spoiler, error) {
-	need, known := needs[r.Wrong]
+	all, known := needs[r.Wrong]
 	has := map[string]bool{
-		"": true, "certificate": r.Key == "", "keyless": r.Keyless != nil, "timestamp": r.Timestamp != "",
+		"certificate": r.Key == "", "keyless": r.Keyless != nil, "timestamp": r.Timestamp != "",
 		"log": len(r.Logs) > 0, "log 1": slices.Contains(r.Logs, 1),
 	}
-	switch {
-	case !known:
+	if !known {
 		return spoiler{}, fmt.Errorf("wrong: there is no %q", r.Wrong)
-	case !has[need]:
-		return spoiler{}, fmt.Errorf("wrong: %q needs a %s in the request", r.Wrong, need)
+	}
+	for _, need := range all {
+		if !has[need] {
+			return spoiler{}, fmt.Errorf("wrong: %q needs a %s in the request", r.Wrong, need)
+		}
 	}
 	p := spoiler{wrong: r.Wrong, real: s}
 	var err error
@@ -90,7 +97,9 @@ func (p spoiler) leaf(l *leaf) {
 	case "intermediate-expired":
 		l.issuer = p.real.parties[l.issuer.certificate.Subject.CommonName+"-lapsed"]
 	case "no-code-signing":
-		l.codeSigning = false
+		l.usage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	case "no-usage":
+		l.usage = nil
 	case "ca-foreign":
 		l.issuer = p.foreign.parties[l.issuer.certificate.Subject.CommonName]
 	case "sct-missing":
@@ -184,7 +193,7 @@ func (p spoiler) stranger(s signer) (signer, error) {
 		return another, err
 	}
 	l := leaf{
-		key: another.key.Public(), issuer: p.real.parties[s.certificate.Issuer.CommonName], codeSigning: true,
+		key: another.key.Public(), issuer: p.real.parties[s.certificate.Issuer.CommonName], usage: codeSigning,
 		from: s.certificate.NotBefore, until: s.certificate.NotAfter, identity: identity{Email: "stranger@example.com"},
 	}
 	another.certificate, err = l.issue()
