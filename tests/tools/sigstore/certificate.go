@@ -22,6 +22,7 @@ import (
 	ctx509 "github.com/google/certificate-transparency-go/x509"
 	"github.com/google/certificate-transparency-go/x509util"
 	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
+	"github.com/sigstore/sigstore/pkg/cryptoutils"
 )
 
 // identity is whom a certificate is for. Claims are named as sigstore-go names them.
@@ -60,12 +61,17 @@ func (l leaf) issue() (*x509.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
+	keyID, err := cryptoutils.SKID(l.key)
+	if err != nil {
+		return nil, err
+	}
 	template := &x509.Certificate{
 		SerialNumber: serial,
 		NotBefore:    l.from,
 		NotAfter:     l.until,
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  l.usage,
+		SubjectKeyId: keyID,
 	}
 	if l.Email != "" {
 		template.EmailAddresses = []string{l.Email}

@@ -19,7 +19,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/digitorus/timestamp"
 	"github.com/go-jose/go-jose/v4"
@@ -235,5 +234,5 @@ func stampQuery(s *sigstore, _, _ http.Header, body []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.parties["tsa"].answer(query, time.Now())
+	return s.parties["tsa"].answer(query, s.now)
 }
