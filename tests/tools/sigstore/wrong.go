@@ -3,15 +3,15 @@
 //	leaf-expired, leaf-not-yet-valid   the certificate's window is before, or after, the signing
 //	intermediate-expired               issued by an intermediate, trusted and long past its window
 //	no-code-signing                    the certificate is for another use than signing code
-//	no-usage                           the certificate names no use at all. sigstore-go accepts it: so Go reads the absence
+//	no-usage                           the certificate names no use at all, which sigstore-go accepts, and cosign with it
 //	ca-foreign                         issued by another CA whose names and key identifiers are the same
 //	sct-missing                        no SCT
 //	sct-foreign                        the SCT is of a log that is not trusted
 //	sct-other-certificate              the SCT is the log's, over another certificate
 //
 //	entry-other                        a good log entry: of another signing with the same key and certificate
-//	entry-artifact, entry-signature,   the entry differs from the bundle in this alone: the artifact's (the payload's) digest,
-//	entry-key                          the signature (another good one), the certificate or key (another's)
+//	entry-artifact, entry-signature,   the entry differs from the bundle in this alone: the digest of the artifact (of the
+//	entry-key                          payload), the signature (another good one), the certificate or key (another's)
 //	log-foreign                        logged in a log that is not trusted
 //	checkpoint-foreign                 the checkpoint is signed by that log's key
 //	proof-root                         the checkpoint is the log's, of another tree of the same size
@@ -61,9 +61,8 @@ var accepted = map[string]bool{"no-usage": true, "": true}
 
 // spoiler does what is good, but for the one thing that is to be wrong.
 type spoiler struct {
-	wrong   string
-	real    *sigstore
-	foreign *sigstore
+	wrong, algorithm string
+	real, foreign    *sigstore
 }
 
 func (s *sigstore) spoil(r request) (spoiler, error) {
@@ -80,7 +79,7 @@ func (s *sigstore) spoil(r request) (spoiler, error) {
 			return spoiler{}, fmt.Errorf("wrong: %q needs a %s in the request", r.Wrong, need)
 		}
 	}
-	p := spoiler{wrong: r.Wrong, real: s}
+	p := spoiler{wrong: r.Wrong, algorithm: r.Algorithm, real: s}
 	var err error
 	if r.Wrong != "" {
 		p.foreign, err = s.foreign()
@@ -167,6 +166,9 @@ func (p spoiler) entry(version int, s signed) (entry, error) {
 		if err != nil {
 			return entry{}, err
 		}
+		if bytes.Equal(again.signature, s.signature) {
+			return entry{}, fmt.Errorf("wrong: %q needs ECDSA; signatures of %s are always the same", p.wrong, p.algorithm)
+		}
 		return good.swap(base64.StdEncoding.EncodeToString(s.signature), base64.StdEncoding.EncodeToString(again.signature))
 	case "entry-key":
 		stranger, err := p.stranger(s.by)
@@ -188,7 +190,7 @@ func (p spoiler) entry(version int, s signed) (entry, error) {
 
 // stranger is another signer, with a certificate of the same CA where the signer has one.
 func (p spoiler) stranger(s signer) (signer, error) {
-	another, err := newSigner("ecdsa-p256")
+	another, err := newSigner(p.algorithm)
 	if err != nil || s.certificate == nil {
 		return another, err
 	}
