@@ -19,7 +19,7 @@
 //	  "key": "NAME"                                   by a key, the same for the same name
 //
 //	  ["algorithm": "ecdsa-p256"]                     ecdsa-p384, ecdsa-p521, rsa-2048, ed25519
-//	  ["version": "0.3"]                              0.1 and 0.2 need a certificate in a chain, which they get
+//	  ["version": "0.3"]                              0.1 and 0.2 have certificates in a chain; 0.1 has no inclusion proofs
 //	  ["chain": false]                                the intermediate too, in an x509CertificateChain
 //	  ["logs": [1, 2]]                                an entry of Rekor v1, of Rekor v2; none where left out
 //	  ["timestamp": "bare"]                           "embedded" has the authority's certificate in it; none where left out

@@ -48,7 +48,7 @@ var needs = map[string][]string{
 	"no-code-signing": {"certificate"}, "no-usage": {"certificate"}, "ca-foreign": {"certificate"},
 	"sct-missing": {"keyless"}, "sct-foreign": {"keyless"}, "sct-other-certificate": {"keyless"},
 	"entry-other": {"log"}, "entry-artifact": {"log"}, "entry-signature": {"log"}, "entry-key": {"log"},
-	"log-foreign": {"log"}, "checkpoint-foreign": {"log"}, "proof-root": {"log"},
+	"log-foreign": {"log"}, "checkpoint-foreign": {"log", "proof"}, "proof-root": {"log", "proof"},
 	"set-foreign": {"log 1"}, "log-early": {"log 1", "certificate"}, "log-late": {"log 1", "certificate"},
 	"timestamp-other": {"timestamp"}, "timestamp-retired": {"timestamp"}, "timestamp-unlisted": {"timestamp"},
 	"timestamp-smuggled": {"timestamp"}, "timestamp-foreign": {"timestamp"},
@@ -69,7 +69,7 @@ func (s *sigstore) spoil(r request) (spoiler, error) {
 	all, known := needs[r.Wrong]
 	has := map[string]bool{
 		"certificate": r.Key == "", "keyless": r.Keyless != nil, "timestamp": r.Timestamp != "",
-		"log": len(r.Logs) > 0, "log 1": slices.Contains(r.Logs, 1),
+		"log": len(r.Logs) > 0, "log 1": slices.Contains(r.Logs, 1), "proof": r.Version != "0.1",
 	}
 	if !known {
 		return spoiler{}, fmt.Errorf("wrong: there is no %q", r.Wrong)
