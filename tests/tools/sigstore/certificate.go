@@ -33,6 +33,16 @@ type identity struct {
 	Claims certificate.Extensions `json:"claims"`
 }
 
+func (i identity) check(issued bool) error {
+	switch {
+	case (i.Email == "") == (i.URI == ""):
+		return fmt.Errorf("an identity has either an email or a uri; this has %q and %q", i.Email, i.URI)
+	case issued && i.Issuer == "":
+		return fmt.Errorf("%s%s has no issuer", i.Email, i.URI)
+	}
+	return nil
+}
+
 // leaf is what a certificate is going to say.
 type leaf struct {
 	identity

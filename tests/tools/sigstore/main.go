@@ -178,8 +178,11 @@ func (r request) check() error {
 		}
 	}
 	for _, who := range []*identity{r.Keyless, r.PKI} {
-		if who != nil && (who.Email == "") == (who.URI == "") {
-			return fmt.Errorf("an identity is an email or a uri, and one of them is not empty: %q, %q", who.Email, who.URI)
+		if who == nil {
+			continue
+		}
+		if err := who.check(r.Keyless != nil); err != nil {
+			return err
 		}
 	}
 	switch {
@@ -187,8 +190,6 @@ func (r request) check() error {
 		return fmt.Errorf("a request has one of keyless, pki and key; this has %d", signers)
 	case (r.Blob == nil) == (r.PayloadType == ""):
 		return errors.New("a request has either a blob, or a payload with a payloadType")
-	case r.Keyless != nil && r.Keyless.Issuer == "":
-		return errors.New("keyless: there is no issuer")
 	case r.Timestamp != "" && r.Timestamp != "bare" && r.Timestamp != "embedded":
 		return fmt.Errorf("timestamp: %q is neither \"bare\" nor \"embedded\"", r.Timestamp)
 	}

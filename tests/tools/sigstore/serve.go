@@ -96,9 +96,9 @@ func (s *sigstore) writeSigningConfig(file, base string, rekor uint32) error {
 	at := func(path string, version uint32) []root.Service {
 		return []root.Service{{URL: base + path, MajorAPIVersion: version, ValidityPeriodStart: s.now.Add(-day), Operator: "sigstore.test"}}
 	}
-	any := root.ServiceConfiguration{Selector: trustpb.ServiceSelector_ANY}
+	one := root.ServiceConfiguration{Selector: trustpb.ServiceSelector_ANY}
 	config, err := root.NewSigningConfig(root.SigningConfigMediaType02,
-		at("", 1), at("", 1), at("", rekor), any, at("/api/v1/timestamp", 1), any)
+		at("", 1), at("", 1), at("", rekor), one, at("/api/v1/timestamp", 1), one)
 	if err != nil {
 		return err
 	}
@@ -118,6 +118,9 @@ type claims struct {
 }
 
 func (s *sigstore) token(i identity) (string, error) {
+	if err := i.check(true); err != nil {
+		return "", err
+	}
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: s.parties["oidc"].key}, nil)
 	if err != nil {
 		return "", err
