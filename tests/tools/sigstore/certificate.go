@@ -133,7 +133,7 @@ func (l leaf) extensions() ([]pkix.Extension, error) {
 	if err := json.Unmarshal(text, &claims); err != nil {
 		return nil, err
 	}
-	values := map[int]string{1: l.Issuer, 8: l.Issuer}
+	values := map[int]string{1: l.Issuer, 8: l.Issuer, 24: l.Email + l.URI} // 24 is the token's subject
 	for name, value := range claims {
 		arc, ok := claimArcs[name]
 		if !ok {
