@@ -80,6 +80,7 @@ func (s *sigstore) sign(r request) (*bundlepb.Bundle, signer, error) {
 		return nil, signer{}, err
 	}
 	for _, version := range r.Logs {
+		s.logs[version].alone = r.Alone
 		logged, err := spoiler.log(s.logs[version], done, r.Time)
 		if err != nil {
 			return nil, signer{}, err

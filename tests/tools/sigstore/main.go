@@ -22,6 +22,7 @@
 //	  ["version": "0.3"]                              0.1 and 0.2 have certificates in a chain; 0.1 has no inclusion proofs
 //	  ["chain": false]                                the intermediate too, in an x509CertificateChain
 //	  ["logs": [1, 2]]                                an entry of Rekor v1, of Rekor v2; none where left out
+//	  ["alone": false]                                the log's first and only entry: at 0, its proof without hashes
 //	  ["timestamp": "bare"]                           "embedded" has the authority's certificate in it; none where left out
 //	  ["time": "2026-11-21T14:00:00Z"]                of signing; now where left out
 //	  ["wrong": "leaf-expired"]                       what is wrong on purpose: wrong.go
@@ -60,6 +61,7 @@ type request struct {
 	Version     string    `json:"version"`
 	Chain       bool      `json:"chain"`
 	Logs        []int     `json:"logs"`
+	Alone       bool      `json:"alone"`
 	Timestamp   string    `json:"timestamp"`
 	Time        time.Time `json:"time"`
 	Wrong       string    `json:"wrong"`
