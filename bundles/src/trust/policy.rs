@@ -7,9 +7,6 @@
 
 use std::collections::BTreeSet;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use super::envelope::SigstoreBundle;
 use super::key::PublicKey;
 use super::statement::{SIGNATURE_PREDICATE, Statement};
@@ -283,7 +280,7 @@ fn maker(
     message: &[u8],
     signers: &[Signer],
 ) -> Result<Vec<Signer>, (RefusalReason, String)> {
-    let hinted = |signer: &&Signer| key_hint(&signer.key) == hint;
+    let hinted = |signer: &&Signer| signer.key.is_hinted_by(hint);
     let others = signers.iter().filter(|signer| !hinted(signer));
     let mut tried = BTreeSet::new();
     let made = signers
@@ -310,11 +307,6 @@ fn maker(
             format!("made by none of the trusted keys ({})", names(signers).join(", ")),
         ),
     })
-}
-
-/// cosign's hint at a key: the base64 of the SHA-256 of its DER. Untrusted, it only orders attempts.
-fn key_hint(key: &PublicKey) -> String {
-    STANDARD.encode(key.fingerprint().as_bytes())
 }
 
 pub(super) fn names(signers: &[Signer]) -> Vec<String> {
