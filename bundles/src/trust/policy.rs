@@ -103,21 +103,24 @@ impl TrustPolicy {
         evidence: &[Evidence],
     ) -> (Examination, Result<Vec<String>, Untrusted>) {
         let mut examination = Examination::default();
-        let unusable = |problem| Err(Untrusted::UnusablePolicy { problem });
-        if self.threshold == 0 {
-            return (
-                examination,
-                unusable("its threshold is 0, which nobody would have to meet"),
-            );
-        }
-        if self.signers.is_empty() {
-            return (examination, unusable("it names no signer"));
+        if let Err(unusable) = self.usable() {
+            return (examination, Err(unusable));
         }
         for one in evidence {
             examination.examine(one, subject, predicate_type, &self.signers);
         }
         let verdict = self.judge(&examination, *subject);
         (examination, verdict)
+    }
+
+    /// Whether the policy asks for anything, and of anybody.
+    pub(super) fn usable(&self) -> Result<(), Untrusted> {
+        let problem = match (self.threshold, self.signers.as_slice()) {
+            (0, _) => "its threshold is 0, which nobody would have to meet",
+            (_, []) => "it names no signer",
+            _ => return Ok(()),
+        };
+        Err(Untrusted::UnusablePolicy { problem })
     }
 
     pub(super) fn judge(&self, examination: &Examination, subject: Digest) -> Result<Vec<String>, Untrusted> {
@@ -202,6 +205,21 @@ impl Steps<'_> {
         subject: &Digest,
         signers: &[Signer],
     ) -> Result<(Vec<Signer>, Statement), Refusal> {
+        let (vouching, statement, _) = self.said(bundle, hint, signers)?;
+        let about = statement.is_about(subject);
+        self.step("subject", RefusalReason::SubjectMismatch, about, |()| {
+            format!("about {subject}")
+        })?;
+        Ok((vouching, statement))
+    }
+
+    /// Who signed the envelope, the statement in it, and the payload that the statement was read from.
+    pub(super) fn said(
+        &mut self,
+        bundle: &SigstoreBundle,
+        hint: &str,
+        signers: &[Signer],
+    ) -> Result<(Vec<Signer>, Statement, Vec<u8>), Refusal> {
         use RefusalReason as Why;
         let signed = self.step("envelope", Why::MalformedSignature, bundle.signed(), |_| {
             "DSSE with one signature over an in-toto statement".to_owned()
@@ -213,10 +231,7 @@ impl Steps<'_> {
             Statement::read(&signed.payload),
             |_| "in-toto statement".to_owned(),
         )?;
-        self.step("subject", Why::SubjectMismatch, statement.is_about(subject), |()| {
-            format!("about {subject}")
-        })?;
-        Ok((vouching, statement))
+        Ok((vouching, statement, signed.payload))
     }
 
     /// Finds the signers whose key made the signature over `message`.

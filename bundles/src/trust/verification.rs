@@ -30,7 +30,7 @@ pub enum VerificationOutcome {
 #[serde(rename_all = "camelCase")]
 pub struct Check {
     /// The check's stable name: `policy`, `bundle-format`, `key-material`, `envelope`, `signature`,
-    /// `statement`, `subject`, `predicate-type`, `transparency-log`, `timestamp`, `threshold`.
+    /// `statement`, `subject`, `predicate-type`, `manifest`, `transparency-log`, `timestamp`, `threshold`.
     pub name: &'static str,
     /// The evidence it was made on; none for checks on the whole.
     pub evidence: Option<Digest>,

@@ -151,6 +151,28 @@ pub const REASONS: &[Reason] = &[
     r("NotAskedYet", &[R], "the registry was not asked yet", "wait: it is judged again by itself"),
     r("UnusableTrustPolicy", &[B, R, C], "nothing can satisfy this `signedBy`", "name at least one Signer, and a threshold that can be met"),
 
+    // What a model's signature lists, and what its folder has.
+    r("WrongStatementType", &[C], "the statement is of another version than in-toto's v1", "sign the model again with model-signing 1.x"),
+    r("SubjectCount", &[C], "the statement is about several models, or about none", "sign each model by itself"),
+    r("MalformedModelManifest", &[C], "what is signed is not a manifest that model-signing 1.x writes", "sign the model again with model-signing 1.x"),
+    r("ManifestTooLarge", &[C], "the model's manifest lists more than is read", "sign larger shards, or fewer files"),
+    r("RootMismatch", &[C], "the model's manifest contradicts itself: its digests do not give its root", "sign the model again with model-signing 1.x"),
+    r("UnsupportedMethod", &[C], "the model was hashed by another method than files or shards", "sign it with `files` or `shards`"),
+    r("UnsupportedHash", &[C], "the model was hashed with another hash than SHA-256, BLAKE2b or BLAKE3", "sign it with one of them"),
+    r("MalformedShardSize", &[C], "the size of shards is missing, or none", "sign the model again with model-signing 1.x"),
+    r("MalformedShard", &[C], "a listed name is not that of a shard", "sign the model again with model-signing 1.x"),
+    r("ShardsDoNotTile", &[C], "the listed shards of a file leave a gap, overlap or are of another size", "sign the model again with model-signing 1.x"),
+    r("MalformedName", &[C], "a file has a name that could be taken for another, or lead out of the model", "rename the file; sign again"),
+    r("MalformedIgnorePath", &[C], "the manifest passes over a path that could lead anywhere", "sign again with plain relative paths"),
+    r("ListedAndIgnored", &[C], "the manifest lists a file and says that it does not count", "sign again without one of the two"),
+    r("NothingListed", &[C], "the manifest lists no file, so that nothing would be verified", "sign a folder that has files"),
+    r("DuplicateName", &[C], "a file is listed twice", "sign the model again with model-signing 1.x"),
+    r("ManifestNotSorted", &[C], "the listed files are not sorted by path", "sign the model again with model-signing 1.x"),
+    r("FileAndFolder", &[C], "a name is listed as a file, and others below it", "sign the model again with model-signing 1.x"),
+    r("AmbiguousNames", &[C], "two listed names differ only in case or Unicode composition, so that some file systems keep one of them", "rename one; sign again"),
+    r("WrongAlgorithm", &[C], "a listed digest is by another hash than the manifest's", "sign the model again with model-signing 1.x"),
+    r("MalformedDigest", &[C], "a listed digest has another length or alphabet", "sign the model again with model-signing 1.x"),
+
     // Whether drift is watched.
     r("Wired", &[R], "every link from the scrape target to the drift alert holds", ""),
     r("Holds", &[R], "this link of the drift monitor holds", ""),
