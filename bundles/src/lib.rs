@@ -13,7 +13,7 @@
 //!
 //! Beside bundles stands what they judge: the files of a [`model`], and whether they are those that somebody signed.
 //!
-//! Only [`registry`] and [`cache`] do I/O. Every size that comes from outside has a cap beside its
+//! Only [`registry`], [`cache`] and [`model::directory`] do I/O. Every size that comes from outside has a cap beside its
 //! parser. Errors are one enum a step; their `reason()` is the stable word that conditions, events and metrics use.
 
 pub mod archive;

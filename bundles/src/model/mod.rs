@@ -7,11 +7,12 @@
 //!
 //! The format is OpenSSF Model Signing 1.0, as `model-signing` 1.x writes it. Its root digest covers the digests of the
 //! files and not their names, so nothing here goes by the root: a model is the whole list of names with their digests.
-//! A [`Manifest`] is read in [`crate::trust`] alone, after its signature was checked.
+//! Only [`directory`] does I/O. A [`Manifest`] is read in [`crate::trust`] alone, after its signature was checked.
 
 mod algorithm;
 mod allowed;
 mod compare;
+pub mod directory;
 mod error;
 mod manifest;
 mod name;

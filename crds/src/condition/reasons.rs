@@ -172,6 +172,13 @@ pub const REASONS: &[Reason] = &[
     r("AmbiguousNames", &[C], "two listed names differ only in case or Unicode composition, so that some file systems keep one of them", "rename one; sign again"),
     r("WrongAlgorithm", &[C], "a listed digest is by another hash than the manifest's", "sign the model again with model-signing 1.x"),
     r("MalformedDigest", &[C], "a listed digest has another length or alphabet", "sign the model again with model-signing 1.x"),
+    r("NotAFile", &[C], "the signature is over a single file, and something else was named", "name the file"),
+    r("NotAFolder", &[C], "the signature is over the files of a folder, and something else was named", "name the folder"),
+    r("ModelUnreadable", &[C], "a file or folder of the model cannot be read", "mend what the message names"),
+    r("ModelTooLarge", &[C], "the model's folder has more files than are looked at", "remove what does not belong to the model"),
+    r("SymbolicLink", &[C], "a link in the model's folder is not followed, for the reason that the message gives", "put the file itself in its place"),
+    r("SpecialFile", &[C], "a pipe, socket or device lies in the model's folder", "remove it"),
+    r("ChangedWhileRead", &[C], "a file of the model changed while it was read", "verify when nobody writes to the model"),
 
     // Whether drift is watched.
     r("Wired", &[R], "every link from the scrape target to the drift alert holds", ""),
