@@ -17,6 +17,8 @@ mod error;
 mod manifest;
 mod name;
 mod serialization;
+#[cfg(test)]
+mod tests;
 
 pub use algorithm::{Algorithm, ContentDigest};
 pub use allowed::Allowed;
