@@ -41,9 +41,7 @@ impl Digest {
 
     /// The 64 hexadecimal digits without the algorithm, as in file names and in-toto subjects.
     pub fn hex(&self) -> String {
-        let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
-        let digits = self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]);
-        digits.collect()
+        hex(&self.0)
     }
 
     /// The 32 bytes themselves.
@@ -66,12 +64,20 @@ impl DigestError {
     }
 }
 
-fn decode(hex: &str) -> Option<[u8; BYTES]> {
+/// Two lower-case hexadecimal digits for each byte.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
+    let digits = bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]);
+    digits.collect()
+}
+
+/// The `N` bytes that are written as `2 * N` lower-case hexadecimal digits; nothing for any other text.
+pub(crate) fn decode<const N: usize>(hex: &str) -> Option<[u8; N]> {
     let digits = hex.as_bytes();
-    if digits.len() != 2 * BYTES {
+    if digits.len() != 2 * N {
         return None;
     }
-    let mut bytes = [0; BYTES];
+    let mut bytes = [0; N];
     for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
         let [high, low] = pair else { return None };
         *byte = nibble(*high)? << 4 | nibble(*low)?;

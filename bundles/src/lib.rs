@@ -11,14 +11,17 @@
 //! [`engine::Engine::compile`] examines what they ask for; [`engine::Policy::judge`] runs them in a sandbox of their
 //! own. No other order compiles: what opens and runs takes only what was verified, and only [`trust`] verifies.
 //!
-//! Only [`registry`] and [`cache`] do I/O. Every size that comes from outside has a cap beside its parser. Errors are
-//! one enum a step; their `reason()` is the stable word that conditions, events and metrics use.
+//! Beside bundles stands what they judge: the files of a [`model`], and whether they are those that somebody signed.
+//!
+//! Only [`registry`], [`cache`] and [`model::directory`] do I/O. Every size that comes from outside has a cap beside its
+//! parser. Errors are one enum a step; their `reason()` is the stable word that conditions, events and metrics use.
 
 pub mod archive;
 pub mod cache;
 pub mod catalogue;
 pub mod digest;
 pub mod engine;
+pub mod model;
 pub mod outcome;
 pub mod reference;
 pub mod registry;

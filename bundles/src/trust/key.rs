@@ -4,6 +4,8 @@
 //! the `sigstore` crate's (`CosignVerificationKey`, on aws-lc-rs); here is only what it leaves open:
 //! one spelling for each key, so that one key cannot count as two, and no short RSA keys.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use sigstore::crypto::{CosignVerificationKey, Signature};
 
 use crate::digest::Digest;
@@ -18,6 +20,7 @@ const RSA_BITS_MIN: usize = 2048;
 pub struct PublicKey {
     key: CosignVerificationKey,
     fingerprint: Digest,
+    hints: [String; 2],
     algorithm: &'static str,
 }
 
@@ -66,9 +69,11 @@ impl PublicKey {
             .map_err(|error| KeyError::Unreadable(Box::new(error)))?;
         let (algorithm, spki) = algorithm_of(&key)?;
         let fingerprint = Digest::of(spki);
+        let hints = hints(spki);
         Ok(Self {
             key,
             fingerprint,
+            hints,
             algorithm,
         })
     }
@@ -92,6 +97,11 @@ impl PublicKey {
             }
             _ => "signature or content were changed",
         }
+    }
+
+    /// Whether a bundle's hint is at this key. Untrusted, it only orders attempts.
+    pub(super) fn is_hinted_by(&self, hint: &str) -> bool {
+        self.hints.iter().any(|own| own == hint)
     }
 
     /// Whether this key made this signature over this message.
@@ -127,6 +137,23 @@ fn check_label(pem: &str) -> Result<(), KeyError> {
         },
     };
     Err(KeyError::NotAPublicKey { found })
+}
+
+/// What is written to hint at a key: by cosign, SHA-256 of its DER in base64; by model-signing, SHA-256 of its PEM text,
+/// as OpenSSL writes it, in hexadecimal digits.
+fn hints(spki: &[u8]) -> [String; 2] {
+    let mut pem = LABEL.to_owned();
+    for (at, character) in STANDARD.encode(spki).char_indices() {
+        if at % 64 == 0 {
+            pem.push('\n');
+        }
+        pem.push(character);
+    }
+    pem.push_str("\n-----END PUBLIC KEY-----\n");
+    [
+        STANDARD.encode(Digest::of(spki).as_bytes()),
+        Digest::of(pem.as_bytes()).hex(),
+    ]
 }
 
 /// The algorithm and the DER, if the DER is the one usual encoding of the key. The lengths are those

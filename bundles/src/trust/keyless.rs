@@ -8,13 +8,14 @@ use sigstore_verify::{CertificateError, Error, TransparencyLogError, Verificatio
 use super::identity::Identity;
 use super::policy::Steps;
 use super::signer::{Keyless, Maker, Signer, Vouch, names};
+use super::statement::Statement;
 use super::verification::{CheckOutcome, Refusal, RefusalReason as Why};
 use crate::digest::Digest;
 
 /// What a signature is over.
 pub(super) enum Signed<'a> {
-    /// A statement about a digest.
-    Statement { payload: &'a [u8], subject: Digest },
+    /// A statement; about this digest, or about one of its own choice.
+    Statement { payload: &'a [u8], subject: Option<Digest> },
     /// The bytes themselves.
     Content(&'a [u8]),
 }
@@ -208,6 +209,8 @@ impl Keyless {
             (Signed::Statement { payload, subject }, SignatureContent::DsseEnvelope(envelope))
                 if envelope.payload.as_bytes() == *payload =>
             {
+                let own = || Statement::read(payload).and_then(|statement| statement.subject());
+                let subject = subject.map_or_else(own, Ok).map_err(|problem| malformed(&problem))?;
                 Artifact::from_digest(Sha256Hash::new(*subject.as_bytes()))
             }
             _ => return Err(malformed(&"it can be read in two ways")),

@@ -7,9 +7,6 @@
 
 use std::collections::BTreeSet;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use super::envelope::{MadeWith, SigstoreBundle};
 use super::key::PublicKey;
 use super::keyless;
@@ -98,21 +95,24 @@ impl TrustPolicy {
         evidence: &[Evidence],
     ) -> (Examination, Result<Vec<String>, Untrusted>) {
         let mut examination = Examination::default();
-        let unusable = |problem| Err(Untrusted::UnusablePolicy { problem });
-        if self.threshold == 0 {
-            return (
-                examination,
-                unusable("its threshold is 0, which nobody would have to meet"),
-            );
-        }
-        if self.signers.is_empty() {
-            return (examination, unusable("it names no signer"));
+        if let Err(unusable) = self.usable() {
+            return (examination, Err(unusable));
         }
         for one in evidence {
             examination.examine(one, subject, predicate_type, &self.signers);
         }
         let verdict = self.judge(&examination, *subject);
         (examination, verdict)
+    }
+
+    /// Whether the policy asks for anything, and of anybody.
+    pub(super) fn usable(&self) -> Result<(), Untrusted> {
+        let problem = match (self.threshold, self.signers.as_slice()) {
+            (0, _) => "its threshold is 0, which nobody would have to meet",
+            (_, []) => "it names no signer",
+            _ => return Ok(()),
+        };
+        Err(Untrusted::UnusablePolicy { problem })
     }
 
     pub(super) fn judge(&self, examination: &Examination, subject: Digest) -> Result<Vec<String>, Untrusted> {
@@ -191,6 +191,22 @@ impl Steps<'_> {
         subject: &Digest,
         signers: &[Signer],
     ) -> Result<(Vec<Vouch>, Statement), Refusal> {
+        let (vouching, statement, _) = self.said(bundle, bytes, Some(*subject), signers)?;
+        let about = statement.is_about(subject);
+        self.step("subject", RefusalReason::SubjectMismatch, about, |()| {
+            format!("about {subject}")
+        })?;
+        Ok((vouching, statement))
+    }
+
+    /// Who signed the envelope, the statement in it, and the payload that the statement was read from.
+    pub(super) fn said(
+        &mut self,
+        bundle: &SigstoreBundle,
+        bytes: &[u8],
+        subject: Option<Digest>,
+        signers: &[Signer],
+    ) -> Result<(Vec<Vouch>, Statement, Vec<u8>), Refusal> {
         use RefusalReason as Why;
         let made_with = self.made_with(bundle)?;
         let signed = self.step("envelope", Why::MalformedSignature, bundle.signed(), |_| {
@@ -200,10 +216,7 @@ impl Steps<'_> {
             MadeWith::Key { hint } => self.made_by(bundle, hint, (&signed.signature, &signed.message()), signers)?,
             MadeWith::Certificate => {
                 let payload = &signed.payload;
-                let signed = keyless::Signed::Statement {
-                    payload,
-                    subject: *subject,
-                };
+                let signed = keyless::Signed::Statement { payload, subject };
                 self.certified(bytes, &signed, signers)?
             }
         };
@@ -213,10 +226,7 @@ impl Steps<'_> {
             Statement::read(&signed.payload),
             |_| "in-toto statement".to_owned(),
         )?;
-        self.step("subject", Why::SubjectMismatch, statement.is_about(subject), |()| {
-            format!("about {subject}")
-        })?;
-        Ok((vouching, statement))
+        Ok((vouching, statement, signed.payload))
     }
 
     pub(super) fn made_with<'b>(&mut self, bundle: &'b SigstoreBundle) -> Result<MadeWith<'b>, Refusal> {
@@ -302,7 +312,7 @@ fn maker<'s>(
         .iter()
         .filter_map(|signer| Some((signer, signer.key()?)))
         .collect();
-    let hinted = |(_, key): &&(&Signer, &PublicKey)| key_hint(key) == hint;
+    let hinted = |(_, key): &&(&Signer, &PublicKey)| key.is_hinted_by(hint);
     let others = keys.iter().filter(|signer| !hinted(signer));
     let mut tried = BTreeSet::new();
     let made = keys
@@ -338,9 +348,4 @@ fn maker<'s>(
             format!("made by none of the trusted keys ({})", all.join(", ")),
         ),
     })
-}
-
-/// cosign's hint at a key: the base64 of the SHA-256 of its DER. Untrusted, it only orders attempts.
-fn key_hint(key: &PublicKey) -> String {
-    STANDARD.encode(key.fingerprint().as_bytes())
 }

@@ -73,6 +73,17 @@ impl Statement {
         ))
     }
 
+    /// The first subject that has a SHA-256 digest.
+    pub(super) fn subject(&self) -> Result<Digest, String> {
+        let mut named = self
+            .subject
+            .iter()
+            .filter_map(|subject| subject.digest.sha256.as_deref());
+        let first = named.next().ok_or("the statement names no SHA-256 digest")?;
+        let digest = format!("sha256:{first}").parse::<Digest>();
+        digest.map_err(|error| error.to_string())
+    }
+
     /// Whether the statement is of this kind.
     pub(super) fn is_a(&self, predicate_type: &str) -> Result<(), String> {
         if self.predicate_type == predicate_type {

@@ -31,7 +31,7 @@ pub enum VerificationOutcome {
 pub struct Check {
     /// The check's stable name: `policy`, `bundle-format`, `key-material`, `envelope`, `message-signature`, `timestamp`,
     /// `certificate`, `certificate-log`, `transparency-log`, `signature`, `subject`, `log-entry`, `identity`, `statement`,
-    /// `predicate-type`, `threshold`.
+    /// `predicate-type`, `manifest`, `threshold`.
     pub name: &'static str,
     /// The evidence it was made on; none for checks on the whole.
     pub evidence: Option<Digest>,
