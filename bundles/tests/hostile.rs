@@ -276,6 +276,18 @@ fn who_waits_in_vain_for_a_turn_is_told() {
 }
 
 #[test]
+fn a_module_that_had_no_time_to_warm_up_is_not_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Engine::with_cache(folder.path()).unwrap();
+    let stored = |file, reason| {
+        engine.compile(&bundle(&module(file)), limits(Judge, reason)).unwrap();
+        std::fs::read_dir(folder.path()).unwrap().count()
+    };
+    assert_eq!(stored("endless_loop", "DeadlineExceeded"), 0);
+    assert_eq!(stored("well_behaved", ""), 2);
+}
+
+#[test]
 fn every_file_is_a_case() {
     let cases: BTreeSet<_> = CASES.iter().map(|(file, ..)| format!("{file}.wat")).collect();
     let files: BTreeSet<_> = std::fs::read_dir(WAT)
