@@ -114,7 +114,7 @@ fn resident() -> usize {
     pages * 4096
 }
 
-const CASES: [(&str, Stage, &str); 101] = [
+const CASES: [(&str, Stage, &str); 102] = [
     ("well_behaved", Judge, ""),
     ("defaults", Judge, ""),
     ("endless_loop", Judge, "DeadlineExceeded"),
@@ -157,6 +157,7 @@ const CASES: [(&str, Stage, &str); 101] = [
     ("builtin_in_start", Compile, "UndeclaredBuiltin"),
     ("builtin_argument_outside", Judge, "BadAddress"),
     ("builtin_limit", Judge, "BuiltinLimit"),
+    ("builtin_in_malloc", Judge, "BuiltinLimit"),
     ("no_entrypoints", Compile, "NoEntrypoint"),
     ("odd_tables", Compile, "UnsupportedAbi"),
     ("other_major", Compile, "UnsupportedAbi"),
@@ -211,7 +212,7 @@ const CASES: [(&str, Stage, &str); 101] = [
     ("remembers", Judge, ""),
     ("recursion_in_start", Compile, "Trap"),
     ("recursion_indirect", Judge, "Trap"),
-    ("recursion_through_host", Judge, "Trap"),
+    ("recursion_through_host", Judge, "BuiltinLimit"),
     ("endless_builtin", Judge, "DeadlineExceeded"),
     ("endless_result", Judge, "DeadlineExceeded"),
     ("endless_dump", Compile, "DeadlineExceeded"),
@@ -272,6 +273,18 @@ fn who_waits_in_vain_for_a_turn_is_told() {
     });
     assert!(reasons.contains(&"ConcurrencyLimit"), "{reasons:?}");
     assert!(reasons.contains(&"DeadlineExceeded"), "{reasons:?}");
+}
+
+#[test]
+fn a_module_that_had_no_time_to_warm_up_is_not_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Engine::with_cache(folder.path()).unwrap();
+    let stored = |file, reason| {
+        engine.compile(&bundle(&module(file)), limits(Judge, reason)).unwrap();
+        std::fs::read_dir(folder.path()).unwrap().count()
+    };
+    assert_eq!(stored("endless_loop", "DeadlineExceeded"), 0);
+    assert_eq!(stored("well_behaved", ""), 2);
 }
 
 #[test]

@@ -75,6 +75,9 @@ fn ready(engine: &Engine, bundle: &Bundle, source: &Source, limits: Limits) -> R
         return Ok(found);
     }
     let snapshot = snapshot(engine, bundle, source, limits)?;
+    if snapshot.hurried {
+        return Ok((compile(&snapshot)?, snapshot.about));
+    }
     let module = stored.store(&engine.live, &key, &snapshot).or_else(|error| {
         tracing::warn!(%error, "a compiled module cannot be stored: the next start will compile it again");
         compile(&snapshot)

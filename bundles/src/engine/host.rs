@@ -35,6 +35,8 @@ pub(super) struct HostState {
     context: Context,
     declared: Declared,
     guest: Option<Guest>,
+    /// While a built-in function reads its arguments and hands over its value, for which it calls the guest.
+    answering: bool,
 }
 
 /// What a built-in function needs of the guest; known only after instantiation.
@@ -56,6 +58,7 @@ impl HostState {
             context,
             declared,
             guest: None,
+            answering: false,
         }
     }
 
@@ -197,21 +200,26 @@ fn answer(
         .map(|(_, builtin)| *builtin)
         .ok_or_else(undeclared)?;
     let context = state.context;
+    let limit = |detail: String| EvaluateError::Builtin {
+        name: builtin.name,
+        detail,
+    };
+    // OPA's own modules never do; what the calls hold here would add up.
+    if state.answering {
+        return Err(limit("it is called by what hands over a value".to_owned()));
+    }
+    caller.data_mut().answering = true;
     let arguments: Vec<Term> = addresses
         .iter()
         .map(|address| read_argument(caller, &guest, builtin, *address))
         .collect::<Result<_, _>>()?;
-    let answer = (builtin.call)(&context, &arguments);
-    // The guest may call again from its allocator: what it gave now must not add up.
-    drop(arguments);
-    match answer {
-        Ok(term) => write_value(caller, &guest, &term).map(Some),
-        Err(Failure::Undefined) => Ok(None),
-        Err(Failure::Limit(detail)) => Err(EvaluateError::Builtin {
-            name: builtin.name,
-            detail,
-        }),
-    }
+    let value = match (builtin.call)(&context, &arguments) {
+        Ok(term) => Some(write_value(caller, &guest, &term)?),
+        Err(Failure::Undefined) => None,
+        Err(Failure::Limit(detail)) => return Err(limit(detail)),
+    };
+    caller.data_mut().answering = false;
+    Ok(value)
 }
 
 fn read_argument(

@@ -29,6 +29,7 @@ mod measure;
 mod module;
 mod policy;
 mod quote;
+mod room;
 mod runtime;
 mod sandbox;
 mod self_test;

@@ -42,6 +42,8 @@ pub(super) const PROBE: &str = r#"[null, true, false, 0, -7, 1234567890123456789
 pub(super) struct Snapshot {
     pub(super) wasm: Vec<u8>,
     pub(super) about: About,
+    /// Whether another attempt may give a better one: there was no time for the golden inputs.
+    pub(super) hurried: bool,
 }
 
 /// What the host knows of a module.
@@ -93,9 +95,16 @@ pub(super) fn take(
     let tables = draft.tables()?;
     let (declared, entrypoints) = choose(&tables)?;
     // A golden input that cannot be evaluated is the self-test's to tell; the snapshot is then taken without.
+    let mut hurried = false;
     let (mut sandbox, contexts, by_memory) = draft
         .prepare(parts, &declared, &entrypoints, parts.warm)
-        .or_else(|_| draft.prepare(parts, &declared, &entrypoints, false))
+        .or_else(|error| {
+            hurried = matches!(
+                error,
+                EvaluateError::DeadlineExceeded { .. } | EvaluateError::Busy { .. }
+            );
+            draft.prepare(parts, &declared, &entrypoints, false)
+        })
         .map_err(CompileError::Examination)?;
     let wasm = at_once(wizer.snapshot(&context, &mut sandbox)).map_err(invalid)?;
     Ok(Snapshot {
@@ -105,6 +114,7 @@ pub(super) fn take(
             contexts,
             by_memory,
         },
+        hurried,
     })
 }
 

@@ -19,8 +19,10 @@ use crate::digest::Digest;
 
 /// Raised when what a snapshot holds, or what is known of it, changes.
 const FORMAT: &str = "interlock module 1";
-/// Entries that are kept; the longest unused go first.
+/// Entries that are kept, and their code in bytes: a bundle with a hundred megabytes of data in memory has them here too.
+/// The longest unused go first.
 const MOST: usize = 128;
+const MOST_BYTES: u64 = 2 << 30;
 /// The extension of what is being written, and how old it gets only if the writer is gone.
 const ASIDE: &str = "writing";
 const ABANDONED: Duration = Duration::from_hours(1);
@@ -125,7 +127,7 @@ impl Stored {
         };
         self.write(&self.path(key, "code"), &code)?;
         self.write(&self.path(key, "json"), &serde_json::to_vec(&description)?)?;
-        if let Err(error) = self.sweep() {
+        if let Err(error) = self.sweep(MOST, MOST_BYTES) {
             tracing::warn!(%error, "the folder of compiled modules cannot be swept");
         }
         match self.read(runtime, key) {
@@ -148,8 +150,8 @@ impl Stored {
         File::open(&self.dir)?.sync_all()
     }
 
-    /// Removes the entries that were not used for longest. A mapped one stays mapped.
-    fn sweep(&self) -> io::Result<()> {
+    /// Removes the entries that were not used for longest, the last one excepted. A mapped one stays mapped.
+    fn sweep(&self, most: usize, most_bytes: u64) -> io::Result<()> {
         let mut entries = Vec::new();
         for entry in fs::read_dir(&self.dir)? {
             let path = entry?.path();
@@ -166,11 +168,15 @@ impl Stored {
                 remove(&path)?;
             }
         }
-        entries.sort_unstable();
-        let excess = entries.len().saturating_sub(MOST);
-        for (_, path) in entries.into_iter().take(excess) {
-            remove(&path)?;
-            remove(&path.with_extension("code"))?;
+        entries.sort_unstable_by(|one, other| other.cmp(one));
+        let mut bytes = 0_u64;
+        for (index, (_, path)) in entries.into_iter().enumerate() {
+            let code = path.with_extension("code");
+            bytes = bytes.saturating_add(fs::metadata(&code).map_or(0, |found| found.len()));
+            if index > 0 && (index >= most || bytes > most_bytes) {
+                remove(&path)?;
+                remove(&code)?;
+            }
         }
         Ok(())
     }
@@ -207,4 +213,115 @@ fn map(runtime: &Runtime, file: File) -> wasmtime::Result<Module> {
     // compared, and the runtime checks version, configuration and processor once more. Nobody changes it while it is
     // mapped: the folder is open to this user only, and entries are replaced by renaming, never written to.
     unsafe { Module::deserialize_open_file(&runtime.engine, file) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use jiff::Timestamp;
+    use serde_json::json;
+
+    use super::*;
+    use crate::engine::{Engine, Limits};
+    use crate::trust::LocalFile;
+
+    fn decide(engine: &Engine) -> String {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/policies/careful.tar.gz");
+        let bundle = LocalFile::read(&path).unwrap().open().unwrap();
+        let policy = engine.compile(&bundle, Limits::default()).unwrap();
+        let input =
+            json!({"object": {"spec": {"containers": [{"name": "app", "image": "nginx:1.27", "memory": "2Gi"}]}}});
+        let result = policy.evaluate("gates/decision", &input, Timestamp::UNIX_EPOCH);
+        result.unwrap().to_string()
+    }
+
+    fn find(dir: &Path, wanted: &str) -> PathBuf {
+        let mut files = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+        files
+            .find(|path| path.extension().is_some_and(|found| found == wanted))
+            .unwrap()
+    }
+
+    #[test]
+    fn a_stored_module_answers_as_the_one_it_was_compiled_from_did() {
+        let dir = tempfile::tempdir().unwrap();
+        let compiled = decide(&Engine::with_cache(dir.path()).unwrap());
+        let code = find(dir.path(), "code");
+        let written = fs::metadata(&code).unwrap().modified().unwrap();
+        assert_eq!(decide(&Engine::with_cache(dir.path()).unwrap()), compiled);
+        assert_eq!(
+            fs::metadata(&code).unwrap().modified().unwrap(),
+            written,
+            "it was compiled again"
+        );
+        assert_eq!(fs::metadata(dir.path()).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn what_is_not_whole_is_compiled_anew_and_stored_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let compiled = decide(&Engine::with_cache(dir.path()).unwrap());
+        let (code, about) = (find(dir.path(), "code"), find(dir.path(), "json"));
+        let (whole, described) = (fs::read(&code).unwrap(), fs::read(&about).unwrap());
+        let flipped = {
+            let mut bytes = whole.clone();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            bytes
+        };
+        let other_digest = String::from_utf8(described.clone())
+            .unwrap()
+            .replace("sha256:", "sha256:0");
+        for (path, bytes) in [
+            (&code, flipped.as_slice()),
+            (&code, &whole[..whole.len() - 1]),
+            (&code, b""),
+            (&about, b"{}"),
+            (&about, b""),
+            (&about, other_digest.as_bytes()),
+        ] {
+            // In its place, not into it: the file is mapped.
+            fs::remove_file(path).unwrap();
+            fs::write(path, bytes).unwrap();
+            assert_eq!(decide(&Engine::with_cache(dir.path()).unwrap()), compiled);
+            assert_eq!(fs::read(&code).unwrap(), whole);
+            assert_eq!(fs::read(&about).unwrap(), described);
+        }
+        fs::remove_file(&code).unwrap();
+        assert_eq!(decide(&Engine::with_cache(dir.path()).unwrap()), compiled);
+        assert!(code.exists());
+    }
+
+    #[test]
+    fn the_longest_unused_go_first_by_number_and_by_weight() {
+        let dir = tempfile::tempdir().unwrap();
+        let stored = Stored::open(dir.path()).unwrap();
+        for (age, name) in ["newest", "second", "third", "oldest"].iter().enumerate() {
+            fs::write(dir.path().join(format!("{name}.code")), [0; 100]).unwrap();
+            let path = dir.path().join(format!("{name}.json"));
+            let file = File::create(path).unwrap();
+            let used = SystemTime::now() - Duration::from_secs(age as u64 * 60);
+            file.set_modified(used).unwrap();
+        }
+        let left = || -> BTreeSet<String> {
+            let files = fs::read_dir(dir.path()).unwrap();
+            files
+                .map(|file| file.unwrap().file_name().into_string().unwrap())
+                .collect()
+        };
+        let both = |names: &[&str]| -> BTreeSet<String> {
+            let files = names
+                .iter()
+                .flat_map(|name| [format!("{name}.code"), format!("{name}.json")]);
+            files.collect()
+        };
+        stored.sweep(3, 1000).unwrap();
+        assert_eq!(left(), both(&["newest", "second", "third"]));
+        stored.sweep(3, 250).unwrap();
+        assert_eq!(left(), both(&["newest", "second"]));
+        // A module larger than all room is still worth its start.
+        stored.sweep(3, 50).unwrap();
+        assert_eq!(left(), both(&["newest"]));
+    }
 }

@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::decimal::Decimal;
+use super::room::Room;
 
 /// A ground Rego value. The derived order is OPA's: null, booleans, numbers, strings, arrays,
 /// objects, sets.
@@ -91,7 +92,12 @@ impl Ord for Number {
 impl Term {
     /// Reads the text of `opa_value_dump`. `depth` bounds the nesting.
     pub(super) fn parse(text: &str, depth: usize) -> Result<Self, TermError> {
-        let mut reader = Reader { text, at: 0, depth };
+        let mut reader = Reader {
+            text,
+            at: 0,
+            depth,
+            room: Room::new(),
+        };
         let term = reader.term()?;
         reader.space();
         if reader.at < text.len() {
@@ -277,11 +283,17 @@ struct Reader<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
+    room: Room,
 }
 
 impl Reader<'_> {
     fn error(&self, what: &'static str) -> TermError {
         TermError { what, at: self.at }
+    }
+
+    /// Takes memory for what comes.
+    fn fits(&mut self, take: impl FnOnce(&mut Room) -> Option<()>) -> Result<(), TermError> {
+        take(&mut self.room).ok_or_else(|| self.error("more values than the host takes"))
     }
 
     fn rest(&self) -> &str {
@@ -308,6 +320,7 @@ impl Reader<'_> {
 
     fn term(&mut self) -> Result<Term, TermError> {
         self.space();
+        self.fits(Room::value)?;
         match self.peek() {
             Some(b'n') if self.eat("null") => Ok(Term::Null),
             Some(b't') if self.eat("true") => Ok(Term::Boolean(true)),
@@ -362,6 +375,7 @@ impl Reader<'_> {
         let mut fields = BTreeMap::new();
         let mut key = first;
         loop {
+            self.fits(|room| room.element(fields.is_empty()))?;
             let value = self.term()?;
             fields.insert(key, value);
             if !self.more("}")? {
@@ -376,8 +390,10 @@ impl Reader<'_> {
     }
 
     fn set(&mut self, first: Term) -> Result<Term, TermError> {
+        self.fits(|room| room.element(true))?;
         let mut items = BTreeSet::from([first]);
         while self.more("}")? {
+            self.fits(|room| room.element(false))?;
             items.insert(self.term()?);
         }
         Ok(Term::Set(items))
@@ -398,6 +414,7 @@ impl Reader<'_> {
     fn number(&mut self) -> Result<Term, TermError> {
         let is_part = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e' | 'E');
         let text: String = self.rest().chars().take_while(|c| is_part(*c)).collect();
+        self.fits(|room| room.text(text.len()))?;
         let number = Number::parse(&text).ok_or_else(|| self.error("not a number"))?;
         self.at += text.len();
         Ok(Term::Number(number))
@@ -413,8 +430,10 @@ impl Reader<'_> {
         });
         let quoted = end.and_then(|end| self.rest().get(..end + 2));
         let quoted = quoted.ok_or_else(|| self.error("string without an end"))?;
-        let string = serde_json::from_str(quoted).map_err(|_| self.error("not a string"))?;
-        self.at += quoted.len();
+        let (string, length) = (serde_json::from_str(quoted), quoted.len());
+        let string = string.map_err(|_| self.error("not a string"))?;
+        self.fits(|room| room.text(length))?;
+        self.at += length;
         Ok(string)
     }
 }

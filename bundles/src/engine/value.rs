@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::room::Room;
 use super::term::{Number, Term};
 
 const NULL: u8 = 1;
@@ -24,9 +25,6 @@ const NUMBER_REF: u8 = 2;
 /// Beside each byte of text, the hash buckets and elements that a value of it may have.
 const STEPS_PER_BYTE: usize = 16;
 const STEPS_AT_LEAST: usize = 4096;
-/// Values that one reading makes at most: each takes some hundred bytes here, and an object of one field over a
-/// thousand, while the guest can have one value stand in any number of places.
-const MAX_VALUES: usize = 1 << 18;
 
 /// Why what lies at an address is no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +46,7 @@ pub(super) fn read(memory: &[u8], at: u32, bytes: usize, depth: usize) -> Result
         memory,
         bytes,
         steps,
-        values: MAX_VALUES,
+        room: Room::new(),
     };
     reader.value(at, depth)
 }
@@ -57,14 +55,14 @@ struct Reader<'m> {
     memory: &'m [u8],
     bytes: usize,
     steps: usize,
-    values: usize,
+    room: Room,
 }
 
 impl Reader<'_> {
     fn value(&mut self, at: u32, depth: usize) -> Result<Term, ReadError> {
         self.step()?;
         self.take(1)?;
-        self.values = self.values.checked_sub(1).ok_or(ReadError::TooLarge)?;
+        self.room.value().ok_or(ReadError::TooLarge)?;
         match self.byte(at)? {
             NULL => Ok(Term::Null),
             BOOLEAN | BOOLEAN_INTERNED => Ok(Term::Boolean(self.byte(offset(at, 1)?)? != 0)),
@@ -118,6 +116,7 @@ impl Reader<'_> {
         let mut fields = BTreeMap::new();
         self.elements(at, 8, |reader, element| {
             let (key, value) = (reader.word(element)?, reader.word(offset(element, 4)?)?);
+            reader.room.element(fields.is_empty()).ok_or(ReadError::TooLarge)?;
             let key = reader.value(key, depth)?;
             fields.insert(key, reader.value(value, depth)?);
             Ok(())
@@ -129,6 +128,7 @@ impl Reader<'_> {
         let mut items = BTreeSet::new();
         self.elements(at, 4, |reader, element| {
             let item = reader.word(element)?;
+            reader.room.element(items.is_empty()).ok_or(ReadError::TooLarge)?;
             items.insert(reader.value(item, depth)?);
             Ok(())
         })?;
@@ -161,6 +161,7 @@ impl Reader<'_> {
 
     fn text(&mut self, at: u32, length: u32) -> Result<&str, ReadError> {
         self.take(length as usize)?;
+        self.room.text(length as usize).ok_or(ReadError::TooLarge)?;
         let bytes = self.slice(at, length as usize)?;
         std::str::from_utf8(bytes).map_err(|_| ReadError::Malformed("a text that is not UTF-8"))
     }
@@ -501,6 +502,36 @@ mod tests {
         }
         memory[60 * 32] = NULL;
         assert_eq!(read(&memory, 0, usize::MAX, 64), Err(ReadError::TooLarge));
+    }
+
+    #[test]
+    fn one_small_object_in_many_places_does_not_fill_the_host() {
+        const PLACES: u32 = 100_000;
+        // An array whose items are all the same object of one field, null to null.
+        let mut memory = vec![0_u8; 128 + PLACES as usize * 8];
+        let mut put = |at: u32, word: u32| memory[at as usize..][..4].copy_from_slice(&word.to_le_bytes());
+        for (at, word) in [
+            (16, u32::from(ARRAY)),
+            (20, 128),
+            (24, PLACES),
+            (32, u32::from(OBJECT)),
+            (36, 48),
+            (40, 1),
+            (48, 64),
+            (64, 96),
+            (68, 96),
+            (96, u32::from(NULL)),
+        ] {
+            put(at, word);
+        }
+        (0..PLACES).for_each(|place| put(128 + place * 8 + 4, 32));
+        assert_eq!(read(&memory, 16, usize::MAX >> 8, 8), Err(ReadError::TooLarge));
+        memory[24..28].copy_from_slice(&1000_u32.to_le_bytes());
+        let Ok(Term::Array(items)) = read(&memory, 16, usize::MAX >> 8, 8) else {
+            panic!("a thousand fit")
+        };
+        assert_eq!(items.len(), 1000);
+        assert_eq!(items[0].to_rego(), "{null: null}");
     }
 
     proptest! {
