@@ -5,7 +5,9 @@ use super::envelope::{MadeWith, SigstoreBundle};
 use super::keyless;
 use super::policy::{Examination, Steps, TrustPolicy};
 use super::signer::{Signer, Vouch, names};
-use super::verification::{Check, CheckOutcome, Refusal, RefusalReason as Why, Verification, VerificationOutcome};
+use super::verification::{
+    Check, CheckOutcome, Refusal, RefusalReason as Why, Untrusted, Verification, VerificationOutcome,
+};
 use crate::digest::Digest;
 use crate::registry::Evidence;
 
@@ -46,6 +48,41 @@ impl TrustPolicy {
             return Err(NeedsContent { digest: *digest });
         }
         let mut examination = Examination::default();
+        // Asked first: a threshold of 0 is met by a file that nobody signed.
+        let verdict = self
+            .usable()
+            .and_then(|()| self.judge_blob(blob, evidence, &mut examination));
+        let (name, shown, detail) = match &verdict {
+            Ok(signers) => (
+                "threshold",
+                CheckOutcome::Passed,
+                format!("signed by {}", signers.join(", ")),
+            ),
+            Err(error @ Untrusted::UnusablePolicy { .. }) => ("policy", CheckOutcome::Failed, error.to_string()),
+            Err(error) => ("threshold", CheckOutcome::Failed, error.to_string()),
+        };
+        examination.checks.push(Check {
+            name,
+            evidence: None,
+            outcome: shown,
+            detail,
+        });
+        Ok(Verification {
+            outcome: match verdict {
+                Ok(_) => VerificationOutcome::Verified,
+                Err(_) => VerificationOutcome::Rejected,
+            },
+            signers: names(&examination.vouching),
+            checks: examination.checks,
+        })
+    }
+
+    fn judge_blob(
+        &self,
+        blob: &Blob<'_>,
+        evidence: &Evidence,
+        examination: &mut Examination,
+    ) -> Result<Vec<String>, Untrusted> {
         let mut steps = Steps {
             evidence: evidence.digest,
             checks: &mut examination.checks,
@@ -54,26 +91,7 @@ impl TrustPolicy {
             Ok(vouching) => examination.vouching.extend(vouching),
             Err(refusal) => examination.refusals.push(refusal),
         }
-        let verdict = self.judge(&examination, blob.digest());
-        let (outcome, shown, detail) = match verdict {
-            Ok(signers) => (
-                VerificationOutcome::Verified,
-                CheckOutcome::Passed,
-                format!("signed by {}", signers.join(", ")),
-            ),
-            Err(error) => (VerificationOutcome::Rejected, CheckOutcome::Failed, error.to_string()),
-        };
-        examination.checks.push(Check {
-            name: "threshold",
-            evidence: None,
-            outcome: shown,
-            detail,
-        });
-        Ok(Verification {
-            outcome,
-            signers: names(&examination.vouching),
-            checks: examination.checks,
-        })
+        self.judge(examination, blob.digest())
     }
 }
 

@@ -69,7 +69,8 @@ impl Pattern {
         }
         let compile = |text: &str| {
             let regex = RegexBuilder::new(text).size_limit(PATTERN_BYTES).build();
-            regex.map_err(|error| malformed(error.to_string()))
+            // Its last line says what is wrong; those before it draw a picture of where.
+            regex.map_err(|error| malformed(error.to_string().lines().last().unwrap_or_default().to_owned()))
         };
         // By itself first: `a)|(?:b` would be well-formed between the anchors only, and matched by half.
         compile(text)?;

@@ -270,6 +270,24 @@ fn a_policy_that_nobody_could_fail_trusts_nothing() {
 }
 
 #[test]
+fn nor_does_it_trust_a_file() {
+    let hand = Hand::p256();
+    let file = pulled().digest();
+    let (signed, unsigned) = (hand.evidence(&about_pulled()), raw(b"{}".to_vec()));
+    let check = |policy: &TrustPolicy, evidence: &Evidence| policy.check_blob(&Blob::Digest(file), evidence).unwrap();
+    for (threshold, signers) in [(0, vec![hand.named("a")]), (0, vec![]), (1, vec![])] {
+        for evidence in [&signed, &unsigned] {
+            let verification = check(&policy(threshold, signers.clone()), evidence);
+            assert_eq!(verification.outcome, VerificationOutcome::Rejected, "{threshold}");
+            let checks: Vec<_> = verification.checks.iter().map(|check| check.name).collect();
+            assert_eq!(checks, ["policy"]);
+        }
+    }
+    let good = check(&policy(1, vec![hand.named("a")]), &signed);
+    assert_eq!(good.outcome, VerificationOutcome::Verified);
+}
+
+#[test]
 fn the_most_telling_refusal_names_the_reason() {
     let hand = Hand::p256();
     let policy = policy(1, vec![hand.named("a")]);
