@@ -10,11 +10,13 @@ mod eval;
 mod files;
 mod operate;
 mod output;
+mod signers;
 mod verify;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use interlock_bundles::model::directory::DirectoryError;
 use interlock_bundles::registry::RegistryError;
 use interlock_bundles::trust::Untrusted;
 
@@ -37,7 +39,7 @@ enum Command {
     /// Pull, push, verify, inspect and lint bundles.
     #[command(subcommand)]
     Bundle(bundle::Command),
-    /// Check signatures, every check by name.
+    /// Check signatures of images, bundles, models and files, every check by name.
     #[command(subcommand)]
     Verify(verify::Command),
     /// Print the CustomResourceDefinitions, or apply them.
@@ -83,9 +85,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The error and its causes on one line, on standard error. A registry that does not answer leaves the question open;
-/// what is not trusted is judged bad;
-/// everything else is for the user to mend.
+/// The error and its causes on one line, on standard error. A registry that does not answer and a model that somebody
+/// writes to leave the question open; what is not trusted is judged bad; everything else is for the user to mend.
 fn failed(error: &anyhow::Error) -> ExitCode {
     output::error(&format!("interlock: {error:#}"));
     ExitCode::from(code(error))
@@ -96,7 +97,9 @@ fn code(error: &anyhow::Error) -> u8 {
         return Ending::Bad as u8;
     }
     let registry = error.chain().find_map(|cause| cause.downcast_ref::<RegistryError>());
-    if registry.is_some_and(RegistryError::is_transient) {
+    let model = error.chain().find_map(|cause| cause.downcast_ref::<DirectoryError>());
+    let is_changing = matches!(model, Some(DirectoryError::Changed { .. }));
+    if is_changing || registry.is_some_and(RegistryError::is_transient) {
         Ending::Open as u8
     } else {
         USAGE

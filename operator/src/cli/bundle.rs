@@ -14,8 +14,9 @@ use interlock_bundles::trust::{LocalFile, Provenance};
 use serde::Serialize;
 
 use self::cost::Certificate;
-use super::bundles::{self, Access, Keys};
+use super::bundles::{self, Access};
 use super::output::{self, Format};
+use super::signers::Signers;
 use super::{Ending, verify};
 use crate::judge::chain;
 
@@ -41,7 +42,7 @@ pub(super) struct Pull {
     #[arg(short, long, value_name = "FILE", default_value = "bundle.tar.gz")]
     output: PathBuf,
     #[command(flatten)]
-    keys: Keys,
+    signers: Signers,
     #[command(flatten)]
     access: Access,
 }
@@ -61,7 +62,7 @@ pub(super) struct Inspect {
     /// A file, or a reference in a registry (with --key).
     bundle: String,
     #[command(flatten)]
-    keys: Keys,
+    signers: Signers,
     #[command(flatten)]
     access: Access,
     /// Form of the result.
@@ -80,7 +81,7 @@ pub(super) async fn run(command: Command) -> anyhow::Result<Ending> {
 }
 
 async fn pull(arguments: Pull) -> anyhow::Result<Ending> {
-    let trust = arguments.keys.policy()?;
+    let trust = arguments.signers.policy()?;
     let found = arguments.access.look_up(&arguments.reference).await?;
     if let Err(error) = trust.satisfied_by(&found.pinned.digest, &found.evidence) {
         output::error(&format!(
@@ -133,7 +134,7 @@ struct Contents {
 }
 
 async fn inspect(arguments: &Inspect) -> anyhow::Result<Ending> {
-    let bundle = bundles::open(&arguments.bundle, &arguments.keys, &arguments.access).await?;
+    let bundle = bundles::open(&arguments.bundle, &arguments.signers, &arguments.access).await?;
     let engine = Engine::new()?;
     let policy = engine.compile(&bundle, Limits::default())?;
     let (provenance, signers) = match bundle.provenance() {

@@ -3,14 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use interlock_bundles::archive::Bundle;
-use interlock_bundles::digest::Digest;
 use interlock_bundles::reference::{Pinned, Reference, Repository};
 use interlock_bundles::registry::{Credentials, Evidence, Registry, RegistrySettings};
-use interlock_bundles::trust::{BuiltIn, LocalFile, PublicKey, Signer, TrustPolicy};
+use interlock_bundles::trust::{BuiltIn, LocalFile};
 
-use super::files;
+use super::signers::Signers;
 use crate::docker_config::DockerConfig;
 
 /// Bundles that are part of this program, by their names.
@@ -25,58 +24,15 @@ pub(super) const BASELINE: &str = "baseline";
 /// The built-in bundle for what serves models.
 pub(super) const MODEL: &str = "model";
 
-/// Largest key file that is read.
-const LARGEST_KEY: u64 = 64 * 1024;
-
-/// Who must have signed what comes from a registry.
-#[derive(clap::Args, Clone, Debug)]
-pub(super) struct Keys {
-    /// Public key that must have signed it, as cosign writes it (cosign.pub). Repeatable.
-    #[arg(long = "key", value_name = "FILE")]
-    keys: Vec<PathBuf>,
-    /// How many different keys must have signed.
-    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-    threshold: u32,
-}
-
 /// How to speak to a registry.
 #[derive(clap::Args, Clone, Debug)]
 pub(super) struct Access {
     /// Speak to the registry without TLS.
     #[arg(long)]
-    plain_http: bool,
+    pub(super) plain_http: bool,
     /// Seconds after which a registry that has not answered completely is given up.
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
     timeout: u64,
-}
-
-impl Keys {
-    /// Whether any key was given.
-    pub(super) fn given(&self) -> bool {
-        !self.keys.is_empty()
-    }
-
-    /// The trust policy: each file is a signer named like it.
-    pub(super) fn policy(&self) -> anyhow::Result<TrustPolicy> {
-        if self.keys.is_empty() {
-            bail!("no key given: name the public key that must have signed it with --key FILE");
-        }
-        let signers = self
-            .keys
-            .iter()
-            .map(|file| signer(file))
-            .collect::<anyhow::Result<_>>()?;
-        Ok(TrustPolicy {
-            signers,
-            threshold: self.threshold,
-        })
-    }
-}
-
-fn signer(file: &Path) -> anyhow::Result<Signer> {
-    let pem = files::read_text(file, LARGEST_KEY).context("no key to check with")?;
-    let key = PublicKey::from_pem(&pem).with_context(|| format!("key {} cannot be used", file.display()))?;
-    Ok(Signer::with_key(file.display().to_string(), key))
 }
 
 impl Access {
@@ -158,8 +114,8 @@ pub(super) fn built_in(name: &str) -> anyhow::Result<Bundle> {
         .with_context(|| format!("the built-in bundle {name} cannot be opened"))
 }
 
-/// A bundle by file name or reference. A file is trusted because the user named it; a reference needs keys.
-pub(super) async fn open(name: &str, keys: &Keys, access: &Access) -> anyhow::Result<Bundle> {
+/// A bundle by file name or reference. A file is trusted because the user named it; a reference needs signers.
+pub(super) async fn open(name: &str, signers: &Signers, access: &Access) -> anyhow::Result<Bundle> {
     let path = Path::new(name);
     if path.exists() || !looks_like_reference(name) {
         let file = LocalFile::read(path)?;
@@ -170,7 +126,7 @@ pub(super) async fn open(name: &str, keys: &Keys, access: &Access) -> anyhow::Re
     let reference: Reference = name
         .parse()
         .with_context(|| format!("{name:?} is no file and no reference"))?;
-    let trust = keys
+    let trust = signers
         .policy()
         .with_context(|| format!("{name} is no file, so it is pulled from its registry"))?;
     let found = access.look_up(&reference).await?;
@@ -183,14 +139,9 @@ pub(super) async fn open(name: &str, keys: &Keys, access: &Access) -> anyhow::Re
 }
 
 /// A file that does not exist should be told as that.
-fn looks_like_reference(name: &str) -> bool {
+pub(super) fn looks_like_reference(name: &str) -> bool {
     name.starts_with("oci://")
         || name.contains("@sha256:")
         || (name.contains('/') && name.contains(':'))
         || name.parse::<Repository>().is_ok()
-}
-
-/// `sha256:0123456789ab`.
-pub(super) fn short(digest: Digest) -> String {
-    digest.to_string().chars().take(19).collect()
 }

@@ -23,8 +23,9 @@ use self::bench::{Benches, Given};
 use self::manifests::Manifest;
 use self::report::Judged;
 use super::Ending;
-use super::bundles::{self, Access, Keys};
+use super::bundles::{self, Access};
 use super::output::{self, Format};
+use super::signers::Signers;
 use crate::artifacts;
 use crate::assign;
 use crate::dossier::{Dossier, DriftMonitor, NEEDS_CLUSTER, Related, Signature, Source, Unavailable};
@@ -54,7 +55,7 @@ pub(super) struct Arguments {
     #[arg(long, value_enum, default_value_t = Shape::Dossier, requires = "bundle")]
     input: Shape,
     #[command(flatten)]
-    keys: Keys,
+    signers: Signers,
     #[command(flatten)]
     access: Access,
     /// Exit with 3 if any enforced gate is left open, also those that need the cluster, and if the track governs
@@ -115,13 +116,13 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Ending> {
 /// The bundle of --bundle.
 async fn given(arguments: &Arguments) -> anyhow::Result<Option<Given>> {
     let Some(name) = &arguments.bundle else {
-        if arguments.keys.given() {
-            bail!("--key says who signed --bundle REF: the built-in bundles need no key");
+        if arguments.signers.given() {
+            bail!("--key and --identity say who signed --bundle REF: the built-in bundles need no key");
         }
         return Ok(None);
     };
     Ok(Some(Given {
-        bundle: bundles::open(name, &arguments.keys, &arguments.access).await?,
+        bundle: bundles::open(name, &arguments.signers, &arguments.access).await?,
         shape: arguments.input.into(),
     }))
 }

@@ -43,7 +43,8 @@ pub(super) fn error(message: &str) {
     let _ = writeln!(std::io::stderr(), "{message}");
 }
 
-/// Columns as wide as their widest cell; the last one is not padded.
+/// Columns as wide as their widest cell; the last one is not padded. What a cell says may come from outside, so control
+/// characters, by which a terminal could be made to show something else, are replaced.
 pub(super) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     let width = |at: usize| {
         let cells = rows
@@ -59,7 +60,7 @@ pub(super) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     let line = |cells: &mut dyn Iterator<Item = &str>| {
         let mut line = String::new();
         for (cell, width) in cells.zip(&widths) {
-            line.push_str(cell);
+            line.extend(cell.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }));
             line.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.chars().count()) + 3));
         }
         format!("{}\n", line.trim_end())
@@ -80,5 +81,11 @@ mod tests {
             vec!["ccc".to_owned(), String::new()],
         ];
         assert_eq!(super::table(&["X", "Y"], &rows), "X     Y\na     bb\nccc\n");
+    }
+
+    #[test]
+    fn a_cell_stays_in_its_line_and_sends_the_terminal_nothing() {
+        let table = super::table(&["X"], &[vec!["a\n\x1b[2Jverified".to_owned()]]);
+        assert_eq!(table, "X\na\u{fffd}\u{fffd}[2Jverified\n");
     }
 }
