@@ -1,5 +1,8 @@
 //! A bundle's life on the command line, against real registries and the real cosign: push, sign, verify, pull, inspect,
-//! lint; and the plain check of a signed file. 0 is good, 1 is bad, 2 is an error, and only results go to stdout.
+//! lint; and the plain check of a signed file. Images and signatures without a key have a story of their own. 0 is good,
+//! 1 is bad, 2 is an error, and only results go to stdout.
+
+mod keyless;
 
 use std::path::{Path, PathBuf};
 

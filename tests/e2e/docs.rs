@@ -16,11 +16,12 @@ use self::page::Step;
 use self::reader::Reader;
 
 /// In the order in which they are read, each on what those before it have left.
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "install.md",
     "publisher.md",
     "cluster-admin.md",
     "model-team.md",
+    "verify.md",
     "drift.md",
     "gitops.md",
     "errors.md",

@@ -114,7 +114,7 @@ impl KeyPair {
 }
 
 /// Runs cosign in `folder` and answers its standard output.
-async fn cosign(folder: &Path, arguments: &[&str]) -> Result<String> {
+pub(crate) async fn cosign(folder: &Path, arguments: &[&str]) -> Result<String> {
     let output = Command::new(tool("cosign")?)
         .args(arguments)
         .env("COSIGN_PASSWORD", "")
