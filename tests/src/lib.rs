@@ -8,6 +8,7 @@
 //!   │    └─ Liar      in front of one: what a real registry cannot be told to do
 //!   ├─ Prometheus     with rules and targets by file, and an Exporter whose text a story sets
 //!   ├─ cosign, opa    keys, signatures and bundles as a user makes them
+//!   ├─ Sigstore       certificates, logs and timestamps, as good and as bad as a story wants them
 //!   └─ Operator       the `interlock` binary
 //! ```
 //!
@@ -36,6 +37,7 @@ pub mod prometheus;
 pub mod registry;
 pub mod said;
 pub mod scratch;
+pub mod sigstore;
 pub mod tools;
 pub mod upgrade;
 
