@@ -215,3 +215,39 @@ fn nothing_is_unsafe_but_the_mapping_of_compiled_modules() {
         );
     }
 }
+
+/// `docs/security.md` names a test for each threat, as `file.rs`, `name`, `name`.
+#[test]
+fn every_test_that_the_threat_table_names_is_there() {
+    let page = std::fs::read_to_string(root().join("docs/security.md")).expect("the page");
+    let mut named = 0;
+    for row in page
+        .lines()
+        .filter(|line| line.starts_with("| ") && line.contains(".rs`"))
+    {
+        let tests = row.trim_end_matches('|').rsplit('|').next().expect("a last column");
+        let mut text = String::new();
+        for word in tests.split('`').skip(1).step_by(2) {
+            if word.ends_with(".rs") {
+                text = tests_called(word);
+            } else if !word.ends_with("-*") && !word.starts_with("*-") && word != "intermediate-expired" {
+                assert!(text.contains(&format!("fn {word}(")), "{word} is no test");
+                named += 1;
+            }
+        }
+    }
+    assert!(named > 20, "only {named} tests are named");
+}
+
+/// The text of all files of this name that hold tests of verifiers.
+fn tests_called(name: &str) -> String {
+    let folders = [
+        "bundles/src/trust",
+        "bundles/src/trust/tests",
+        "bundles/src/registry/tests",
+        "bundles/src/model/tests",
+        "tests/harness",
+    ];
+    let paths = folders.iter().map(|folder| root().join(folder).join(name));
+    paths.filter_map(|path| std::fs::read_to_string(path).ok()).collect()
+}

@@ -12,3 +12,4 @@ mod control_plane;
 mod examples;
 mod liar;
 mod registries;
+mod sigstore;

@@ -8,7 +8,8 @@
 //!   │    └─ Liar      in front of one: what a real registry cannot be told to do
 //!   ├─ Prometheus     with rules and targets by file, and an Exporter whose text a story sets
 //!   ├─ cosign, opa    keys, signatures and bundles as a user makes them
-//!   ├─ Sigstore       a private one, by which cosign signs without a key
+//!   ├─ Sigstore       certificates, logs and timestamps, as good and as bad as a story wants them
+//!   │    └─ Services  the same, answering the real cosign
 //!   └─ Operator       the `interlock` binary
 //! ```
 //!
@@ -28,6 +29,7 @@ pub mod eventually;
 pub mod examples;
 pub mod forgery;
 pub mod gather;
+pub mod keyless;
 pub mod liar;
 pub mod opa;
 pub mod operator;

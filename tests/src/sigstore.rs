@@ -1,105 +1,85 @@
-//! A private Sigstore on this machine: Fulcio, logs and a timestamp authority, by which the real cosign signs without a
-//! key of its own. `tests/tools/sigstore` says what it can be asked.
+//! A private Sigstore that signs for tests, well and deliberately wrongly, and says what sigstore-go makes of each:
+//! `tests/tools/sigstore` tells what can be asked.
 
-use std::path::PathBuf;
-use std::time::Duration;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::process::Command;
 
-use crate::child::{Child, Recipe};
-use crate::cosign::cosign;
-use crate::eventually::eventually_while;
-use crate::scratch::{scratch, write};
+use crate::scratch::scratch;
 use crate::tools::tool;
 
-const STARTED: Duration = Duration::from_secs(30);
+/// The identity that [`Sigstore::dev`] signs as: its issuer and its subject.
+pub const DEV: (&str, &str) = ("https://issuer.example.com", "dev@example.com");
 
-/// A Sigstore that answers cosign. Dropping it stops it; its keys go with it.
+/// A running Sigstore with keys of its own. It ends when it is dropped, and with this process: its standard input ends
+/// then.
 pub struct Sigstore {
     folder: TempDir,
-    _process: Child,
+    process: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
 }
 
-/// Which transparency log signatures go to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Log {
-    /// One like Rekor v1.
-    Rekor1,
-    /// One like Rekor v2.
-    Rekor2,
-}
-
-/// Whom a certificate is issued to.
-#[derive(Clone, Debug)]
-pub struct Identity {
-    /// The URI of a workflow.
-    pub uri: String,
-    /// The OIDC issuer that vouches for it.
-    pub issuer: String,
-    /// What else Fulcio writes of it, as in `{"sourceRepositoryRef": "refs/heads/main"}`.
-    pub claims: Value,
+/// What it made of a request.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer {
+    /// The Sigstore bundle; none where the request cannot be met.
+    pub bundle: Option<Value>,
+    /// Why sigstore-go rejects it, where it does.
+    pub rejected: Option<String>,
+    /// Why there is none.
+    pub error: Option<String>,
 }
 
 impl Sigstore {
-    /// Makes one, with keys that nobody else has.
-    pub async fn start() -> Result<Self> {
+    /// Makes one; the program is built first where it is missing.
+    pub fn start() -> Result<Self> {
         let folder = scratch("sigstore")?;
-        let arguments = [folder.path().display().to_string(), "serve".to_owned()];
-        let recipe = Recipe::new("sigstore", tool("sigstore")?, folder.path(), arguments);
-        let mut process = recipe.start()?;
-        let log = folder.path().join("sigstore.log");
-        let serves = async || Ok(std::fs::read_to_string(&log)?.contains("listening on").then_some(()));
-        eventually_while("the Sigstore answers", STARTED, || process.still_runs(), serves).await?;
+        let mut process = Command::new(tool("sigstore")?)
+            .arg(folder.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("could not start the private Sigstore")?;
+        let input = process.stdin.take().context("it has a standard input")?;
+        let output = process.stdout.take().context("it has a standard output")?;
         Ok(Self {
             folder,
-            _process: process,
+            process,
+            input,
+            output: BufReader::new(output),
         })
     }
 
-    /// The `trusted_root.json` of those who trust it.
-    pub fn trusted_root(&self) -> PathBuf {
-        self.folder.path().join("trusted_root.json")
+    /// A request for a signature with a certificate for [`DEV`], to which a test adds what is signed and how.
+    pub fn dev() -> Value {
+        json!({"keyless": {"email": DEV.1, "issuer": DEV.0}})
     }
 
-    /// Signs `reference` (`host/path@sha256:…`) as `who` would in a pipeline, and pushes the signature beside it.
-    pub async fn sign(&self, who: &Identity, log: Log, reference: &str) -> Result<()> {
-        ensure!(
-            reference.contains("@sha256:"),
-            "{reference} names no digest; what a tag means may change"
-        );
-        let token = write(self.folder.path(), "token", self.token(who).await?)?;
-        let config = match log {
-            Log::Rekor1 => "signing_config.json",
-            Log::Rekor2 => "signing_config_rekor2.json",
-        };
-        let token = token.display().to_string();
-        let flags = ["--signing-config", config, "--trusted-root", "trusted_root.json"];
-        let more = ["--identity-token", &token, "--allow-http-registry", "-y", reference];
-        let arguments: Vec<&str> = ["sign"].into_iter().chain(flags).chain(more).collect();
-        cosign(self.folder.path(), &arguments).await.map(drop)
+    /// What there is to trust, as `trusted_root.json`; from the first answer on.
+    pub fn trusted_root(&self) -> Result<Vec<u8>> {
+        Ok(std::fs::read(self.folder.path().join("trusted_root.json"))?)
     }
 
-    /// What `who` shows to Fulcio.
-    async fn token(&self, who: &Identity) -> Result<String> {
-        let request = json!({"token": {"uri": who.uri, "issuer": who.issuer, "claims": who.claims}});
-        let answer = self.ask(&request).await?;
-        Ok(answer["token"].as_str().context("no token")?.to_owned())
+    /// Signs as a request has it.
+    pub fn ask(&mut self, request: &Value) -> Result<Answer> {
+        writeln!(self.input, "{request}")?;
+        self.input.flush()?;
+        let mut line = String::new();
+        self.output.read_line(&mut line)?;
+        ensure!(!line.is_empty(), "the private Sigstore ended");
+        Ok(serde_json::from_str(&line)?)
     }
+}
 
-    /// Asks for what the tool makes by itself, bundles that are wrong on purpose among it.
-    pub async fn ask(&self, request: &Value) -> Result<Value> {
-        let output = Command::new(tool("sigstore")?)
-            .arg(self.folder.path())
-            .arg(request.to_string())
-            .kill_on_drop(true)
-            .output()
-            .await?;
-        let answer: Value = serde_json::from_slice(&output.stdout)
-            .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
-        ensure!(answer.get("error").is_none(), "{request}: {answer}");
-        Ok(answer)
+impl Drop for Sigstore {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
     }
 }

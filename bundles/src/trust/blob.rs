@@ -117,7 +117,7 @@ impl Steps<'_> {
         };
         match self.made_with(&bundle)? {
             MadeWith::Key { hint } => self.made_by(&bundle, hint, (&signature, content), signers),
-            MadeWith::Certificate => self.certified(bytes, &keyless::Signed::Content(content), signers),
+            MadeWith::Certificate => self.certified(bytes, keyless::Signed::Content(content), signers),
         }
     }
 }

@@ -33,9 +33,14 @@ pub(super) struct SigstoreBundle {
 struct Material {
     public_key: Option<KeyHint>,
     certificate: Option<IgnoredAny>,
-    x509_certificate_chain: Option<IgnoredAny>,
+    x509_certificate_chain: Option<Chain>,
     tlog_entries: Option<Vec<IgnoredAny>>,
     timestamp_verification_data: Option<Timestamps>,
+}
+
+#[derive(Deserialize)]
+struct Chain {
+    certificates: Option<Vec<IgnoredAny>>,
 }
 
 #[derive(Deserialize)]
@@ -113,7 +118,11 @@ impl SigstoreBundle {
     /// Not more than one signature has use for.
     fn within_caps(self) -> Result<Self, String> {
         const MOST: usize = 8;
-        for (found, what) in [(self.log_entries(), "log entries"), (self.timestamps(), "timestamps")] {
+        for (found, what) in [
+            (self.log_entries(), "log entries"),
+            (self.timestamps(), "timestamps"),
+            (self.certificates(), "certificates"),
+        ] {
             if found > MOST {
                 return Err(format!("it has {found} {what}, at most {MOST} are looked at"));
             }
@@ -189,6 +198,12 @@ impl SigstoreBundle {
     /// How many transparency log entries come along.
     pub(super) fn log_entries(&self) -> usize {
         self.verification_material.tlog_entries.as_ref().map_or(0, Vec::len)
+    }
+
+    /// How many certificates are in the chain, where there is one.
+    fn certificates(&self) -> usize {
+        let chain = self.verification_material.x509_certificate_chain.as_ref();
+        chain.and_then(|chain| chain.certificates.as_ref()).map_or(0, Vec::len)
     }
 
     /// How many timestamps come along.

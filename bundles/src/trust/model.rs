@@ -125,7 +125,7 @@ impl Steps<'_> {
         let bundle = self.step("bundle-format", Why::MalformedSignature, bundle, |bundle| {
             bundle.media_type().to_owned()
         })?;
-        let (vouching, statement, payload) = self.said(&bundle, bytes, None, signers)?;
+        let (vouching, statement, payload) = self.said(&bundle, bytes, signers)?;
         let kind = statement.is_a(MODEL_PREDICATE);
         self.step("predicate-type", Why::WrongPredicateType, kind, |()| {
             MODEL_PREDICATE.to_owned()

@@ -191,7 +191,7 @@ impl Steps<'_> {
         subject: &Digest,
         signers: &[Signer],
     ) -> Result<(Vec<Vouch>, Statement), Refusal> {
-        let (vouching, statement, _) = self.said(bundle, bytes, Some(*subject), signers)?;
+        let (vouching, statement, _) = self.said(bundle, bytes, signers)?;
         let about = statement.is_about(subject);
         self.step("subject", RefusalReason::SubjectMismatch, about, |()| {
             format!("about {subject}")
@@ -204,7 +204,6 @@ impl Steps<'_> {
         &mut self,
         bundle: &SigstoreBundle,
         bytes: &[u8],
-        subject: Option<Digest>,
         signers: &[Signer],
     ) -> Result<(Vec<Vouch>, Statement, Vec<u8>), Refusal> {
         use RefusalReason as Why;
@@ -214,11 +213,7 @@ impl Steps<'_> {
         })?;
         let vouching = match made_with {
             MadeWith::Key { hint } => self.made_by(bundle, hint, (&signed.signature, &signed.message()), signers)?,
-            MadeWith::Certificate => {
-                let payload = &signed.payload;
-                let signed = keyless::Signed::Statement { payload, subject };
-                self.certified(bytes, &signed, signers)?
-            }
+            MadeWith::Certificate => self.certified(bytes, keyless::Signed::Statement(&signed.payload), signers)?,
         };
         let statement = self.step(
             "statement",
@@ -329,7 +324,8 @@ fn maker<'s>(
         };
         return Ok((made, same_key.map(vouch).collect()));
     }
-    let all: Vec<&str> = keys.iter().map(|(signer, _)| signer.name.as_str()).collect();
+    let all: BTreeSet<&str> = keys.iter().map(|(signer, _)| signer.name.as_str()).collect();
+    let all: Vec<&str> = all.into_iter().collect();
     Err(match keys.iter().find(hinted) {
         Some((signer, key)) => (
             RefusalReason::BadSignature,

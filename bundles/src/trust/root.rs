@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use sigstore_verify::Verifier;
+use sigstore_verify::crypto::parse_certificate_info;
 use sigstore_verify::trust_root::TrustedRoot;
+use sigstore_verify::types::{DerCertificate, TimeRange};
 
 use crate::digest::Digest;
 
@@ -98,15 +100,18 @@ impl TrustRoot {
         }
         let malformed = |detail: String| TrustRootError::Malformed(detail);
         let text = std::str::from_utf8(json).map_err(|error| malformed(error.to_string()))?;
-        let root = TrustedRoot::from_json(text).map_err(|error| malformed(error.to_string()))?;
+        let mut root = TrustedRoot::from_json(text).map_err(|error| malformed(error.to_string()))?;
         if !MEDIA_TYPES.contains(&root.media_type.as_str()) {
             let found = super::envelope::shown(&root.media_type);
             return Err(malformed(format!("media type {found} is not one of {MEDIA_TYPES:?}")));
         }
-        let verifier = Verifier::new(&root).map_err(|error| TrustRootError::Unusable(Box::new(error)))?;
+        let authorities = authorities(&root);
+        let unusable = |error| TrustRootError::Unusable(Box::new(error));
+        lapse(&mut root).map_err(unusable)?;
+        let verifier = Verifier::new(&root).map_err(unusable)?;
         Ok(Self(Arc::new(Inner {
             digest: Digest::of(json),
-            authorities: authorities(&root),
+            authorities,
             verifier,
         })))
     }
@@ -150,9 +155,47 @@ impl std::fmt::Debug for TrustRoot {
     }
 }
 
+/// Ends an authority's word with its certificates, which the library takes for good as long as the root says so
+/// (CVE-2026-24122 is the same elsewhere). One that has no time left is left out.
+fn lapse(root: &mut TrustedRoot) -> Result<(), sigstore_verify::Error> {
+    for authority in &mut root.certificate_authorities {
+        let chain = authority.cert_chain.certificates.iter().map(|one| &one.raw_bytes);
+        authority.valid_for = Some(while_certified(authority.valid_for, chain)?);
+    }
+    for authority in &mut root.timestamp_authorities {
+        let chain = authority.cert_chain.certificates.iter().map(|one| &one.raw_bytes);
+        authority.valid_for = Some(while_certified(authority.valid_for, chain)?);
+    }
+    let lasts =
+        |window: Option<TimeRange>| window.is_some_and(|window| window.end.is_none_or(|end| window.start <= end));
+    root.certificate_authorities
+        .retain(|authority| lasts(authority.valid_for));
+    root.timestamp_authorities
+        .retain(|authority| lasts(authority.valid_for));
+    Ok(())
+}
+
+/// The part of a window in which every certificate of a chain is valid.
+fn while_certified<'a>(
+    window: Option<TimeRange>,
+    chain: impl Iterator<Item = &'a DerCertificate>,
+) -> Result<TimeRange, sigstore_verify::Error> {
+    let mut window = window.unwrap_or(TimeRange::new(Timestamp::MIN, None));
+    for certificate in chain {
+        let certificate = parse_certificate_info(certificate)?;
+        window.start = window.start.max(certificate.not_before);
+        window.end = Some(
+            window
+                .end
+                .map_or(certificate.not_after, |end| end.min(certificate.not_after)),
+        );
+    }
+    Ok(window)
+}
+
 fn authorities(root: &TrustedRoot) -> Vec<Authority> {
     use AuthorityRole as Role;
-    let one = |role, name: &str, window: Option<sigstore_verify::types::TimeRange>| Authority {
+    let one = |role, name: &str, window: Option<TimeRange>| Authority {
         role,
         name: name.to_owned(),
         start: window.map(|window| window.start),

@@ -104,20 +104,24 @@ fn other_bundles_are_refused_by_name() {
         ),
         (
             with("", "verificationMaterial", json!({"certificate": {"rawBytes": ""}})),
-            "UntrustedKey",
+            "UntrustedIdentity",
             "keyless",
         ),
         (
             with("", "verificationMaterial", json!({"x509CertificateChain": {}})),
-            "UntrustedKey",
+            "UntrustedIdentity",
             "keyless",
         ),
         (
             with("/verificationMaterial", "certificate", json!({})),
-            "UntrustedKey",
-            "both",
+            "MalformedSignature",
+            "more than one",
         ),
-        (with("", "verificationMaterial", json!({})), "UntrustedKey", "no key"),
+        (
+            with("", "verificationMaterial", json!({})),
+            "MalformedSignature",
+            "neither key nor certificate",
+        ),
         (
             with("/dsseEnvelope", "signatures", json!([])),
             "MalformedSignature",
