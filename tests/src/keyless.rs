@@ -92,7 +92,7 @@ impl Services {
             .await?;
         let answer: Value = serde_json::from_slice(&output.stdout)
             .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
-        let token = answer["token"].as_str();
+        let token = answer.get("token").and_then(Value::as_str);
         Ok(token.with_context(|| format!("no token: {answer}"))?.to_owned())
     }
 }

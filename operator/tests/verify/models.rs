@@ -57,6 +57,8 @@ impl Model {
     }
 }
 
+type Change = fn(&Model);
+
 #[test]
 fn a_model_is_verified_and_every_single_change_of_it_is_refused() {
     let model = Model::new("files-p256");
@@ -67,7 +69,6 @@ fn a_model_is_verified_and_every_single_change_of_it_is_refused() {
         "{out}"
     );
 
-    type Change = fn(&Model);
     let changes: [(Change, &str); 12] = [
         (
             |model| model.write("config.json", "{\"layers\": 3}"),

@@ -44,15 +44,15 @@ pub(in crate::cli) struct Arguments {
 #[derive(clap::Args)]
 struct May {
     /// Follow symbolic links to files of the same folder, if the signer did.
-    #[arg(long, help_heading = "Files of a folder")]
-    allow_symlinks: bool,
+    #[arg(long = "allow-symlinks", help_heading = "Files of a folder")]
+    symlinks: bool,
     /// Pass over this file or folder, if the signer did. Repeatable; those of Git (.git, .gitattributes, .github,
     /// .gitignore) are passed over in any case, if the signer did.
-    #[arg(long, value_name = "PATH", help_heading = "Files of a folder", value_parser = FileName::parse)]
-    allow_ignored: Vec<FileName>,
+    #[arg(long = "allow-ignored", value_name = "PATH", help_heading = "Files of a folder", value_parser = FileName::parse)]
+    ignored: Vec<FileName>,
     /// Take empty files that are not listed, if shards are: shards list no empty file.
-    #[arg(long, help_heading = "Files of a folder")]
-    allow_empty_files: bool,
+    #[arg(long = "allow-empty-files", help_heading = "Files of a folder")]
+    empty_files: bool,
 }
 
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
@@ -79,7 +79,10 @@ fn local(arguments: &Arguments) -> anyhow::Result<Ending> {
     let trust = arguments.signers.policy()?;
     let path = Path::new(&arguments.model);
     if arguments.access.plain_http {
-        bail!("{path:?} is on this machine: --plain-http is for a model in a registry");
+        bail!(
+            "{} is on this machine: --plain-http is for a model in a registry",
+            path.display()
+        );
     }
     let signature = signature(path, arguments.signature.as_deref())?;
     let evidence =
@@ -132,7 +135,10 @@ fn signature(model: &Path, given: Option<&Path>) -> anyhow::Result<PathBuf> {
     match given {
         Some(file) => Ok(file.to_owned()),
         None if model.is_dir() => Ok(model.join(SIGNATURE)),
-        None => bail!("{model:?} is a single file: name its signature with --signature FILE"),
+        None => bail!(
+            "{} is a single file: name its signature with --signature FILE",
+            model.display()
+        ),
     }
 }
 
@@ -150,15 +156,15 @@ fn within(model: &Path, signature: &Path) -> Option<FileName> {
 
 impl May {
     fn given(&self) -> bool {
-        self.allow_symlinks || !self.allow_ignored.is_empty() || self.allow_empty_files
+        self.symlinks || !self.ignored.is_empty() || self.empty_files
     }
 
     fn allowed(&self, signature: Option<FileName>) -> Allowed {
         let mut allowed = Allowed::default();
-        allowed.ignored.extend(self.allow_ignored.iter().cloned());
+        allowed.ignored.extend(self.ignored.iter().cloned());
         allowed.signature = signature;
-        allowed.symlinks = self.allow_symlinks;
-        allowed.empty_files = self.allow_empty_files;
+        allowed.symlinks = self.symlinks;
+        allowed.empty_files = self.empty_files;
         allowed
     }
 }
