@@ -221,7 +221,10 @@ fn nothing_is_unsafe_but_the_mapping_of_compiled_modules() {
 fn every_test_that_the_threat_table_names_is_there() {
     let page = std::fs::read_to_string(root().join("docs/security.md")).expect("the page");
     let mut named = 0;
-    for row in page.lines().filter(|line| line.starts_with("| ") && line.contains(".rs`")) {
+    for row in page
+        .lines()
+        .filter(|line| line.starts_with("| ") && line.contains(".rs`"))
+    {
         let tests = row.trim_end_matches('|').rsplit('|').next().expect("a last column");
         let mut text = String::new();
         for word in tests.split('`').skip(1).step_by(2) {
