@@ -398,7 +398,7 @@ fn nothing_signed_can_be_changed() {
             .iter()
             .flat_map(|(at, hows, _)| hows.iter().map(|how| ((*at).to_owned(), *how)));
         let free: BTreeSet<_> = free.collect();
-        assert!(tried > 1000, "{name}: only {tried} changes");
+        assert!(tried > 600, "{name}: only {tried} changes");
         assert_eq!(accepted, free, "{name}: left is what verifies, right what may");
     }
 }
