@@ -44,6 +44,8 @@ impl Sigstore {
             .arg(folder.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            // sigstore-go tells of every second attempt; errors are in the answers.
+            .stderr(Stdio::null())
             .spawn()
             .context("could not start the private Sigstore")?;
         let input = process.stdin.take().context("it has a standard input")?;
