@@ -22,7 +22,7 @@ const FORMAT: &str = "interlock module 1";
 /// Entries that are kept, and their code in bytes: a bundle with a hundred megabytes of data in memory has them here too.
 /// The longest unused go first.
 const MOST: usize = 128;
-const MOST_BYTES: u64 = 2 << 30;
+const MOST_BYTES: u64 = 512 << 20;
 /// The extension of what is being written, and how old it gets only if the writer is gone.
 const ASIDE: &str = "writing";
 const ABANDONED: Duration = Duration::from_hours(1);
