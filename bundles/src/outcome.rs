@@ -36,6 +36,11 @@ impl Outcome {
         Self::Skip,
     ];
 
+    /// Whether a gate that ends so keeps nothing from going on.
+    pub fn lets_through(self) -> bool {
+        matches!(self, Self::Warn | Self::Pass | Self::Skip)
+    }
+
     /// The word policies use: the name of the set that holds such findings.
     pub fn as_str(self) -> &'static str {
         match self {

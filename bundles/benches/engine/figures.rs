@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 pub(crate) struct Figures(Vec<Value>);
 
 impl Figures {
-    /// A time beside that of a peer.
-    pub(crate) fn time(&mut self, measure: &str, subject: &str, value: Duration, against: &str, peer: Duration) {
+    /// A time beside that of a peer, which comes second.
+    pub(crate) fn time(&mut self, measure: &str, subject: &str, against: &str, (value, peer): (Duration, Duration)) {
         let (value, peer) = (value.as_secs_f64(), peer.as_secs_f64());
         self.add(measure, subject, value, "s", against, value / peer);
     }

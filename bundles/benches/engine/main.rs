@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use figures::Figures;
 use peers::{Library, OtherHost, Server};
 use policies::Subject;
-use timing::{median, throughput};
+use timing::{in_turn, median, throughput};
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 const FRESH: &str = "this engine, fresh instance";
@@ -32,6 +32,8 @@ fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
+    // `-- NAME` measures the decisions of one policy only, and writes nothing.
+    let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
     let folder = target().join("bench");
     std::fs::create_dir_all(&folder).unwrap();
     let engine = Engine::with_cache(&folder.join("modules")).unwrap();
@@ -39,6 +41,9 @@ fn main() {
     let subjects = policies::build_all(&folder);
     let mut library = Library::start();
     for subject in &subjects {
+        if only.as_ref().is_some_and(|only| only != subject.name) {
+            continue;
+        }
         let policy = subject.compile(&engine);
         library.load(subject);
         let server = Server::start(subject, &folder);
@@ -52,6 +57,9 @@ fn main() {
                 (&mut library, &server, other.as_ref()),
             );
         }
+    }
+    if only.is_some() {
+        return;
     }
     let baseline = subjects.iter().find(|subject| subject.name == "baseline").unwrap();
     let policy = baseline.compile(&engine);
@@ -79,49 +87,49 @@ fn decide(
         .unwrap();
     let theirs = library.decide(subject, &input);
     assert_eq!(policies::result(&ours), theirs, "{measure}: another answer than OPA's");
-    let fresh = median(|| {
-        policy
-            .evaluate_bytes(subject.entrypoint, Some(input.as_bytes()), NOW)
-            .unwrap();
-    });
+    let fresh = || {
+        median(|| {
+            policy
+                .evaluate_bytes(subject.entrypoint, Some(input.as_bytes()), NOW)
+                .unwrap();
+        })
+    };
+    let in_go = in_turn(fresh, || library.time(subject, &input));
     figures.time(
         &measure,
         FRESH,
-        fresh,
         "OPA in Go, prepared, parsing and encoding included",
-        library.time(subject, &input),
+        in_go,
     );
-    figures.time(
-        &measure,
-        FRESH,
-        fresh,
-        "OPA as a server, one connection",
-        server.time(subject, &input),
-    );
+    let as_server = in_turn(fresh, || server.time(subject, &input));
+    figures.time(&measure, FRESH, "OPA as a server, one connection", as_server);
     if let Some(time) = other.and_then(|other| other.time(subject, &input)) {
-        figures.time(&measure, FRESH, fresh, "opa-wasm 0.3, one instance for all", time);
+        figures.time(&measure, FRESH, "opa-wasm 0.3, one instance for all", (fresh(), time));
     }
 }
 
 fn reuse(figures: &mut Figures, subject: &Subject, policy: &Policy) {
     for kilobytes in inputs::KILOBYTES {
         let input = inputs::of_size(kilobytes);
-        let fresh = median(|| {
-            policy
-                .evaluate_bytes(subject.entrypoint, Some(input.as_bytes()), NOW)
-                .unwrap();
-        });
+        let fresh = || {
+            median(|| {
+                policy
+                    .evaluate_bytes(subject.entrypoint, Some(input.as_bytes()), NOW)
+                    .unwrap();
+            })
+        };
         let mut instance = policy.reused(subject.entrypoint).unwrap();
-        let reused = median(|| {
-            instance.decide(input.as_bytes()).unwrap();
-        });
+        let mut reused = || {
+            median(|| {
+                instance.decide(input.as_bytes()).unwrap();
+            })
+        };
         let measure = format!("isolation, {}, {kilobytes} kB", subject.name);
         figures.time(
             &measure,
             FRESH,
-            fresh,
             "the same with one instance reused, its heap set back",
-            reused,
+            in_turn(fresh, &mut reused),
         );
     }
 }
@@ -142,9 +150,8 @@ fn entrypoints(figures: &mut Figures, engine: &Engine, folder: &Path) {
     figures.time(
         measure,
         "time of each of seven more",
-        further,
         "the first, with instance and input",
-        single,
+        (further, single),
     );
     let cost = engine.cost(&eight, Limits::default()).unwrap();
     let golden = &cost.inputs["five"];
@@ -191,9 +198,8 @@ fn start(figures: &mut Figures, policy: &Policy) {
     figures.time(
         "instantiation",
         "a new instance",
-        start,
         "10 µs",
-        Duration::from_micros(10),
+        (start, Duration::from_micros(10)),
     );
 }
 
@@ -222,16 +228,14 @@ fn cold_start(figures: &mut Figures, subject: &Subject, folder: &Path) {
     figures.time(
         "cold start, 20 bundles",
         "from the disk, with one decision each",
-        cached,
         "100 ms",
-        Duration::from_millis(100),
+        (cached, Duration::from_millis(100)),
     );
     figures.time(
         "cold start, 20 bundles",
         "from the disk, with one decision each",
-        cached,
         "compiling them",
-        compiled,
+        (cached, compiled),
     );
 }
 

@@ -9,9 +9,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::policies::Subject;
-use crate::timing::median;
+use crate::timing::{SLICE, median};
 
-const SECONDS: f64 = 1.5;
 const NOW: &str = "1970-01-01T00:00:00Z";
 
 /// OPA's library in Go (`tests/tools/oracle`).
@@ -44,8 +43,7 @@ impl Library {
     /// The median of one decision.
     pub(crate) fn time(&mut self, subject: &Subject, input: &str) -> Duration {
         let query = query(subject);
-        let request =
-            json!({"bench": query, "on": subject.name, "input": input, "now": NOW, "seconds": SECONDS, "threads": 1});
+        let request = json!({"bench": query, "on": subject.name, "input": input, "now": NOW, "seconds": SLICE.as_secs_f64(), "threads": 1});
         Duration::from_nanos(self.ask(&request)["median_ns"].as_u64().unwrap())
     }
 

@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-const WARM_UP: usize = 50;
-const SECONDS: Duration = Duration::from_millis(1500);
+const WARM_UP: usize = 20;
+/// How long one thing is measured at a time.
+pub(crate) const SLICE: Duration = Duration::from_millis(300);
+const ROUNDS: usize = 5;
 
 /// The median of one call.
 pub(crate) fn median(mut call: impl FnMut()) -> Duration {
@@ -11,7 +13,7 @@ pub(crate) fn median(mut call: impl FnMut()) -> Duration {
         call();
     }
     let mut times = Vec::new();
-    let end = Instant::now() + SECONDS;
+    let end = Instant::now() + SLICE;
     let mut since = Instant::now();
     while since < end {
         call();
@@ -23,9 +25,18 @@ pub(crate) fn median(mut call: impl FnMut()) -> Duration {
     times.get(times.len() / 2).copied().expect("one call at least")
 }
 
+/// Two things in turn, in rounds, because a machine does not always have the same speed: the two times of the round whose
+/// ratio is the median.
+pub(crate) fn in_turn(mut one: impl FnMut() -> Duration, mut other: impl FnMut() -> Duration) -> (Duration, Duration) {
+    let mut rounds: Vec<_> = (0..ROUNDS).map(|_| (one(), other())).collect();
+    let ratio = |(one, other): &(Duration, Duration)| one.as_secs_f64() / other.as_secs_f64();
+    rounds.sort_by(|one, other| ratio(one).total_cmp(&ratio(other)));
+    rounds.get(ROUNDS / 2).copied().expect("one round at least")
+}
+
 /// Calls a second of some threads together.
 pub(crate) fn throughput(threads: usize, call: impl Fn() + Sync) -> f64 {
-    let end = Instant::now() + SECONDS;
+    let end = Instant::now() + SLICE;
     let calls: u32 = std::thread::scope(|scope| {
         let thread = || {
             let mut calls = 0;
@@ -38,5 +49,5 @@ pub(crate) fn throughput(threads: usize, call: impl Fn() + Sync) -> f64 {
         let threads: Vec<_> = (0..threads).map(|_| scope.spawn(thread)).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
-    f64::from(calls) / SECONDS.as_secs_f64()
+    f64::from(calls) / SLICE.as_secs_f64()
 }

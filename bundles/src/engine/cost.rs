@@ -2,6 +2,7 @@
 //! every day. Counted on a twin of the module that live decisions do not run.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -20,6 +21,8 @@ use crate::archive::Bundle;
 /// Live code is faster than counted code, and a count has no hurry.
 const PATIENCE: u32 = 10;
 const EMPTY: &str = "empty";
+/// A tenth of the time for warming up.
+const UNHURRIED: Duration = Duration::from_mins(1);
 
 /// The cost of a bundle's golden inputs, and of the empty one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -43,7 +46,12 @@ pub struct InputCost {
 
 pub(super) fn count(engine: &Engine, bundle: &Bundle, limits: Limits) -> Result<Cost, CompileError> {
     let source = Source::of(bundle);
-    let snapshot = examine::snapshot(engine, bundle, &source, limits)?;
+    // A busy machine must not change what is counted: without the golden inputs, patterns would be compiled each time.
+    let unhurried = Limits {
+        deadline: limits.deadline.max(UNHURRIED),
+        ..limits
+    };
+    let snapshot = examine::snapshot(engine, bundle, &source, unhurried)?;
     let runtime = engine.metering()?;
     let image = Module::from_binary(&runtime.engine, &snapshot.wasm)
         .and_then(|module| Image::new(runtime, &module, snapshot.about.by_memory))

@@ -228,8 +228,11 @@ pub enum SelfTestError {
         #[source]
         source: EvaluateError,
     },
-    /// A gate passes on an input that says nothing: the empty one, or none at all.
-    #[error("gate {} passes on the empty input {{}}, or without one: let it pass only on evidence", gates.join(", "))]
+    /// A gate lets an input through that says nothing: the empty one, or none at all.
+    #[error(
+        "gate {} passes on the empty input {{}}, or without one (pass, warn or skip): let it through only on evidence",
+        gates.join(", ")
+    )]
     PassesOnEmptyInput {
         /// The gates, sorted.
         gates: Vec<String>,

@@ -69,7 +69,13 @@ fn ready(engine: &Engine, bundle: &Bundle, source: &Source, limits: Limits) -> R
     let golden = source.golden.to_string();
     let entrypoints: Vec<&str> = bundle.entrypoints().collect();
     let entrypoints = Value::from(entrypoints).to_string();
-    let inputs = [bundle.wasm(), &source.data, golden.as_bytes(), entrypoints.as_bytes()];
+    let inputs = [
+        bundle.wasm(),
+        &source.data,
+        golden.as_bytes(),
+        entrypoints.as_bytes(),
+        &limits.of_snapshot(),
+    ];
     let key = Key::of(&engine.live, inputs);
     if let Some(found) = stored.load(&engine.live, &key) {
         return Ok(found);

@@ -24,6 +24,24 @@ pub struct Limits {
     pub concurrency: usize,
 }
 
+impl Limits {
+    /// Those that a snapshot depends on: how much memory is set aside, and which golden inputs can be evaluated.
+    pub(super) fn of_snapshot(&self) -> Vec<u8> {
+        let Self {
+            memory_bytes,
+            deadline: _,
+            result_bytes,
+            input_bytes,
+            input_depth,
+            regex_bytes,
+            concurrency: _,
+        } = *self;
+        [memory_bytes, result_bytes, input_bytes, input_depth, regex_bytes]
+            .map(usize::to_le_bytes)
+            .concat()
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         const MIB: usize = 1024 * 1024;

@@ -1,6 +1,6 @@
 //! A compiled bundle that answers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -202,18 +202,25 @@ impl Parts {
     /// The entry points that allow the empty or the undefined input, each with what that means. With a catalogue they
     /// may not, and the self-test sees to it.
     pub(super) fn allowing_silence(&self) -> Vec<String> {
-        let inputs = [Some(b"{}".as_slice()), None];
-        // What fails here fails the self-test too, which tells it.
-        let findings = inputs.into_iter().filter_map(|input| self.silent_findings(input).ok());
-        let passing = findings.flatten().filter(|finding| finding.outcome == Outcome::Pass);
-        let entrypoints: BTreeSet<String> = passing.map(|finding| finding.gate).collect();
+        let passes = |finding: &Finding| matches!(finding.outcome, Outcome::Pass | Outcome::Skip);
+        let allows = |decision: &(&str, ContextAddress)| {
+            [Some(b"{}".as_slice()), None].into_iter().any(|input| {
+                // What fails here fails the self-test too, which tells it.
+                let findings = self.findings(&[*decision], input, Timestamp::UNIX_EPOCH);
+                findings.is_ok_and(|findings| findings.iter().any(passes))
+            })
+        };
         let warning = |entrypoint| {
             format!(
                 "entry point {entrypoint} is a deny list: it allows what it does not know, the empty input too; a \
                  bundle with a catalogue passes a gate on evidence only"
             )
         };
-        entrypoints.into_iter().map(warning).collect()
+        let decisions = self.decisions().into_iter();
+        decisions
+            .filter(allows)
+            .map(|(entrypoint, _)| warning(entrypoint))
+            .collect()
     }
 
     /// The result of one entry point for an input that was checked.

@@ -1,5 +1,5 @@
 //! What a new policy must show before it may judge: its own golden inputs come out as their author
-//! says, and no gate passes on an input that says nothing.
+//! says, and no gate lets an input through that says nothing.
 //!
 //! Golden inputs are data: `interlock.golden.<name> = {"input": …, "want": {"<gate>": "<outcome>"}}`,
 //! where the outcome is that of the gate's strongest finding. The instant is the input's `now`, or
@@ -70,10 +70,10 @@ fn check_silent(policy: &Policy, input: Option<&[u8]>) -> Result<(), SelfTestErr
     if policy.catalogue().is_none() {
         return Ok(());
     }
-    let passes = |finding: &Finding| finding.outcome == Outcome::Pass;
+    let lets_through = |finding: &Finding| finding.outcome.lets_through();
     let mut gates: Vec<String> = findings
         .into_iter()
-        .filter(passes)
+        .filter(lets_through)
         .map(|finding| finding.gate)
         .collect();
     gates.sort_unstable();

@@ -218,6 +218,9 @@ impl Sandbox {
             Err(
                 error @ (EvaluateError::DeadlineExceeded { .. }
                 | EvaluateError::MemoryLimit { .. }
+                | EvaluateError::Aborted { .. }
+                | EvaluateError::Builtin { .. }
+                | EvaluateError::UndeclaredBuiltin { .. }
                 | EvaluateError::Trap(_)),
             ) => return Err(error),
             Err(_) => return Ok(false),

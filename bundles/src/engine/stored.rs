@@ -22,7 +22,7 @@ const FORMAT: &str = "interlock module 1";
 /// Entries that are kept, and their code in bytes: a bundle with a hundred megabytes of data in memory has them here too.
 /// The longest unused go first.
 const MOST: usize = 128;
-const MOST_BYTES: u64 = 2 << 30;
+const MOST_BYTES: u64 = 512 << 20;
 /// The extension of what is being written, and how old it gets only if the writer is gone.
 const ASIDE: &str = "writing";
 const ABANDONED: Duration = Duration::from_hours(1);
@@ -227,9 +227,13 @@ mod tests {
     use crate::trust::LocalFile;
 
     fn decide(engine: &Engine) -> String {
+        decide_within(engine, Limits::default())
+    }
+
+    fn decide_within(engine: &Engine, limits: Limits) -> String {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/policies/careful.tar.gz");
         let bundle = LocalFile::read(&path).unwrap().open().unwrap();
-        let policy = engine.compile(&bundle, Limits::default()).unwrap();
+        let policy = engine.compile(&bundle, limits).unwrap();
         let input =
             json!({"object": {"spec": {"containers": [{"name": "app", "image": "nginx:1.27", "memory": "2Gi"}]}}});
         let result = policy.evaluate("gates/decision", &input, Timestamp::UNIX_EPOCH);
@@ -256,6 +260,28 @@ mod tests {
             "it was compiled again"
         );
         assert_eq!(fs::metadata(dir.path()).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn limits_that_a_snapshot_depends_on_belong_to_its_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = Engine::with_cache(dir.path()).unwrap();
+        let entries = |limits| {
+            decide_within(&engine, limits);
+            fs::read_dir(dir.path()).unwrap().count() / 2
+        };
+        let usual = Limits::default();
+        assert_eq!(entries(usual), 1);
+        let patient = Limits {
+            deadline: Duration::from_secs(9),
+            concurrency: 1,
+            ..usual
+        };
+        assert_eq!(entries(patient), 1);
+        let memory_bytes = 64 << 20;
+        assert_eq!(entries(Limits { memory_bytes, ..usual }), 2);
+        let input_depth = 50;
+        assert_eq!(entries(Limits { input_depth, ..usual }), 3);
     }
 
     #[test]
