@@ -25,6 +25,7 @@ pub(super) struct Failure {
 
 impl Failure {
     /// Nothing is known of other checks.
+    #[expect(clippy::needless_pass_by_value, reason = "an error or a text, as it comes")]
     fn early(check: &'static str, reason: Why, detail: impl ToString) -> Self {
         let detail = detail.to_string();
         Self {

@@ -95,6 +95,7 @@ pub(super) fn said(policy: &TrustPolicy, bundle: &str) -> Result<Vec<String>, (&
     })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "an outcome, as the others")]
 fn verified() -> Result<Vec<String>, (&'static str, &'static str)> {
     Ok(vec!["dev".to_owned()])
 }
@@ -445,6 +446,7 @@ fn every_check_is_told_by_name() {
 
 #[test]
 fn a_trust_root_is_held_to_its_digest_and_read_strictly() {
+    use AuthorityRole::{CertificateAuthority, CertificateLog, TimestampAuthority, TransparencyLog};
     let text = made!("trusted_root.json");
     let digest = Digest::of(text.as_bytes());
     assert_eq!(TrustRoot::pinned(text.as_bytes(), digest).unwrap(), root());
@@ -479,7 +481,6 @@ fn a_trust_root_is_held_to_its_digest_and_read_strictly() {
         "MalformedTrustRoot"
     );
     let roles: Vec<_> = root().authorities().iter().map(|authority| authority.role).collect();
-    use AuthorityRole::{CertificateAuthority, CertificateLog, TimestampAuthority, TransparencyLog};
     assert_eq!(
         roles,
         [
