@@ -194,7 +194,7 @@ fn the_verdict_is_that_of_sigstore_go() -> Result<()> {
             (Some(_), Err(_)) => {
                 *both_reject
                     .entry(request["wrong"].as_str().context("what is wrong")?)
-                    .or_default() += 1
+                    .or_default() += 1;
             }
             (Some(why), Ok(())) => panic!("accepted, and sigstore-go says: {why}\n{request}"),
             (None, Err(why)) => {

@@ -245,9 +245,6 @@ fn every_check_is_told_by_name() {
             ("key-material", Passed, "signed with a key"),
             ("envelope", Passed, "DSSE with one signature over an in-toto statement"),
             ("signature", Passed, "made by p521 with ECDSA P-521 with SHA-512"),
-            ("statement", Passed, "in-toto statement"),
-            ("predicate-type", Passed, "https://model_signing/signature/v1.0"),
-            ("manifest", Passed, &format!("6 files by sha256, root {root}")),
             (
                 "transparency-log",
                 NotNeeded,
@@ -258,6 +255,9 @@ fn every_check_is_told_by_name() {
                 NotNeeded,
                 "not required for this key; 0 timestamps not looked into"
             ),
+            ("statement", Passed, "in-toto statement"),
+            ("predicate-type", Passed, "https://model_signing/signature/v1.0"),
+            ("manifest", Passed, &format!("6 files by sha256, root {root}")),
             ("threshold", Passed, "signed by p521, 1 needed"),
         ]
     );
@@ -301,8 +301,8 @@ fn there_is_no_manifest_unless_every_check_holds() {
         (
             trusting(&["p256"], 1),
             &data("certificate.sig"),
-            "UntrustedKey",
-            "key-material",
+            "UntrustedIdentity",
+            "identity",
         ),
         (trusting(&["p256"], 1), "{}", "MalformedSignature", "bundle-format"),
         (trusting(&["p256"], 1), &large, "MalformedSignature", "bundle-format"),
