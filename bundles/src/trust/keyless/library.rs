@@ -25,9 +25,7 @@ pub(super) struct Failure {
 
 impl Failure {
     /// Nothing is known of other checks.
-    #[expect(clippy::needless_pass_by_value, reason = "an error or a text, as it comes")]
-    fn early(check: &'static str, reason: Why, detail: impl ToString) -> Self {
-        let detail = detail.to_string();
+    fn early(check: &'static str, reason: Why, detail: String) -> Self {
         Self {
             check,
             reason,
@@ -37,7 +35,7 @@ impl Failure {
     }
 
     /// All checks before it in their order hold; all, if it is none of them.
-    pub(super) fn after_all(check: &'static str, reason: Why, detail: impl ToString) -> Self {
+    pub(super) fn after_all(check: &'static str, reason: Why, detail: String) -> Self {
         let held = CHECKS.iter().take_while(|other| **other != check).count();
         Self {
             held,
@@ -57,9 +55,15 @@ impl Keyless {
         let bundle = read(json)?;
         let artifact = artifact(&bundle, signed)?;
         let verifier = self.root.verifier();
-        let result = verifier.verify(artifact, &bundle, &self.demands()).map_err(failure)?;
+        let result = verifier
+            .verify(artifact, &bundle, &self.demands())
+            .map_err(|error| failure(&error))?;
         if result.verified_timestamps().is_empty() || !result.certificate_verified() {
-            return Err(Failure::early("timestamp", Why::NoTrustedTime, "no authenticated time"));
+            return Err(Failure::early(
+                "timestamp",
+                Why::NoTrustedTime,
+                "no authenticated time".to_owned(),
+            ));
         }
         Ok(result)
     }
@@ -76,16 +80,17 @@ impl Keyless {
     }
 }
 
-fn malformed(problem: impl ToString) -> Failure {
+fn malformed(problem: String) -> Failure {
     Failure::early("bundle-format", Why::MalformedSignature, problem)
 }
 
 fn read(json: &[u8]) -> Result<Bundle, Failure> {
-    let bundle = Bundle::from_json(std::str::from_utf8(json).map_err(malformed)?).map_err(malformed)?;
+    let text = std::str::from_utf8(json).map_err(|error| malformed(error.to_string()))?;
+    let bundle = Bundle::from_json(text).map_err(|error| malformed(error.to_string()))?;
     let material = &bundle.verification_material;
     if material.tlog_entries.is_empty() && material.timestamp_verification_data.rfc3161_timestamps.is_empty() {
         let detail = "it has neither a log entry nor a timestamp, so nobody says when it was made";
-        return Err(Failure::early("timestamp", Why::NoTrustedTime, detail));
+        return Err(Failure::early("timestamp", Why::NoTrustedTime, detail.to_owned()));
     }
     Ok(bundle)
 }
@@ -96,7 +101,7 @@ fn artifact<'a>(bundle: &Bundle, signed: Signed<'a>) -> Result<Artifact<'a>, Fai
         (Signed::Content(content), SignatureContent::MessageSignature(message)) => {
             if names_another(message, content) {
                 let detail = "it was made over other bytes, by the digest that it names";
-                return Err(Failure::early("signature", Why::BadSignature, detail));
+                return Err(Failure::early("signature", Why::BadSignature, detail.to_owned()));
             }
             Ok(Artifact::from_blob(content))
         }
@@ -109,7 +114,7 @@ fn artifact<'a>(bundle: &Bundle, signed: Signed<'a>) -> Result<Artifact<'a>, Fai
             let subject = statement.subject().map_err(malformed)?;
             Ok(Artifact::from_digest(Sha256Hash::new(*subject.as_bytes())))
         }
-        _ => Err(malformed("it can be read in two ways")),
+        _ => Err(malformed("it can be read in two ways".to_owned())),
     }
 }
 
@@ -128,32 +133,33 @@ fn names_another(message: &MessageSignature, content: &[u8]) -> bool {
 
 /// Which check an error of the library is about. It looks at times first, promises of a log among them, then at the rest
 /// in the order of [`CHECKS`].
-fn failure(error: Error) -> Failure {
-    match &error {
+fn failure(error: &Error) -> Failure {
+    let detail = error.to_string();
+    match error {
         Error::Timestamp(_) | Error::TransparencyLog(Log::IntegratedTime(_)) => {
-            Failure::early("timestamp", Why::NoTrustedTime, error)
+            Failure::early("timestamp", Why::NoTrustedTime, detail)
         }
         Error::Certificate(Certificate::Malformed(_)) => {
-            Failure::early("certificate", Why::UntrustedCertificate, error)
+            Failure::early("certificate", Why::UntrustedCertificate, detail)
         }
         Error::Certificate(Certificate::Sct(_)) => {
-            Failure::after_all("certificate-log", Why::UntrustedCertificate, error)
+            Failure::after_all("certificate-log", Why::UntrustedCertificate, detail)
         }
-        Error::Certificate(_) => Failure::after_all("certificate", Why::UntrustedCertificate, error),
+        Error::Certificate(_) => Failure::after_all("certificate", Why::UntrustedCertificate, detail),
         Error::TransparencyLog(Log::InclusionProof(_) | Log::Checkpoint(_)) => {
-            Failure::after_all("transparency-log", Why::NotLogged, error)
+            Failure::after_all("transparency-log", Why::NotLogged, detail)
         }
-        Error::SignatureInvalid(_) => Failure::after_all("signature", Why::BadSignature, error),
+        Error::SignatureInvalid(_) => Failure::after_all("signature", Why::BadSignature, detail),
         // The artifact is the one that the bundle names, so that only an entry can name another. Entries of a kind that
         // the library does not know are all that it does not support here.
         Error::TransparencyLog(Log::EntryMismatch(_)) | Error::ArtifactMismatch(_) | Error::UnsupportedBundle(_) => {
-            Failure::after_all("log-entry", Why::NotLogged, error)
+            Failure::after_all("log-entry", Why::NotLogged, detail)
         }
-        Error::TransparencyLog(Log::MalformedEntry(_)) => Failure::early("log-entry", Why::NotLogged, error),
+        Error::TransparencyLog(Log::MalformedEntry(_)) => Failure::early("log-entry", Why::NotLogged, detail),
         Error::TransparencyLog(_)
         | Error::Bundle(Shape::MissingInclusionProof(_) | Shape::MissingInclusionPromise(_)) => {
-            Failure::early("transparency-log", Why::NotLogged, error)
+            Failure::early("transparency-log", Why::NotLogged, detail)
         }
-        _ => malformed(error),
+        _ => malformed(detail),
     }
 }
