@@ -4,10 +4,8 @@
 use super::envelope::{MadeWith, SigstoreBundle};
 use super::keyless;
 use super::policy::{Examination, Steps, TrustPolicy};
-use super::signer::{Signer, Vouch, names};
-use super::verification::{
-    Check, CheckOutcome, Refusal, RefusalReason as Why, Untrusted, Verification, VerificationOutcome,
-};
+use super::signer::{Signer, Vouch};
+use super::verification::{Refusal, RefusalReason as Why, Untrusted, Verification};
 use crate::digest::Digest;
 use crate::registry::Evidence;
 
@@ -52,29 +50,7 @@ impl TrustPolicy {
         let verdict = self
             .usable()
             .and_then(|()| self.judge_blob(blob, evidence, &mut examination));
-        let (name, shown, detail) = match &verdict {
-            Ok(signers) => (
-                "threshold",
-                CheckOutcome::Passed,
-                format!("signed by {}", signers.join(", ")),
-            ),
-            Err(error @ Untrusted::UnusablePolicy { .. }) => ("policy", CheckOutcome::Failed, error.to_string()),
-            Err(error) => ("threshold", CheckOutcome::Failed, error.to_string()),
-        };
-        examination.checks.push(Check {
-            name,
-            evidence: None,
-            outcome: shown,
-            detail,
-        });
-        Ok(Verification {
-            outcome: match verdict {
-                Ok(_) => VerificationOutcome::Verified,
-                Err(_) => VerificationOutcome::Rejected,
-            },
-            signers: names(&examination.vouching),
-            checks: examination.checks,
-        })
+        Ok(examination.conclude(verdict.map(|signers| format!("signed by {}", signers.join(", ")))))
     }
 
     fn judge_blob(

@@ -40,30 +40,8 @@ impl TrustPolicy {
     /// Checks all evidence and tells every check by name.
     pub fn check(&self, subject: &Digest, predicate_type: &str, evidence: &[Evidence]) -> Verification {
         let (examination, verdict) = self.decide(subject, predicate_type, evidence);
-        let mut checks = examination.checks;
-        let (name, outcome, detail) = match &verdict {
-            Ok(signers) => (
-                "threshold",
-                CheckOutcome::Passed,
-                format!("signed by {}, {} needed", signers.join(", "), self.threshold),
-            ),
-            Err(error @ Untrusted::UnusablePolicy { .. }) => ("policy", CheckOutcome::Failed, error.to_string()),
-            Err(error) => ("threshold", CheckOutcome::Failed, error.to_string()),
-        };
-        checks.push(Check {
-            name,
-            evidence: None,
-            outcome,
-            detail,
-        });
-        Verification {
-            outcome: match verdict {
-                Ok(_) => VerificationOutcome::Verified,
-                Err(_) => VerificationOutcome::Rejected,
-            },
-            signers: names(&examination.vouching),
-            checks,
-        }
+        examination
+            .conclude(verdict.map(|signers| format!("signed by {}, {} needed", signers.join(", "), self.threshold)))
     }
 
     /// Whether enough signatures over `subject` count, and whose they are. To be asked before an artifact
@@ -139,6 +117,35 @@ impl TrustPolicy {
 }
 
 impl Examination {
+    /// The last check, of the policy as a whole, and what came out. A verdict that is good says so in words.
+    pub(super) fn conclude(self, verdict: Result<String, Untrusted>) -> Verification {
+        let (outcome, shown, name, detail) = match verdict {
+            Ok(detail) => (VerificationOutcome::Verified, CheckOutcome::Passed, "threshold", detail),
+            Err(error) => {
+                let is_policy = matches!(error, Untrusted::UnusablePolicy { .. });
+                let name = if is_policy { "policy" } else { "threshold" };
+                (
+                    VerificationOutcome::Rejected,
+                    CheckOutcome::Failed,
+                    name,
+                    error.to_string(),
+                )
+            }
+        };
+        let mut checks = self.checks;
+        checks.push(Check {
+            name,
+            evidence: None,
+            outcome: shown,
+            detail,
+        });
+        Verification {
+            outcome,
+            signers: names(&self.vouching),
+            checks,
+        }
+    }
+
     /// Looks at one piece of evidence and notes what it shows.
     fn examine(&mut self, evidence: &Evidence, subject: &Digest, predicate_type: &str, signers: &[Signer]) {
         let mut steps = Steps {
