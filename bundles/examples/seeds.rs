@@ -1,5 +1,6 @@
 //! Writes what the fuzz targets of `bundles/fuzz` start from: `seeds FOLDER` makes `FOLDER/<target>/<seed>` of what the
-//! repository has anyway, which is bundles, hostile modules, golden inputs and OPA's texts of values.
+//! repository has anyway, which is bundles, hostile modules, golden inputs, OPA's texts of
+//! values, signatures and what a registry answers.
 
 #![expect(
     clippy::expect_used,
@@ -9,9 +10,10 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
 use serde_json::Value;
 
 const MANIFEST: &[u8] = br#"{"revision":"1","roots":["a","b"],"wasm":[{"entrypoint":"a/x","module":"/policy.wasm"}]}"#;
@@ -28,6 +30,21 @@ const VALUES: [&str; 12] = [
     r#"{"k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7", "k8"}"#,
     r#"{{"result": {"deny": set()}}}"#,
     "[[[[[[[[]]]]]]]]",
+];
+
+const OCI: [(&str, &str); 3] = [
+    (
+        "bundle",
+        r#"{"schemaVersion":2,"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","digest":"sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad","size":3}]}"#,
+    ),
+    (
+        "model",
+        r#"{"schemaVersion":2,"artifactType":"application/vnd.cncf.model.manifest.v1+json","config":{"mediaType":"application/vnd.cncf.model.config.v1+json","digest":"sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad","size":3},"layers":[{"mediaType":"application/vnd.cncf.model.weight.v1.raw","digest":"sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad","size":3,"annotations":{"org.cncf.model.filepath":"weights/a.bin"}}]}"#,
+    ),
+    (
+        "index",
+        r#"{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","artifactType":"application/vnd.dev.sigstore.bundle.v0.3+json","digest":"sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad","size":3}]}"#,
+    ),
 ];
 
 fn main() {
@@ -49,6 +66,7 @@ fn main() {
         }
     }
     write("evaluate", "empty", b"{}");
+    write("input", "exponent", b"10e-121341728");
     write("manifest", "short", MANIFEST);
     for (name, members) in archives() {
         write("archive", name, &tar(&members));
@@ -66,6 +84,41 @@ fn main() {
         write("input", &format!("text-{index}"), text.as_bytes());
     }
     write("value", "memory", &memory());
+    for folder in ["trust", "keyless", "oms"] {
+        for file in files(&repository(&format!("bundles/testdata/{folder}"))) {
+            let name = format!("{folder}-{}", name(&file));
+            let Ok(bytes) = fs::read(&file) else { continue };
+            let Ok(bundle) = serde_json::from_slice::<Value>(&bytes) else {
+                continue;
+            };
+            write("signature", &name, &bytes);
+            if let Some(payload) = decoded(&bundle["dsseEnvelope"]["payload"]) {
+                let target = if folder == "oms" { "model" } else { "statement" };
+                write(target, &name, &payload);
+            }
+            let material = &bundle["verificationMaterial"];
+            for certificate in [
+                &material["certificate"],
+                &material["x509CertificateChain"]["certificates"][0],
+            ] {
+                if let Some(der) = decoded(&certificate["rawBytes"]) {
+                    write("certificate", &name, &der);
+                }
+            }
+        }
+    }
+    for (name, document) in OCI {
+        write("oci", name, document.as_bytes());
+    }
+    let folder = tar(&[("weights/a.bin", b"abc"), ("config.json", b"{}")]);
+    write("layer", "folder", &folder);
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(&folder).expect("bytes");
+    write("layer", "packed", &packed.finish().expect("bytes"));
+}
+
+fn decoded(text: &Value) -> Option<Vec<u8>> {
+    base64::engine::general_purpose::STANDARD.decode(text.as_str()?).ok()
 }
 
 fn repository(path: &str) -> PathBuf {

@@ -4,21 +4,20 @@
 //! [`Verified`] values alone. Even a trusted signer's bundle is read within caps on everything, in one
 //! pass, without touching a file system.
 
+mod data;
 mod error;
 mod manifest;
 mod members;
-mod strict_json;
 
-use std::collections::BTreeMap;
-
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 pub use error::Malformed;
 
 use crate::digest::Digest;
 use crate::registry::Pulled;
 use crate::trust::{BuiltIn, LocalFile, Provenance, Verified};
-use manifest::{Manifest, is_under};
+use data::Data;
+use manifest::Manifest;
 use members::Caps;
 
 /// An opened bundle.
@@ -28,7 +27,7 @@ pub struct Bundle {
     provenance: Provenance,
     manifest: Manifest,
     wasm: Vec<u8>,
-    data: Value,
+    data: Data,
     signatures: bool,
 }
 
@@ -69,8 +68,10 @@ impl Bundle {
             detail: "it is missing".to_owned(),
         })?;
         let manifest = manifest::read(&manifest, &path)?;
-        let data = merge(members.data)?;
-        check_roots(&data, "", &manifest.roots)?;
+        let data = Data::merge(members.data)?;
+        let roots: Vec<Vec<&str>> = manifest.roots.iter().map(|root| segments(root)).collect();
+        check_roots(&data.tree, &mut Vec::new(), &roots)?;
+        check_overlap(&data.tree, manifest.entrypoints.keys())?;
         Ok(Self {
             digest,
             provenance: provenance.clone(),
@@ -121,9 +122,14 @@ impl Bundle {
         &self.wasm
     }
 
-    /// All data files as one object.
+    /// All data files as one object. Numbers beyond 64 bits are doubles here.
     pub fn data(&self) -> &Value {
-        &self.data
+        &self.data.tree
+    }
+
+    /// The same as JSON without what is at a path, each number as it is written in its file.
+    pub(crate) fn data_without(&self, path: &[&str]) -> String {
+        self.data.to_json_without(path)
     }
 
     /// Whether there is a `.signatures.json`. It is not read: trust comes from the signature of the
@@ -131,6 +137,11 @@ impl Bundle {
     pub fn has_signatures_file(&self) -> bool {
         self.signatures
     }
+}
+
+/// The keys on the way to a root; the empty one is everything.
+fn segments(root: &str) -> Vec<&str> {
+    root.split('/').filter(|segment| !segment.is_empty()).collect()
 }
 
 fn one_module(mut modules: Vec<(String, Vec<u8>)>) -> Result<(String, Vec<u8>), Malformed> {
@@ -143,62 +154,50 @@ fn one_module(mut modules: Vec<(String, Vec<u8>)>) -> Result<(String, Vec<u8>), 
     Err(Malformed::SeveralModules { paths })
 }
 
-/// One tree of all data files: `a/b/data.json` is `data.a.b`.
-fn merge(files: Vec<(String, Vec<u8>)>) -> Result<Value, Malformed> {
-    let files: BTreeMap<String, Vec<u8>> = files.into_iter().collect();
-    let mut tree = Map::new();
-    for (path, bytes) in &files {
-        let malformed = |detail: String| Malformed::MalformedData {
-            path: path.clone(),
-            detail,
-        };
-        let mut value = strict_json::read(bytes).map_err(|error| malformed(error.to_string()))?;
-        let folders = path.rsplit('/').skip(1);
-        for folder in folders {
-            value = Value::Object(Map::from_iter([(folder.to_owned(), value)]));
-        }
-        let Value::Object(value) = value else {
-            return Err(malformed("the data of the root is not an object".to_owned()));
-        };
-        merge_into(&mut tree, value)
-            .map_err(|key| malformed(format!("key {key:?} is already in another data file")))?;
+/// Every value lies under a root. Keys are compared one by one: `a/b` may be a key as well as two.
+fn check_roots<'v>(value: &'v Value, path: &mut Vec<&'v str>, roots: &[Vec<&str>]) -> Result<(), Malformed> {
+    if roots.iter().any(|root| path.starts_with(root)) {
+        return Ok(());
     }
-    Ok(Value::Object(tree))
-}
-
-/// Objects are merged key by key; anything else twice is a conflict, named by its key.
-fn merge_into(tree: &mut Map<String, Value>, from: Map<String, Value>) -> Result<(), String> {
-    for (key, value) in from {
-        match (tree.get_mut(&key), value) {
-            (Some(Value::Object(ours)), Value::Object(theirs)) => merge_into(ours, theirs)?,
-            (Some(_), _) => return Err(key.chars().take(100).collect()),
-            (None, value) => {
-                tree.insert(key, value);
-            }
+    let outside = |path: &[&str]| {
+        let roots: Vec<_> = roots.iter().map(|root| root.join("/")).collect();
+        Malformed::MalformedData {
+            path: path.join("/").chars().take(200).collect(),
+            detail: format!("it is outside the manifest's roots {roots:?}"),
         }
+    };
+    let fields = value.as_object().ok_or_else(|| outside(path))?;
+    if fields.is_empty() && !path.is_empty() {
+        return Err(outside(path));
+    }
+    for (key, value) in fields {
+        path.push(key);
+        check_roots(value, path, roots)?;
+        path.pop();
     }
     Ok(())
 }
 
-/// Every value lies under a root.
-fn check_roots(value: &Value, path: &str, roots: &[String]) -> Result<(), Malformed> {
-    if roots.iter().any(|root| is_under(path, root)) {
-        return Ok(());
-    }
-    let Some(fields) = value.as_object() else {
-        return Err(Malformed::MalformedData {
-            path: path.to_owned(),
-            detail: format!("it is outside the manifest's roots {roots:?}"),
-        });
+/// Nothing is both data and an entry point: OPA refuses to load it, and a module would ignore one of them.
+fn check_overlap<'e>(data: &Value, mut entrypoints: impl Iterator<Item = &'e String>) -> Result<(), Malformed> {
+    let is_data = |entrypoint: &&String| {
+        let mut at = Some(data);
+        for key in entrypoint.split('/') {
+            match at {
+                Some(Value::Object(fields)) => at = fields.get(key),
+                Some(_) => return true,
+                None => return false,
+            }
+        }
+        at.is_some()
     };
-    fields.iter().try_for_each(|(key, value)| {
-        let path = if path.is_empty() {
-            key.clone()
-        } else {
-            format!("{path}/{key}")
-        };
-        check_roots(value, &path, roots)
-    })
+    match entrypoints.find(is_data) {
+        None => Ok(()),
+        Some(entrypoint) => Err(Malformed::MalformedData {
+            path: entrypoint.clone(),
+            detail: "it is an entry point, and cannot be data too".to_owned(),
+        }),
+    }
 }
 
 #[cfg(test)]

@@ -109,7 +109,7 @@ fn raw_results_are_canonical_and_repeat() {
 fn a_plain_deny_list_runs_unchanged() {
     let policy = policy("plain");
     assert!(policy.catalogue().is_none());
-    policy.self_test().unwrap();
+    policy.self_test(Timestamp::UNIX_EPOCH).unwrap();
     let bad = json!({"kind": "Deployment", "spec": {"replicas": 1}});
     assert_eq!(
         judge(&policy, &bad),
@@ -130,7 +130,7 @@ fn a_plain_deny_list_runs_unchanged() {
 
 #[test]
 fn only_a_policy_that_passes_its_own_test_may_be_activated() {
-    policy("careful").self_test().unwrap();
+    policy("careful").self_test(Timestamp::UNIX_EPOCH).unwrap();
     for (name, reason, words) in [
         ("eager", "PassesOnEmptyInput", "gate C-01 passes on the empty input"),
         (
@@ -139,7 +139,7 @@ fn only_a_policy_that_passes_its_own_test_may_be_activated() {
             r#"golden input "tagged": gate "C-02" should be deny, is pass"#,
         ),
     ] {
-        let error = policy(name).self_test().unwrap_err();
+        let error = policy(name).self_test(Timestamp::UNIX_EPOCH).unwrap_err();
         assert_eq!(error.reason(), reason);
         assert!(error.to_string().contains(words), "{error}");
     }

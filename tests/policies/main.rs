@@ -12,6 +12,9 @@
 mod built;
 mod capabilities;
 mod conformance;
+mod data;
+mod differences;
+mod large;
 mod models;
 mod random;
 mod silence;

@@ -258,7 +258,7 @@ impl Asked {
             }
         }
         let mut oracle = Oracle::start()?;
-        oracle.load(bundle, &modules, &json!({}))?;
+        oracle.load(bundle, &modules, "{}")?;
         let policy = policy(bundle)?;
         Ok(Self {
             bundle: bundle.to_owned(),

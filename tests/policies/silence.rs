@@ -6,6 +6,7 @@ use interlock_bundles::engine::{Engine, Limits, Policy};
 use interlock_bundles::trust::LocalFile;
 use interlock_tests::opa::opa;
 use interlock_tests::scratch::{scratch, write};
+use jiff::Timestamp;
 
 /// The bundle of a module with these entry points.
 async fn policy(module: &str, entrypoints: [&str; 2]) -> Result<Policy> {
@@ -24,8 +25,9 @@ async fn policy(module: &str, entrypoints: [&str; 2]) -> Result<Policy> {
 async fn an_undefined_entry_point_does_not_hide_a_deny_list() -> Result<()> {
     let module = "package p\n\ndeny := {\"a workload\"} if input.object\n\nviolation contains \"bad\" if input.bad\n";
     let policy = policy(module, ["p/deny", "p/violation"]).await?;
-    let [warning] = policy.warnings() else {
-        panic!("not one warning: {:?}", policy.warnings())
+    let warnings = policy.self_test(Timestamp::now())?;
+    let [warning] = warnings.as_slice() else {
+        panic!("not one warning: {warnings:?}")
     };
     assert!(
         warning.starts_with("entry point p/violation is a deny list"),

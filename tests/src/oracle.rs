@@ -137,9 +137,12 @@ impl Oracle {
         Ok(self.ask::<Verdict>(&question)?.fault)
     }
 
-    /// Compiles modules, by path, with data, for all that is asked `on` this name.
-    pub fn load(&mut self, name: &str, modules: &BTreeMap<String, String>, data: &Value) -> Result<()> {
-        self.ask::<Value>(&json!({"load": name, "modules": modules, "data": data}))?;
+    /// Compiles modules, by path, with data as JSON text, for all that is asked `on` this name.
+    pub fn load(&mut self, name: &str, modules: &BTreeMap<String, String>, data: &str) -> Result<()> {
+        let (name, modules) = (Value::from(name), serde_json::to_string(modules)?);
+        // A request is one line; no JSON string has a line end in it.
+        let data = data.replace('\n', " ");
+        self.ask_text::<Value>(&format!(r#"{{"load": {name}, "modules": {modules}, "data": {data}}}"#))?;
         Ok(())
     }
 
@@ -182,6 +185,10 @@ impl Oracle {
     }
 
     fn ask<T: DeserializeOwned>(&mut self, question: &Value) -> Result<T> {
+        self.ask_text(&question.to_string())
+    }
+
+    fn ask_text<T: DeserializeOwned>(&mut self, question: &str) -> Result<T> {
         writeln!(self.input, "{question}")?;
         self.input.flush()?;
         let mut line = String::new();

@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use figures::Figures;
 use peers::{Library, OtherHost, Server};
 use policies::Subject;
-use timing::{in_turn, median, throughput};
+use timing::{in_turn, median, time_a_call};
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 const FRESH: &str = "this engine, fresh instance";
@@ -32,7 +32,7 @@ fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
-    // `-- NAME` measures the decisions of one policy only, and writes nothing.
+    // `-- NAME` measures the decisions of one policy only, or `isolation`, and writes nothing.
     let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
     let folder = target().join("bench");
     std::fs::create_dir_all(&folder).unwrap();
@@ -58,15 +58,17 @@ fn main() {
             );
         }
     }
+    let baseline = subjects.iter().find(|subject| subject.name == "baseline").unwrap();
+    let policy = baseline.compile(&engine);
+    if only.as_deref().is_none_or(|only| only == "isolation") {
+        reuse(&mut figures, baseline, &policy);
+    }
     if only.is_some() {
         return;
     }
-    let baseline = subjects.iter().find(|subject| subject.name == "baseline").unwrap();
-    let policy = baseline.compile(&engine);
-    reuse(&mut figures, baseline, &policy);
     entrypoints(&mut figures, &engine, &folder);
     threads(&mut figures, baseline, &policy);
-    start(&mut figures, &policy);
+    lifetime(&mut figures, baseline, &policy);
     cold_start(&mut figures, baseline, &folder);
     memory::measure(&mut figures, &folder);
     figures.write(&folder.join("engine.json"));
@@ -103,8 +105,9 @@ fn decide(
     );
     let as_server = in_turn(fresh, || server.time(subject, &input));
     figures.time(&measure, FRESH, "OPA as a server, one connection", as_server);
-    if let Some(time) = other.and_then(|other| other.time(subject, &input)) {
-        figures.time(&measure, FRESH, "opa-wasm 0.3, one instance for all", (fresh(), time));
+    if let Some(other) = other.filter(|other| other.time(subject, &input).is_some()) {
+        let in_other = in_turn(fresh, || other.time(subject, &input).unwrap());
+        figures.time(&measure, FRESH, "opa-wasm 0.3, one instance for all", in_other);
     }
 }
 
@@ -140,11 +143,14 @@ fn entrypoints(figures: &mut Figures, engine: &Engine, folder: &Path) {
     let input: serde_json::Value = serde_json::from_str(&inputs::of_size(5)).unwrap();
     let time = |bundle: &Bundle| {
         let policy = engine.compile(bundle, Limits::default()).unwrap();
-        median(|| {
-            policy.judge(&input, NOW).unwrap();
-        })
+        let input = input.clone();
+        move || {
+            median(|| {
+                policy.judge(&input, NOW).unwrap();
+            })
+        }
     };
-    let (single, all) = (time(&one), time(&eight));
+    let (all, single) = in_turn(time(&eight), time(&one));
     let further = all.saturating_sub(single) / 7;
     let measure = "a further entry point, 5 kB";
     figures.time(
@@ -179,27 +185,36 @@ fn threads(figures: &mut Figures, subject: &Subject, policy: &Policy) {
             .evaluate_bytes(subject.entrypoint, Some(input.as_bytes()), NOW)
             .unwrap();
     };
-    let (one, two) = (throughput(1, decide), throughput(2, decide));
+    let (one, two) = in_turn(|| time_a_call(1, decide), || time_a_call(2, decide));
     figures.add(
         "two threads, baseline, 5 kB",
         "decisions a second",
-        two,
+        1.0 / two.as_secs_f64(),
         "/s",
         "one thread",
-        two / one,
+        one.as_secs_f64() / two.as_secs_f64(),
     );
 }
 
-/// What a decision costs before it begins.
-fn start(figures: &mut Figures, policy: &Policy) {
-    let mut times: Vec<Duration> = (0..20_000).map(|_| policy.instantiate().unwrap()).collect();
-    times.sort_unstable();
-    let start = times[times.len() / 2];
+/// What an instance of its own costs a decision: its start, and that its place is made clean for the next one.
+fn lifetime(figures: &mut Figures, subject: &Subject, policy: &Policy) {
+    let input = inputs::of_size(5);
+    let times: Vec<_> = (0..20_000)
+        .map(|_| policy.lifetime(subject.entrypoint, input.as_bytes()).unwrap())
+        .collect();
+    let median = |part: fn(&(Duration, Duration)) -> Duration| {
+        let mut times: Vec<_> = times.iter().map(part).collect();
+        times.sort_unstable();
+        times[times.len() / 2]
+    };
+    let (start, end) = (median(|(start, _)| *start), median(|(_, end)| *end));
+    let limit = Duration::from_micros(10);
+    figures.time("instantiation", "a new instance", "10 µs", (start, limit));
     figures.time(
-        "instantiation",
-        "a new instance",
-        "10 µs",
-        (start, Duration::from_micros(10)),
+        "its end",
+        "cleaning up after a decision, 5 kB",
+        "its start",
+        (end, start),
     );
 }
 
@@ -224,12 +239,13 @@ fn cold_start(figures: &mut Figures, subject: &Subject, folder: &Path) {
         since.elapsed()
     };
     let compiled = compile_all();
-    let cached = compile_all();
+    let limit = Duration::from_millis(100);
+    let (cached, _) = in_turn(compile_all, || limit);
     figures.time(
         "cold start, 20 bundles",
         "from the disk, with one decision each",
         "100 ms",
-        (cached, Duration::from_millis(100)),
+        (cached, limit),
     );
     figures.time(
         "cold start, 20 bundles",

@@ -20,8 +20,8 @@ pub(crate) fn measure(figures: &mut Figures, folder: &Path) {
     trim();
     let before = private_dirty();
     let policies = compile(&bundles, &modules);
-    drop(bundles);
     let idle = private_dirty() - before;
+    drop(bundles);
     let measure = "memory, 20 bundles of 1 MB data each";
     figures.add(measure, "private and dirty, idle", idle, "B", "100 MB", idle / LIMIT);
     let input = inputs::of_size(5);

@@ -34,9 +34,10 @@ pub(crate) fn in_turn(mut one: impl FnMut() -> Duration, mut other: impl FnMut()
     rounds.get(ROUNDS / 2).copied().expect("one round at least")
 }
 
-/// Calls a second of some threads together.
-pub(crate) fn throughput(threads: usize, call: impl Fn() + Sync) -> f64 {
-    let end = Instant::now() + SLICE;
+/// The time for one call while some threads call together: all of it by all of their calls.
+pub(crate) fn time_a_call(threads: usize, call: impl Fn() + Sync) -> Duration {
+    let since = Instant::now();
+    let end = since + SLICE;
     let calls: u32 = std::thread::scope(|scope| {
         let thread = || {
             let mut calls = 0;
@@ -49,5 +50,5 @@ pub(crate) fn throughput(threads: usize, call: impl Fn() + Sync) -> f64 {
         let threads: Vec<_> = (0..threads).map(|_| scope.spawn(thread)).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
-    f64::from(calls) / SLICE.as_secs_f64()
+    since.elapsed() / calls
 }

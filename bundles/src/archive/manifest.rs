@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::data::CAPS;
 use super::error::Malformed;
-use super::strict_json;
+use crate::strict_json;
 
 const MAX_LABEL_CHARS: usize = 128;
 const MAX_ENTRYPOINTS: usize = 1000;
@@ -55,7 +56,7 @@ fn malformed(detail: impl Into<String>) -> Malformed {
 
 /// Reads a manifest whose entry points must all be bound to `module`, a path without leading slash.
 pub(super) fn read(bytes: &[u8], module: &str) -> Result<Manifest, Malformed> {
-    let value = strict_json::read(bytes).map_err(|error| malformed(error.to_string()))?;
+    let value = strict_json::read(bytes, &mut CAPS.clone()).map_err(malformed)?;
     // As a map: serde would also read the fields of a struct from an array, in order.
     let Value::Object(value) = value else {
         return Err(malformed("invalid type: it is not an object"));
@@ -175,7 +176,7 @@ mod tests {
             ("[]".to_owned(), "invalid type"),
             (format!("{{{wasm},\"revisoin\":\"1\"}}"), "unknown field `revisoin`"),
             (format!("{{{wasm}}} "), ""),
-            (format!("{{{wasm}}}{{}}"), "trailing"),
+            (format!("{{{wasm}}}{{}}"), "something after its end"),
             (format!("{{{wasm},\"roots\":[\"a\",\"a/x\"]}}"), "overlap"),
             (format!("{{{wasm},\"roots\":[\"ab\"]}}"), "outside the roots"),
             (format!("{{{wasm},\"metadata\":{{\"name\":1}}}}"), "not a string"),

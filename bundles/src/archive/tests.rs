@@ -128,6 +128,21 @@ fn bad_members_have_a_reason_each() {
     let unbound = file(".manifest", r#"{"revision":"1"}"#);
     let narrow = file(".manifest", &MANIFEST.replace("\"wasm\"", "\"roots\":[\"a\"],\"wasm\""));
     let outside = file("b/data.json", r#"{"x":1}"#);
+    for (text, want) in [
+        (r#"{"a":{"x":1}}"#, "opened"),
+        // A key that reads like the way to a root, an empty one on the way, nothing at all beside it.
+        (r#"{"a/x":1}"#, "MalformedData"),
+        (r#"{"":{"a":{"x":1}}}"#, "MalformedData"),
+        (r#"{"zz":{}}"#, "MalformedData"),
+        ("{}", "opened"),
+        // The entry point is a/deny.
+        (r#"{"a":{"deny":{}}}"#, "MalformedData"),
+        (r#"{"a":[1]}"#, "MalformedData"),
+        (r#"{"a":{"denied":1}}"#, "opened"),
+    ] {
+        let entries = vec![wasm.clone(), narrow.clone(), file("data.json", text)];
+        assert_eq!(reason(&entries), want, "{text}");
+    }
     for (entries, want) in [
         (vec![manifest.clone(), data.clone()], "NoPolicyWasm"),
         (vec![], "NoPolicyWasm"),

@@ -15,12 +15,11 @@ use super::examine::{self, Source};
 use super::input;
 use super::limits::Limits;
 use super::sandbox::{Image, Sandbox};
-use super::self_test;
+use super::self_test::{self, EMPTY};
 use crate::archive::Bundle;
 
 /// Live code is faster than counted code, and a count has no hurry.
 const PATIENCE: u32 = 10;
-const EMPTY: &str = "empty";
 /// A tenth of the time for warming up.
 const UNHURRIED: Duration = Duration::from_mins(1);
 
@@ -28,7 +27,7 @@ const UNHURRIED: Duration = Duration::from_mins(1);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cost {
-    /// By the name of the golden input; `empty` is `{}`.
+    /// By the name of the golden input; `{}` is the empty one.
     pub inputs: BTreeMap<String, InputCost>,
 }
 

@@ -28,9 +28,18 @@ pub enum EngineError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CompileError {
-    /// The bytes are not a WebAssembly module, or one that needs a proposal which is off, or takes too long to compile.
+    /// The bytes are not a WebAssembly module, or one that needs a proposal which is off.
     #[error("policy.wasm is not a valid WebAssembly module: build it with `opa build -t wasm`")]
     InvalidModule(#[source] Box<dyn Error + Send + Sync>),
+    /// It would take too long to compile, or too much memory.
+    #[error(
+        "policy.wasm would take minutes or gigabytes to compile: {detail}; split its largest rules over several packages \
+         or bundles"
+    )]
+    ModuleTooComplex {
+        /// What it has too much of.
+        detail: String,
+    },
     /// The module asks the host for something that is not part of OPA's interface.
     #[error(
         "policy.wasm imports {import}: a policy may import only env.memory, env.opa_builtin0 to env.opa_builtin4, \
@@ -222,7 +231,7 @@ pub enum SelfTestError {
     /// A golden input, or the empty one, could not be judged at all.
     #[error("input {name:?} cannot be judged")]
     Evaluate {
-        /// The golden input's key, or `empty`.
+        /// The golden input's key, or `{}`.
         name: String,
         /// Why.
         #[source]
@@ -244,6 +253,7 @@ impl CompileError {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::InvalidModule(_) => "InvalidModule",
+            Self::ModuleTooComplex { .. } => "ModuleTooComplex",
             Self::ForeignImport { .. } => "ForeignImport",
             Self::UnsupportedAbi { .. } => "UnsupportedAbi",
             Self::MissingBuiltin { .. } => "MissingBuiltin",

@@ -34,25 +34,21 @@ pub(super) fn compile(engine: &Engine, bundle: &Bundle, limits: Limits) -> Resul
         entrypoints: find_contexts(&about)?,
         golden: source.golden,
         catalogue: None,
-        warnings: Vec::new(),
         identity: identity(bundle),
     })
 }
 
 /// The bundle's data as JSON without the golden inputs, which a decision could read otherwise, and these.
 pub(super) struct Source {
-    data: Vec<u8>,
+    pub(super) data: Vec<u8>,
     pub(super) golden: Value,
 }
 
 impl Source {
     pub(super) fn of(bundle: &Bundle) -> Self {
-        let mut data = bundle.data().clone();
-        let own = data.get_mut("interlock").and_then(Value::as_object_mut);
-        let golden = own.and_then(|own| own.remove("golden"));
         Self {
-            data: data.to_string().into_bytes(),
-            golden: golden.unwrap_or_default(),
+            data: bundle.data_without(&["interlock", "golden"]).into_bytes(),
+            golden: bundle.data().pointer("/interlock/golden").cloned().unwrap_or_default(),
         }
     }
 }
@@ -185,7 +181,6 @@ fn with_catalogue(mut parts: Parts) -> Result<Policy, CompileError> {
         detail,
     };
     let Some((path, context)) = catalogues.next() else {
-        parts.warnings = parts.allowing_silence();
         return Ok(Policy::new(parts));
     };
     if let Some((second, _)) = catalogues.next() {

@@ -1,6 +1,7 @@
 //! Ways in for the fuzz targets, which are a crate of their own (`bundles/fuzz`). Part of no other build.
 
 use super::limits::Limits;
+use super::room::Room;
 use super::term::Term;
 use super::value::{self, Block};
 use super::{input, module};
@@ -21,7 +22,9 @@ pub fn own_memory(wasm: &[u8]) -> Option<Vec<u8>> {
 
 /// The value at an address of a guest's memory, as Rego's text.
 pub fn read_value(memory: &[u8], at: u32, bytes: usize, depth: usize) -> Option<String> {
-    value::read(memory, at, bytes, depth).ok().map(|term| term.to_rego())
+    value::read(memory, at, bytes, depth, &mut Room::new())
+        .ok()
+        .map(|term| term.to_rego())
 }
 
 /// The value of a text, as Rego's text: as it was read, after a way through text, and after one through memory at an
@@ -36,7 +39,7 @@ pub fn round_trips(text: &str, base: u32) -> Option<Vec<String>> {
         let (bytes, root) = block.at(base)?;
         let mut memory = vec![0; base as usize];
         memory.extend(bytes);
-        let read = value::read(&memory, root, usize::MAX, DEPTH);
+        let read = value::read(&memory, root, usize::MAX, DEPTH, &mut Room::new());
         seen.push(read.map_or_else(|error| format!("{error:?}"), |term| term.to_rego()));
     }
     Some(seen)

@@ -13,6 +13,7 @@ use super::address::{TextAddress, ValueAddress};
 use super::builtins::{Builtin, Context, Failure};
 use super::error::EvaluateError;
 use super::limits::Limits;
+use super::room::Room;
 use super::term::Term;
 use super::value::{self, Block, ReadError};
 
@@ -199,27 +200,40 @@ fn answer(
         .find(|(declared, builtin)| *declared == id && builtin.arity == addresses.len())
         .map(|(_, builtin)| *builtin)
         .ok_or_else(undeclared)?;
-    let context = state.context;
-    let limit = |detail: String| EvaluateError::Builtin {
-        name: builtin.name,
-        detail,
-    };
     // OPA's own modules never do; what the calls hold here would add up.
     if state.answering {
-        return Err(limit("it is called by what hands over a value".to_owned()));
+        return Err(limit(builtin, "it is called by what hands over a value".to_owned()));
     }
     caller.data_mut().answering = true;
+    let value = compute(caller, &guest, builtin, addresses);
+    caller.data_mut().answering = false;
+    value
+}
+
+fn compute(
+    caller: &mut Caller<'_, HostState>,
+    guest: &Guest,
+    builtin: &Builtin,
+    addresses: &[i32],
+) -> Result<Option<ValueAddress>, EvaluateError> {
+    let mut room = Room::new();
     let arguments: Vec<Term> = addresses
         .iter()
-        .map(|address| read_argument(caller, &guest, builtin, *address))
+        .map(|address| read_argument(caller, guest, builtin, *address, &mut room))
         .collect::<Result<_, _>>()?;
-    let value = match (builtin.call)(&context, &arguments) {
-        Ok(term) => Some(write_value(caller, &guest, &term)?),
-        Err(Failure::Undefined) => None,
-        Err(Failure::Limit(detail)) => return Err(limit(detail)),
-    };
-    caller.data_mut().answering = false;
-    Ok(value)
+    let context = caller.data().context;
+    match (builtin.call)(&context, &arguments) {
+        Ok(term) => write_value(caller, guest, &term).map(Some),
+        Err(Failure::Undefined) => Ok(None),
+        Err(Failure::Limit(detail)) => Err(limit(builtin, detail)),
+    }
+}
+
+fn limit(builtin: &Builtin, detail: String) -> EvaluateError {
+    EvaluateError::Builtin {
+        name: builtin.name,
+        detail,
+    }
 }
 
 fn read_argument(
@@ -227,21 +241,22 @@ fn read_argument(
     guest: &Guest,
     builtin: &Builtin,
     address: i32,
+    room: &mut Room,
 ) -> Result<Term, EvaluateError> {
-    let limit = |detail: String| EvaluateError::Builtin {
-        name: builtin.name,
-        detail,
+    let limit = |detail| limit(builtin, detail);
+    let too_large = || {
+        limit(format!(
+            "its arguments are larger than {MAX_VALUE_BYTES} bytes, or take too much memory"
+        ))
     };
-    let too_large = || limit(format!("an argument is larger than {MAX_VALUE_BYTES} bytes"));
     if guest.by_memory {
         let memory = guest.memory.data(caller.as_context());
-        return value::read(memory, address.cast_unsigned(), MAX_VALUE_BYTES, MAX_VALUE_DEPTH).map_err(|error| {
-            match error {
-                ReadError::Outside(_) => EvaluateError::outside("eval", address),
-                ReadError::TooLarge => too_large(),
-                ReadError::TooDeep => limit(format!("an argument is nested deeper than {MAX_VALUE_DEPTH} levels")),
-                ReadError::Malformed(what) => limit(format!("an argument is {what}")),
-            }
+        let read = value::read(memory, address.cast_unsigned(), MAX_VALUE_BYTES, MAX_VALUE_DEPTH, room);
+        return read.map_err(|error| match error {
+            ReadError::Outside(_) => EvaluateError::outside("eval", address),
+            ReadError::TooLarge => too_large(),
+            ReadError::TooDeep => limit(format!("an argument is nested deeper than {MAX_VALUE_DEPTH} levels")),
+            ReadError::Malformed(what) => limit(format!("an argument is {what}")),
         });
     }
     let text = guest
@@ -256,7 +271,7 @@ fn read_argument(
     )?;
     let bytes = bytes.ok_or_else(too_large)?;
     let text = std::str::from_utf8(bytes).map_err(|error| limit(format!("an argument is not UTF-8: {error}")))?;
-    Term::parse(text, MAX_VALUE_DEPTH).map_err(|error| limit(format!("an argument cannot be read: {error}")))
+    Term::parse_in(room, text, MAX_VALUE_DEPTH).map_err(|error| limit(format!("an argument cannot be read: {error}")))
 }
 
 fn write_value(caller: &mut Caller<'_, HostState>, guest: &Guest, term: &Term) -> Result<ValueAddress, EvaluateError> {

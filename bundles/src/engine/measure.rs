@@ -43,13 +43,20 @@ impl Policy {
         })
     }
 
-    /// How long an instance takes to start: what a decision costs before it begins.
-    pub fn instantiate(&self) -> Result<Duration, EvaluateError> {
+    /// How long an instance takes to start, and to be cleaned up after a decision: what isolation costs.
+    pub fn lifetime(&self, entrypoint: &str, input: &[u8]) -> Result<(Duration, Duration), EvaluateError> {
+        let context = self.parts().entrypoints.get(entrypoint).copied();
+        let context = context.ok_or(EvaluateError::Undefined {
+            entrypoint: entrypoint.to_owned(),
+        })?;
         let since = Instant::now();
-        let instance = self.instance()?;
-        let took = since.elapsed();
+        let mut instance = self.instance()?;
+        let start = since.elapsed();
+        let parsed = instance.parse(input, "input")?;
+        instance.evaluate(context, entrypoint, Some(parsed))?;
+        let since = Instant::now();
         drop(instance);
-        Ok(took)
+        Ok((start, since.elapsed()))
     }
 
     fn instance(&self) -> Result<Sandbox, EvaluateError> {
@@ -74,6 +81,7 @@ impl Reused {
 /// The parts of a decision, one by one.
 pub mod parts {
     use super::super::builtins::{self, Builtin};
+    use super::super::room::Room;
     use super::super::term::Term;
     use super::super::value::{Block, read};
     use super::{Context, EvaluateError, Limits, Timestamp, input};
@@ -98,7 +106,7 @@ pub mod parts {
         /// Laid out as in a guest's memory, and read from there.
         pub fn through_memory(&self) -> Option<Self> {
             let (bytes, root) = Block::of(&self.0)?.at(0)?;
-            read(&bytes, root, BYTES, DEPTH).ok().map(Self)
+            read(&bytes, root, BYTES, DEPTH, &mut Room::new()).ok().map(Self)
         }
 
         /// Written as text, and read from there.

@@ -19,7 +19,7 @@ use super::slots::Slots;
 use super::term::Term;
 use crate::catalogue::Catalogue;
 use crate::digest::Digest;
-use crate::outcome::{Finding, Outcome};
+use crate::outcome::Finding;
 use crate::trust::Provenance;
 
 /// A policy: a bundle's module, compiled and examined, with its data and its identity. Immutable,
@@ -39,7 +39,6 @@ pub(super) struct Parts {
     /// `data.interlock.golden`, or null.
     pub(super) golden: Value,
     pub(super) catalogue: Option<Catalogue>,
-    pub(super) warnings: Vec<String>,
     pub(super) identity: Identity,
 }
 
@@ -133,43 +132,51 @@ impl Policy {
     /// find, one finding a gate and term, sorted. Every gate of the catalogue has at least one.
     pub fn judge(&self, input: &Value, now: Timestamp) -> Result<Vec<Finding>, EvaluateError> {
         let input = input::of_value(input, &self.0.limits)?;
-        self.0.findings(&self.0.decisions(), Some(&input), now)
+        let decisions: Vec<_> = self.0.decisions().collect();
+        self.0.findings(&decisions, Some(&input), now)
     }
 
-    /// What the bundle's users should know although it may be used: entry points that allow what says nothing.
-    pub fn warnings(&self) -> &[String] {
-        &self.0.warnings
+    /// The entry points that decide something, sorted.
+    pub(super) fn decisions(&self) -> impl Iterator<Item = &str> {
+        self.0.decisions().map(|(path, _)| path)
     }
 
-    /// What the decision entry points find in no input, or in the empty one: each for itself, so that one which is
-    /// undefined there does not hide another.
-    pub(super) fn silent_findings(&self, input: Option<&[u8]>) -> Result<Vec<Finding>, EvaluateError> {
-        self.0.silent_findings(input)
+    /// What one of them finds.
+    pub(super) fn findings_of(
+        &self,
+        entrypoint: &str,
+        input: Option<&[u8]>,
+        now: Timestamp,
+    ) -> Result<Vec<Finding>, EvaluateError> {
+        let entrypoint = self.find(entrypoint)?;
+        self.0.findings(&[entrypoint], input, now)
     }
 
-    fn result(&self, entrypoint: &str, input: Option<&[u8]>, now: Timestamp) -> Result<Term, EvaluateError> {
+    fn find<'p>(&self, entrypoint: &'p str) -> Result<(&'p str, ContextAddress), EvaluateError> {
         let context = self.0.entrypoints.get(entrypoint);
         let context = context.ok_or_else(|| EvaluateError::NoSuchEntrypoint {
             entrypoint: entrypoint.to_owned(),
             known: self.entrypoints().map(str::to_owned).collect(),
         })?;
-        self.0.result((entrypoint, *context), input, now)
+        Ok((entrypoint, *context))
     }
 
-    /// Judges the bundle's golden inputs and the empty one. A policy that fails here must not replace
-    /// one that works.
-    pub fn self_test(&self) -> Result<(), SelfTestError> {
-        self_test::run(self, &self.0.golden)
+    fn result(&self, entrypoint: &str, input: Option<&[u8]>, now: Timestamp) -> Result<Term, EvaluateError> {
+        self.0.result(self.find(entrypoint)?, input, now)
+    }
+
+    /// Judges the bundle's golden inputs, and what says nothing, as it would at `now` and at the Unix epoch. A policy that
+    /// fails here must not replace one that works. Answers what its users should know although it may be used: which entry points are deny lists,
+    /// that allow what says nothing.
+    pub fn self_test(&self, now: Timestamp) -> Result<Vec<String>, SelfTestError> {
+        self_test::run(self, &self.0.golden, now)
     }
 }
 
 impl Parts {
-    fn decisions(&self) -> Vec<(&str, ContextAddress)> {
-        self.entrypoints
-            .iter()
-            .filter(|(path, _)| Role::of(path) != Role::Catalogue)
-            .map(|(path, context)| (path.as_str(), *context))
-            .collect()
+    fn decisions(&self) -> impl Iterator<Item = (&str, ContextAddress)> {
+        let decisions = self.entrypoints.iter().map(|(path, context)| (path.as_str(), *context));
+        decisions.filter(|(path, _)| Role::of(path) != Role::Catalogue)
     }
 
     fn findings(
@@ -184,43 +191,6 @@ impl Parts {
             findings.read(entrypoint, &result.to_json())
         })?;
         Ok(findings.finish())
-    }
-
-    fn silent_findings(&self, input: Option<&[u8]>) -> Result<Vec<Finding>, EvaluateError> {
-        let mut all = Vec::new();
-        for decision in self.decisions() {
-            match self.findings(&[decision], input, Timestamp::UNIX_EPOCH) {
-                Ok(findings) => all.extend(findings),
-                // An undefined decision is safe: it never allows.
-                Err(EvaluateError::Undefined { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(all)
-    }
-
-    /// The entry points that allow the empty or the undefined input, each with what that means. With a catalogue they
-    /// may not, and the self-test sees to it.
-    pub(super) fn allowing_silence(&self) -> Vec<String> {
-        let passes = |finding: &Finding| matches!(finding.outcome, Outcome::Pass | Outcome::Skip);
-        let allows = |decision: &(&str, ContextAddress)| {
-            [Some(b"{}".as_slice()), None].into_iter().any(|input| {
-                // What fails here fails the self-test too, which tells it.
-                let findings = self.findings(&[*decision], input, Timestamp::UNIX_EPOCH);
-                findings.is_ok_and(|findings| findings.iter().any(passes))
-            })
-        };
-        let warning = |entrypoint| {
-            format!(
-                "entry point {entrypoint} is a deny list: it allows what it does not know, the empty input too; a \
-                 bundle with a catalogue passes a gate on evidence only"
-            )
-        };
-        let decisions = self.decisions().into_iter();
-        decisions
-            .filter(allows)
-            .map(|(entrypoint, _)| warning(entrypoint))
-            .collect()
     }
 
     /// The result of one entry point for an input that was checked.

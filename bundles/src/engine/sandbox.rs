@@ -18,6 +18,7 @@ use super::error::EvaluateError;
 use super::host::{Declared, Guest, HostState, MAX_VALUE_DEPTH};
 use super::limits::Limits;
 use super::module::MEMORY;
+use super::room::Room;
 use super::runtime::Runtime;
 use super::slots::Slot;
 use super::term::Term;
@@ -197,7 +198,8 @@ impl Sandbox {
             return self.dump(at, name);
         }
         let address = at.raw().cast_unsigned();
-        value::read(self.memory(), address, self.result_bytes, MAX_VALUE_DEPTH).map_err(|error| match error {
+        let room = &mut Room::new();
+        value::read(self.memory(), address, self.result_bytes, MAX_VALUE_DEPTH, room).map_err(|error| match error {
             ReadError::Outside(address) => EvaluateError::outside(export, address.cast_signed()),
             ReadError::TooLarge => self.too_large(name),
             ReadError::TooDeep => malformed(name, format!("nested deeper than {MAX_VALUE_DEPTH} levels")),

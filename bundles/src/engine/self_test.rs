@@ -5,7 +5,7 @@
 //! where the outcome is that of the gate's strongest finding. The instant is the input's `now`, or
 //! the Unix epoch.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -16,8 +16,9 @@ use super::error::{EvaluateError, SelfTestError};
 use super::policy::Policy;
 use crate::outcome::{Finding, Outcome, strongest};
 
-const EMPTY: &str = "empty";
-/// For all golden inputs together: each may take its deadline, and there may be thousands.
+/// The name of the input that says nothing. No golden input may have it.
+pub(super) const EMPTY: &str = "{}";
+/// For everything that is asked: each input may take its deadline, and there may be thousands.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 #[derive(Deserialize)]
@@ -27,14 +28,22 @@ struct Golden {
     want: BTreeMap<String, Outcome>,
 }
 
-pub(super) fn run(policy: &Policy, golden: &Value) -> Result<(), SelfTestError> {
-    run_within(PATIENCE, policy, golden)
+/// Answers what users of the policy should know although it may be used: the entry points that are deny lists.
+pub(super) fn run(policy: &Policy, golden: &Value, now: Timestamp) -> Result<Vec<String>, SelfTestError> {
+    run_within(PATIENCE, policy, golden, now)
 }
 
-fn run_within(patience: Duration, policy: &Policy, golden: &Value) -> Result<(), SelfTestError> {
-    let started = Instant::now();
-    check_silent(policy, Some(b"{}"))?;
-    check_silent(policy, None)?;
+fn run_within(
+    patience: Duration,
+    policy: &Policy,
+    golden: &Value,
+    now: Timestamp,
+) -> Result<Vec<String>, SelfTestError> {
+    let clock = Clock {
+        started: Instant::now(),
+        patience,
+    };
+    let warnings = check_silence(policy, &clock, now)?;
     let empty = Map::new();
     let inputs = match golden {
         Value::Null => &empty,
@@ -46,12 +55,27 @@ fn run_within(patience: Duration, policy: &Policy, golden: &Value) -> Result<(),
             ));
         }
     };
-    inputs.iter().try_for_each(|(name, golden)| {
-        if started.elapsed() >= patience {
-            return Err(failed(name, EvaluateError::DeadlineExceeded { deadline: patience }));
+    for (name, golden) in inputs {
+        clock.check(name)?;
+        check_golden(policy, name, golden)?;
+    }
+    Ok(warnings)
+}
+
+struct Clock {
+    started: Instant,
+    patience: Duration,
+}
+
+impl Clock {
+    /// The error if there is no time left for an input.
+    fn check(&self, name: &str) -> Result<(), SelfTestError> {
+        if self.started.elapsed() < self.patience {
+            return Ok(());
         }
-        check_golden(policy, name, golden)
-    })
+        let deadline = self.patience;
+        Err(failed(name, EvaluateError::DeadlineExceeded { deadline }))
+    }
 }
 
 /// The golden inputs that have the form of one, with name and instant, before anything is asked of them.
@@ -63,28 +87,57 @@ pub(super) fn named_inputs(golden: &Value) -> impl Iterator<Item = (&str, &Value
     })
 }
 
-/// A bundle with a catalogue promises to pass only on evidence. One without is a deny list, which
-/// has nothing to object to in an input that says nothing.
-fn check_silent(policy: &Policy, input: Option<&[u8]>) -> Result<(), SelfTestError> {
-    let findings = policy.silent_findings(input).map_err(|source| failed(EMPTY, source))?;
+/// Asks each decision entry point about the empty input and about none, at the epoch and at present; each for itself, so that one which is undefined
+/// there does not hide another. A bundle with a catalogue promises to let nothing through without evidence. One without
+/// is a deny list, which has nothing to object to in an input that says nothing: its users are told.
+fn check_silence(policy: &Policy, clock: &Clock, now: Timestamp) -> Result<Vec<String>, SelfTestError> {
+    let mut gates = BTreeSet::new();
+    let mut deny_lists = BTreeSet::new();
+    for entrypoint in policy.decisions() {
+        let empty = Some(b"{}".as_slice());
+        for (input, at) in [
+            (empty, Timestamp::UNIX_EPOCH),
+            (empty, now),
+            (None, Timestamp::UNIX_EPOCH),
+            (None, now),
+        ] {
+            clock.check(EMPTY)?;
+            let findings = match policy.findings_of(entrypoint, input, at) {
+                Ok(findings) => findings,
+                // An undefined decision is safe: it never allows.
+                Err(EvaluateError::Undefined { .. }) => continue,
+                Err(error) => return Err(failed(EMPTY, error)),
+            };
+            let allows = |finding: &Finding| matches!(finding.outcome, Outcome::Pass | Outcome::Skip);
+            if findings.iter().any(allows) {
+                deny_lists.insert(entrypoint);
+            }
+            let through = findings.into_iter().filter(|finding| finding.outcome.lets_through());
+            gates.extend(through.map(|finding| finding.gate));
+        }
+    }
     if policy.catalogue().is_none() {
-        return Ok(());
+        return Ok(deny_lists.into_iter().map(describe_deny_list).collect());
     }
-    let lets_through = |finding: &Finding| finding.outcome.lets_through();
-    let mut gates: Vec<String> = findings
-        .into_iter()
-        .filter(lets_through)
-        .map(|finding| finding.gate)
-        .collect();
-    gates.sort_unstable();
-    gates.dedup();
     if gates.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
-    Err(SelfTestError::PassesOnEmptyInput { gates })
+    Err(SelfTestError::PassesOnEmptyInput {
+        gates: gates.into_iter().collect(),
+    })
+}
+
+fn describe_deny_list(entrypoint: &str) -> String {
+    format!(
+        "entry point {entrypoint} is a deny list: it allows what it does not know, the empty input too; a bundle with a \
+         catalogue passes a gate on evidence only"
+    )
 }
 
 fn check_golden(policy: &Policy, name: &str, golden: &Value) -> Result<(), SelfTestError> {
+    if name == EMPTY {
+        return Err(malformed(name, "that is the name of the empty input: choose another"));
+    }
     // As a map: serde would also read the fields of a struct from an array, in order.
     let golden = golden
         .as_object()
@@ -141,15 +194,20 @@ mod tests {
     use crate::engine::{Engine, Limits};
     use crate::trust::LocalFile;
 
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
     #[test]
-    fn all_golden_inputs_share_one_time() {
+    fn all_inputs_share_one_time_and_none_is_called_as_the_empty_one() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/policies/careful.tar.gz");
         let bundle = LocalFile::read(&path).unwrap().open().unwrap();
         let policy = Engine::new().unwrap().compile(&bundle, Limits::default()).unwrap();
         let golden = json!({"usual": {"input": {}, "want": {}}});
-        run_within(PATIENCE, &policy, &golden).unwrap();
-        let error = run_within(Duration::ZERO, &policy, &golden).unwrap_err();
+        assert_eq!(run_within(PATIENCE, &policy, &golden, NOW).unwrap(), [""; 0]);
+        let error = run_within(Duration::ZERO, &policy, &golden, NOW).unwrap_err();
         assert_eq!(error.reason(), "DeadlineExceeded");
-        assert!(error.to_string().contains("\"usual\""), "{error}");
+        assert!(error.to_string().contains(r#"input "{}""#), "{error}");
+        let error = run(&policy, &json!({"{}": {"input": {}, "want": {}}}), NOW).unwrap_err();
+        assert_eq!(error.reason(), "MalformedGolden");
+        assert!(error.to_string().contains("choose another"), "{error}");
     }
 }

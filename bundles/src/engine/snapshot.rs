@@ -22,6 +22,7 @@ use super::host::Declared;
 use super::input;
 use super::limits::Limits;
 use super::module::{self, ABI_MAJOR, ABI_MINOR};
+use super::room::Room;
 use super::runtime::Runtime;
 use super::sandbox::{Image, Sandbox};
 use super::self_test;
@@ -225,7 +226,8 @@ impl Sandbox {
             ) => return Err(error),
             Err(_) => return Ok(false),
         };
-        let seen = super::value::read(self.memory(), probe.raw().cast_unsigned(), PROBE.len() * 2, 8);
+        let at = probe.raw().cast_unsigned();
+        let seen = super::value::read(self.memory(), at, PROBE.len() * 2, 8, &mut Room::new());
         let want = Term::parse(PROBE, 8).map(|term| term.to_rego());
         let matches = |term: Option<Term>| {
             want.as_ref()

@@ -40,6 +40,25 @@ pub(super) struct Stored {
 struct Description {
     code: Digest,
     about: About,
+    /// Of both.
+    digest: Digest,
+}
+
+impl Description {
+    fn new(code: Digest, about: About) -> Self {
+        let digest = Self::digest(code, &about);
+        Self { code, about, digest }
+    }
+
+    fn is_whole(&self) -> bool {
+        self.digest == Self::digest(self.code, &self.about)
+    }
+
+    fn digest(code: Digest, about: &About) -> Digest {
+        // It consists of maps, lists, texts and numbers, which can always be written.
+        let about = serde_json::to_vec(about).unwrap_or_default();
+        Digest::of(&[code.to_string().as_bytes(), &about].concat())
+    }
 }
 
 /// What an entry depends on.
@@ -104,6 +123,9 @@ impl Stored {
         }
         .map_err(told)?;
         let description: Description = serde_json::from_slice(&description).map_err(|error| error.to_string())?;
+        if !description.is_whole() {
+            return Err("its description has another digest".to_owned());
+        }
         // One open file from here on: what is hashed is what is mapped.
         let mut file = File::open(self.path(key, "code")).map_err(told)?;
         if digest(&mut file).map_err(told)? != description.code {
@@ -121,10 +143,7 @@ impl Stored {
     /// Compiles a snapshot, stores it, and returns the module as it is mapped from there.
     pub(super) fn store(&self, runtime: &Runtime, key: &Key, snapshot: &Snapshot) -> wasmtime::Result<Module> {
         let code = runtime.engine.precompile_module(&snapshot.wasm)?;
-        let description = Description {
-            code: Digest::of(&code),
-            about: snapshot.about.clone(),
-        };
+        let description = Description::new(Digest::of(&code), snapshot.about.clone());
         self.write(&self.path(key, "code"), &code)?;
         self.write(&self.path(key, "json"), &serde_json::to_vec(&description)?)?;
         if let Err(error) = self.sweep(MOST, MOST_BYTES) {

@@ -92,11 +92,16 @@ impl Ord for Number {
 impl Term {
     /// Reads the text of `opa_value_dump`. `depth` bounds the nesting.
     pub(super) fn parse(text: &str, depth: usize) -> Result<Self, TermError> {
+        Self::parse_in(&mut Room::new(), text, depth)
+    }
+
+    /// The same in a room that is shared with other values.
+    pub(super) fn parse_in(room: &mut Room, text: &str, depth: usize) -> Result<Self, TermError> {
         let mut reader = Reader {
             text,
             at: 0,
             depth,
-            room: Room::new(),
+            room,
         };
         let term = reader.term()?;
         reader.space();
@@ -173,8 +178,11 @@ impl Term {
             Self::Number(number) => number.text().len(),
             Self::String(text) => text.len(),
             Self::Array(items) => items.iter().map(Self::weight).sum(),
-            Self::Set(items) => items.iter().map(Self::weight).sum(),
-            Self::Object(fields) => fields.iter().map(|(key, value)| key.weight() + value.weight()).sum(),
+            Self::Set(items) => Room::elements(items.len()) + items.iter().map(Self::weight).sum::<usize>(),
+            Self::Object(fields) => {
+                let values = fields.iter().map(|(key, value)| key.weight() + value.weight());
+                Room::elements(fields.len()) + values.sum::<usize>()
+            }
         };
         size_of::<Self>() + parts
     }
@@ -193,7 +201,7 @@ impl Term {
         1 + deepest.unwrap_or(0)
     }
 
-    /// The same as text in which numbers keep their digits: equal values have equal text.
+    /// The same as text in which numbers are written as they came: `1` and `1.0` are equal and stay as they are.
     pub(super) fn to_json_text(&self) -> String {
         let mut text = String::new();
         self.write_json(&mut text);
@@ -227,7 +235,14 @@ impl Term {
     fn to_key(&self) -> String {
         match self {
             Self::String(name) => name.clone(),
-            other => other.to_json_text(),
+            // As Go writes JSON into HTML, which OPA does for these alone.
+            other => other
+                .to_json_text()
+                .replace('<', "\\u003c")
+                .replace('>', "\\u003e")
+                .replace('&', "\\u0026")
+                .replace('\u{2028}', "\\u2028")
+                .replace('\u{2029}', "\\u2029"),
         }
     }
 }
@@ -283,7 +298,7 @@ struct Reader<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
-    room: Room,
+    room: &'a mut Room,
 }
 
 impl Reader<'_> {
@@ -293,7 +308,7 @@ impl Reader<'_> {
 
     /// Takes memory for what comes.
     fn fits(&mut self, take: impl FnOnce(&mut Room) -> Option<()>) -> Result<(), TermError> {
-        take(&mut self.room).ok_or_else(|| self.error("more values than the host takes"))
+        take(self.room).ok_or_else(|| self.error("more values than the host takes"))
     }
 
     fn rest(&self) -> &str {
@@ -414,7 +429,7 @@ impl Reader<'_> {
     fn number(&mut self) -> Result<Term, TermError> {
         let is_part = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e' | 'E');
         let text: String = self.rest().chars().take_while(|c| is_part(*c)).collect();
-        self.fits(|room| room.text(text.len()))?;
+        self.fits(|room| room.text(text.len()).and_then(|()| room.number(text.len())))?;
         let number = Number::parse(&text).ok_or_else(|| self.error("not a number"))?;
         self.at += text.len();
         Ok(Term::Number(number))

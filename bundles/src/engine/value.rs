@@ -39,14 +39,14 @@ pub(super) enum ReadError {
     TooLarge,
 }
 
-/// Reads the value at an address. `bytes` bounds its size as compact text, `depth` its nesting.
-pub(super) fn read(memory: &[u8], at: u32, bytes: usize, depth: usize) -> Result<Term, ReadError> {
+/// Reads the value at an address. `bytes` bounds its size as compact text, `depth` its nesting, `room` what it takes here.
+pub(super) fn read(memory: &[u8], at: u32, bytes: usize, depth: usize, room: &mut Room) -> Result<Term, ReadError> {
     let steps = bytes.saturating_mul(STEPS_PER_BYTE).saturating_add(STEPS_AT_LEAST);
     let mut reader = Reader {
         memory,
         bytes,
         steps,
-        room: Room::new(),
+        room,
     };
     reader.value(at, depth)
 }
@@ -55,7 +55,7 @@ struct Reader<'m> {
     memory: &'m [u8],
     bytes: usize,
     steps: usize,
-    room: Room,
+    room: &'m mut Room,
 }
 
 impl Reader<'_> {
@@ -89,10 +89,12 @@ impl Reader<'_> {
                 let bytes = self.slice(offset(at, 8)?, 8)?;
                 let value = i64::from_le_bytes(bytes.try_into().map_err(|_| ReadError::Outside(at))?);
                 self.take(8)?;
+                self.room.number(0).ok_or(ReadError::TooLarge)?;
                 Ok(value.into())
             }
             NUMBER_REF => {
                 let (text, length) = (self.word(offset(at, 8)?)?, self.word(offset(at, 12)?)?);
+                self.room.number(length as usize).ok_or(ReadError::TooLarge)?;
                 Number::parse(self.text(text, length)?).ok_or(ReadError::Malformed("a number that is none"))
             }
             _ => Err(ReadError::Malformed("a number of an unknown kind")),
@@ -414,6 +416,10 @@ fn fnv(bytes: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read(memory: &[u8], at: u32, bytes: usize, depth: usize) -> Result<Term, ReadError> {
+        super::read(memory, at, bytes, depth, &mut Room::new())
+    }
     use proptest::prelude::*;
 
     const SAMPLE: &str = r#"[null, true, false, 0, -7, 12345678901234567890, "", "é\n", [], {}, set(),

@@ -82,7 +82,7 @@ pub(super) async fn run(command: Command) -> anyhow::Result<Ending> {
 
 async fn pull(arguments: Pull) -> anyhow::Result<Ending> {
     let trust = arguments.signers.policy()?;
-    let found = arguments.access.look_up(&arguments.reference).await?;
+    let found = arguments.access.look_up(&arguments.reference, &trust).await?;
     if let Err(error) = trust.satisfied_by(&found.pinned.digest, &found.evidence) {
         output::error(&format!(
             "interlock: {} is not trusted: {}",

@@ -7,7 +7,6 @@ use anyhow::{Context as _, bail};
 use interlock_bundles::engine::{Engine, Limits};
 use interlock_bundles::trust::LocalFile;
 use jiff::Timestamp;
-use serde_json::Value;
 
 use super::{Ending, output};
 
@@ -42,8 +41,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     let now = arguments.now.unwrap_or_else(Timestamp::now);
     // The bytes themselves: a key that stands there twice is for the engine to refuse.
     let result = policy.evaluate_bytes(entrypoint, Some(&input), now)?;
-    let result: Value = serde_json::from_slice(&result).context("the result is no JSON")?;
-    output::json(&result)?;
+    let result = String::from_utf8(result).context("the result is no text")?;
+    output::text(&output::pretty(&result))?;
     Ok(Ending::Good)
 }
 

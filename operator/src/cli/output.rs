@@ -37,6 +37,53 @@ pub(super) fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
     text(&document)
 }
 
+/// Compact JSON in lines, as [`json`] prints it. Only white space is added: numbers keep their digits.
+pub(super) fn pretty(compact: &str) -> String {
+    let mut lines = String::new();
+    let mut depth = 0_usize;
+    let (mut quoted, mut escaped) = (false, false);
+    let mut rest = compact.chars().peekable();
+    let next_line = |lines: &mut String, depth: usize| {
+        lines.push('\n');
+        lines.push_str(&"  ".repeat(depth));
+    };
+    while let Some(c) = rest.next() {
+        if quoted {
+            lines.push(c);
+            quoted = escaped || c != '"';
+            escaped = c == '\\' && !escaped;
+            continue;
+        }
+        match c {
+            '[' | '{' => {
+                lines.push(c);
+                if let Some(close) = rest.next_if(|next| matches!(next, ']' | '}')) {
+                    lines.push(close);
+                } else {
+                    depth += 1;
+                    next_line(&mut lines, depth);
+                }
+            }
+            ']' | '}' => {
+                depth = depth.saturating_sub(1);
+                next_line(&mut lines, depth);
+                lines.push(c);
+            }
+            ',' => {
+                lines.push(c);
+                next_line(&mut lines, depth);
+            }
+            ':' => lines.push_str(": "),
+            c => {
+                quoted = c == '"';
+                lines.push(c);
+            }
+        }
+    }
+    lines.push('\n');
+    lines
+}
+
 /// Tells something that is no result.
 pub(super) fn error(message: &str) {
     // Nobody is left to tell if this fails.

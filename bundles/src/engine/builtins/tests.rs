@@ -172,6 +172,7 @@ fn limits_are_errors_and_not_undefined() {
         ("sprintf", format!("[\"{}\", [1,1,1]]", "%9999999d".repeat(3))),
         ("sprintf", format!("[\"%d\", [{}]]", "9".repeat(20_000))),
         ("units.parse", "[\"1e999999\"]".to_owned()),
+        ("units.parse", format!("[\"{}Ki\"]", "7".repeat(1_000_000))),
         ("units.parse_bytes", "[\"1e-999999\"]".to_owned()),
     ] {
         let answer = call(name, &arguments);

@@ -34,6 +34,7 @@ pub(super) fn parse(_: &Context, arguments: &[Term]) -> Result<Term, Failure> {
         )
     };
     let amount = read(amount)?;
+    check_width(&amount)?;
     let value = amount.times(&factor);
     check_width(&value)?;
     let places = if value.is_integer() { 0 } else { 10 };

@@ -1,32 +1,25 @@
 //! What a decision leaves behind for the next one, and what getting ready does: nothing that can be seen.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Ready, limits, reason};
 use crate::archive::Bundle;
+use crate::engine::examine::Source;
 use crate::engine::{Engine, snapshot};
 use crate::trust::BuiltIn;
 
 impl Ready {
     fn of_bundle(engine: &Engine, bundle: &Bundle, warm: bool) -> Self {
-        let mut data = bundle.data().clone();
-        let golden = golden(&mut data);
-        let data = data.to_string().into_bytes();
+        let source = Source::of(bundle);
         let parts = snapshot::Parts {
             wasm: bundle.wasm(),
-            data: &data,
-            golden: &golden,
+            data: &source.data,
+            golden: &source.golden,
             limits: limits(),
             warm,
         };
         Self::new(engine, &parts)
     }
-}
-
-/// Takes the golden inputs out of a bundle's data.
-fn golden(data: &mut Value) -> Value {
-    let own = data.get_mut("interlock").and_then(Value::as_object_mut);
-    own.and_then(|own| own.remove("golden")).unwrap_or_default()
 }
 
 fn bundles() -> Vec<Bundle> {
@@ -92,7 +85,7 @@ fn what_was_evaluated_before_the_snapshot_changes_no_answer() {
     let engine = Engine::new().unwrap();
     for bundle in bundles() {
         let [warm, cold] = [true, false].map(|warm| Ready::of_bundle(&engine, &bundle, warm));
-        let golden = golden(&mut bundle.data().clone());
+        let golden = Source::of(&bundle).golden;
         let goldens = golden
             .as_object()
             .into_iter()

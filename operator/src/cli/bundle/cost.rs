@@ -185,23 +185,23 @@ mod tests {
 
     #[test]
     fn a_certificate_names_the_largest_of_each_entry_point() {
-        let certificate = Certificate::from(cost(&[("empty", 10, 70, Some(5)), ("x", 90, 60, Some(8))]));
+        let certificate = Certificate::from(cost(&[("{}", 10, 70, Some(5)), ("x", 90, 60, Some(8))]));
         assert_eq!(
             certificate.table(),
             "INPUT   BYTES   PARSE   ENTRY POINT   FUEL\n\
-             empty   2       10      a             70     largest\n\
-             empty   2       10      b             5\n\
              x       2       90      a             60\n\
-             x       2       90      b             8      largest\n"
+             x       2       90      b             8      largest\n\
+             {}      2       10      a             70     largest\n\
+             {}      2       10      b             5\n"
         );
         assert_eq!(
             serde_json::to_value(&certificate).unwrap(),
             serde_json::json!({
                 "inputs": {
-                    "empty": {"inputBytes": 2, "parse": 10, "entrypoints": {"a": 70, "b": 5}},
+                    "{}": {"inputBytes": 2, "parse": 10, "entrypoints": {"a": 70, "b": 5}},
                     "x": {"inputBytes": 2, "parse": 90, "entrypoints": {"a": 60, "b": 8}},
                 },
-                "largest": {"a": {"input": "empty", "fuel": 70}, "b": {"input": "x", "fuel": 8}},
+                "largest": {"a": {"input": "{}", "fuel": 70}, "b": {"input": "x", "fuel": 8}},
             })
         );
     }

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use interlock_bundles::archive::Bundle;
 use interlock_bundles::engine::{Cost, Engine, Limits};
 use interlock_bundles::trust::LocalFile;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::cost::{self, Change};
@@ -109,10 +110,9 @@ fn examine(engine: &Engine, file: &Path, remarks: &mut Vec<Remark>) -> anyhow::R
         let message = "no entry point catalogue: a rule that is undefined, for instance over a missing field, passes";
         remarks.push(Remark::warning("NoCatalogue", message));
     }
-    let warnings = policy.warnings();
-    remarks.extend(warnings.iter().map(|warning| Remark::warning("DenyList", warning)));
-    if let Err(error) = policy.self_test() {
-        remarks.push(Remark::error(error.reason(), chain(&error)));
+    match policy.self_test(Timestamp::now()) {
+        Ok(warnings) => remarks.extend(warnings.iter().map(|warning| Remark::warning("DenyList", warning))),
+        Err(error) => remarks.push(Remark::error(error.reason(), chain(&error))),
     }
     Ok(Some(bundle))
 }
