@@ -26,4 +26,5 @@ pub mod outcome;
 pub mod reference;
 pub mod registry;
 pub mod revision;
+mod strict_json;
 pub mod trust;

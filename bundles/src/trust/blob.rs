@@ -1,11 +1,10 @@
 //! The plain Sigstore check of one file, as `cosign verify-blob` does it: a bundle may hold a signature over the
 //! file's own bytes, or an envelope with a statement about its digest. What the statement says is not looked into.
 
-use super::envelope::{MadeWith, SigstoreBundle};
-use super::keyless;
+use super::envelope::{Made, Signed, SigstoreBundle};
 use super::policy::{Examination, Steps, TrustPolicy};
-use super::signer::{Signer, Vouch};
 use super::verification::{Refusal, RefusalReason as Why, Untrusted, Verification};
+use super::vouch::Vouch;
 use crate::digest::Digest;
 use crate::registry::Evidence;
 
@@ -49,8 +48,10 @@ impl TrustPolicy {
         // Asked first: a threshold of 0 is met by a file that nobody signed.
         let verdict = self
             .usable()
+            .and_then(|()| self.not_revoked(blob.digest()))
             .and_then(|()| self.judge_blob(blob, evidence, &mut examination));
-        Ok(examination.conclude(verdict.map(|signers| format!("signed by {}", signers.join(", ")))))
+        let last = self.last_notes(verdict.as_deref());
+        Ok(examination.conclude(verdict.is_ok(), last))
     }
 
     fn judge_blob(
@@ -63,7 +64,7 @@ impl TrustPolicy {
             evidence: evidence.digest,
             checks: &mut examination.checks,
         };
-        match steps.walk_blob(&evidence.bytes, blob, &self.signers) {
+        match steps.walk_blob(&evidence.bytes, blob, self) {
             Ok(vouching) => examination.vouching.extend(vouching),
             Err(refusal) => examination.refusals.push(refusal),
         }
@@ -72,7 +73,7 @@ impl TrustPolicy {
 }
 
 impl Steps<'_> {
-    fn walk_blob(&mut self, bytes: &[u8], blob: &Blob<'_>, signers: &[Signer]) -> Result<Vec<Vouch>, Refusal> {
+    fn walk_blob(&mut self, bytes: &[u8], blob: &Blob<'_>, policy: &TrustPolicy) -> Result<Vec<Vouch>, Refusal> {
         let bundle = self.step(
             "bundle-format",
             Why::MalformedSignature,
@@ -89,11 +90,15 @@ impl Steps<'_> {
             .to_owned()
         })?;
         let (Some(signature), Blob::Content(content)) = (message, blob) else {
-            return Ok(self.stated(&bundle, bytes, &blob.digest(), signers)?.0);
+            return Ok(self.stated(&bundle, bytes, &blob.digest(), policy)?.0);
         };
-        match self.made_with(&bundle)? {
-            MadeWith::Key { hint } => self.made_by(&bundle, hint, (&signature, content), signers),
-            MadeWith::Certificate => self.certified(bytes, keyless::Signed::Content(content), signers),
-        }
+        let made = Made {
+            json: bytes,
+            signed: Signed::Content(content),
+            message: content,
+            signature: &signature,
+        };
+        let made_with = self.made_with(&bundle)?;
+        self.vouching(&bundle, &made_with, &made, policy)
     }
 }

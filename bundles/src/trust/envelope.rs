@@ -10,9 +10,13 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::format::SignatureFormat;
+
+const MEDIA_TYPE_0_1: &str = "application/vnd.dev.sigstore.bundle+json;version=0.1";
+const MEDIA_TYPE_0_2: &str = "application/vnd.dev.sigstore.bundle+json;version=0.2";
 const MEDIA_TYPES: [&str; 4] = [
-    "application/vnd.dev.sigstore.bundle+json;version=0.1",
-    "application/vnd.dev.sigstore.bundle+json;version=0.2",
+    MEDIA_TYPE_0_1,
+    MEDIA_TYPE_0_2,
     "application/vnd.dev.sigstore.bundle+json;version=0.3",
     "application/vnd.dev.sigstore.bundle.v0.3+json",
 ];
@@ -32,7 +36,7 @@ pub(super) struct SigstoreBundle {
 #[serde(rename_all = "camelCase")]
 struct Material {
     public_key: Option<KeyHint>,
-    certificate: Option<IgnoredAny>,
+    certificate: Option<RawCertificate>,
     x509_certificate_chain: Option<Chain>,
     tlog_entries: Option<Vec<IgnoredAny>>,
     timestamp_verification_data: Option<Timestamps>,
@@ -40,7 +44,14 @@ struct Material {
 
 #[derive(Deserialize)]
 struct Chain {
-    certificates: Option<Vec<IgnoredAny>>,
+    certificates: Option<Vec<RawCertificate>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawCertificate {
+    #[serde(default)]
+    raw_bytes: String,
 }
 
 #[derive(Deserialize)]
@@ -95,10 +106,32 @@ impl MadeWith<'_> {
 }
 
 /// What an envelope's signature is about, and the signature. Not checked yet.
-pub(super) struct Signed {
+pub(super) struct Contents {
     /// The in-toto statement's bytes.
     pub(super) payload: Vec<u8>,
     pub(super) signature: Vec<u8>,
+}
+
+/// What a signature is over.
+#[derive(Clone, Copy)]
+pub(super) enum Signed<'a> {
+    /// A statement; what it is about is for others to look at.
+    Statement(&'a [u8]),
+    /// The bytes themselves.
+    Content(&'a [u8]),
+}
+
+/// A signature, in all forms in which it is looked at.
+#[derive(Clone, Copy)]
+pub(super) struct Made<'a> {
+    /// The whole bundle.
+    pub(super) json: &'a [u8],
+    /// What was signed.
+    pub(super) signed: Signed<'a>,
+    /// The bytes that the signature is over.
+    pub(super) message: &'a [u8],
+    /// The signature.
+    pub(super) signature: &'a [u8],
 }
 
 impl SigstoreBundle {
@@ -135,6 +168,14 @@ impl SigstoreBundle {
         &self.media_type
     }
 
+    /// The format, by its version.
+    pub(super) fn format(&self) -> SignatureFormat {
+        match self.media_type.as_str() {
+            MEDIA_TYPE_0_1 | MEDIA_TYPE_0_2 => SignatureFormat::OldBundle,
+            _ => SignatureFormat::Bundle,
+        }
+    }
+
     /// What the signature was made with, by its own words.
     pub(super) fn made_with(&self) -> Result<MadeWith<'_>, String> {
         let material = &self.verification_material;
@@ -151,7 +192,7 @@ impl SigstoreBundle {
     }
 
     /// Payload and signature, decoded.
-    pub(super) fn signed(&self) -> Result<Signed, String> {
+    pub(super) fn contents(&self) -> Result<Contents, String> {
         let envelope = match (&self.dsse_envelope, &self.message_signature) {
             (Some(envelope), None) => envelope,
             (Some(_), Some(_)) => {
@@ -178,7 +219,7 @@ impl SigstoreBundle {
                 .decode(text)
                 .map_err(|error| format!("{what} is not base64: {error}"))
         };
-        Ok(Signed {
+        Ok(Contents {
             payload: decode("payload", &envelope.payload)?,
             signature: decode("signature", &signature.sig)?,
         })
@@ -206,6 +247,19 @@ impl SigstoreBundle {
         chain.and_then(|chain| chain.certificates.as_ref()).map_or(0, Vec::len)
     }
 
+    /// The certificates in DER, the signer's own first, and those above it where they come along. Not checked.
+    pub(super) fn chain(&self) -> Result<Vec<Vec<u8>>, String> {
+        let material = &self.verification_material;
+        let chain = material.x509_certificate_chain.as_ref();
+        let chain = chain
+            .and_then(|chain| chain.certificates.as_deref())
+            .unwrap_or_default();
+        let all = material.certificate.iter().chain(chain);
+        let decoded = all.map(|certificate| STANDARD.decode(&certificate.raw_bytes));
+        let decoded: Result<Vec<_>, _> = decoded.collect();
+        decoded.map_err(|error| format!("certificate is not base64: {error}"))
+    }
+
     /// How many timestamps come along.
     pub(super) fn timestamps(&self) -> usize {
         let timestamps = self.verification_material.timestamp_verification_data.as_ref();
@@ -215,7 +269,7 @@ impl SigstoreBundle {
     }
 }
 
-impl Signed {
+impl Contents {
     /// DSSE's pre-authentication encoding: the bytes that are signed.
     pub(super) fn message(&self) -> Vec<u8> {
         let mut message = format!("DSSEv1 {} {PAYLOAD_TYPE} {} ", PAYLOAD_TYPE.len(), self.payload.len()).into_bytes();
@@ -236,7 +290,7 @@ mod tests {
     #[test]
     fn the_signed_bytes_are_those_of_the_specification() {
         // The example of dsse/protocol.md has another payload type; ours has 28 characters.
-        let signed = Signed {
+        let signed = Contents {
             payload: b"hello world".to_vec(),
             signature: Vec::new(),
         };

@@ -99,7 +99,7 @@ impl PartialEq for Pattern {
 impl Eq for Pattern {}
 
 impl Rule {
-    fn fits(&self, text: &str) -> bool {
+    pub(super) fn fits(&self, text: &str) -> bool {
         match self {
             Self::Exact(wanted) => wanted == text,
             Self::Pattern(pattern) => pattern.regex.is_match(text),

@@ -78,9 +78,27 @@ impl PublicKey {
         })
     }
 
+    /// The same of the DER alone, as certificates hold it.
+    pub(super) fn from_spki(der: &[u8]) -> Result<Self, KeyError> {
+        Self::from_pem(&pem(der))
+    }
+
     /// The digest of the key's DER SubjectPublicKeyInfo: the same key always has the same one.
     pub fn fingerprint(&self) -> Digest {
         self.fingerprint
+    }
+
+    /// Its DER SubjectPublicKeyInfo.
+    pub(super) fn spki(&self) -> &[u8] {
+        use CosignVerificationKey as Key;
+        match &self.key {
+            Key::ECDSA_P256_SHA256_ASN1(der)
+            | Key::ECDSA_P384_SHA384_ASN1(der)
+            | Key::ECDSA_P521_SHA512_ASN1(der)
+            | Key::ED25519(der)
+            | Key::RSA_PKCS1_SHA256(der)
+            | Key::RSA_PSS_SHA256(der) => der,
+        }
     }
 
     /// What the key signs with, as in `ECDSA P-256 with SHA-256`.
@@ -142,6 +160,14 @@ fn check_label(pem: &str) -> Result<(), KeyError> {
 /// What is written to hint at a key: by cosign, SHA-256 of its DER in base64; by model-signing, SHA-256 of its PEM text,
 /// as OpenSSL writes it, in hexadecimal digits.
 fn hints(spki: &[u8]) -> [String; 2] {
+    [
+        STANDARD.encode(Digest::of(spki).as_bytes()),
+        Digest::of(pem(spki).as_bytes()).hex(),
+    ]
+}
+
+/// As OpenSSL writes it.
+fn pem(spki: &[u8]) -> String {
     let mut pem = LABEL.to_owned();
     for (at, character) in STANDARD.encode(spki).char_indices() {
         if at % 64 == 0 {
@@ -150,10 +176,7 @@ fn hints(spki: &[u8]) -> [String; 2] {
         pem.push(character);
     }
     pem.push_str("\n-----END PUBLIC KEY-----\n");
-    [
-        STANDARD.encode(Digest::of(spki).as_bytes()),
-        Digest::of(pem.as_bytes()).hex(),
-    ]
+    pem
 }
 
 /// The algorithm and the DER, if the DER is the one usual encoding of the key. The lengths are those

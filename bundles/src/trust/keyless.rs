@@ -1,34 +1,19 @@
 //! Signatures made with a certificate that was issued for the occasion: who counts, and every check by name.
-//! What makes a certificate and its signature good is in [`library`].
+//! What makes a certificate and its signature good is in [`super::library`].
 
-mod library;
+use jiff::Timestamp;
+use sigstore_verify::{VerificationPolicy, VerificationResult};
 
-use sigstore_verify::VerificationResult;
-
-use self::library::Failure;
+use super::certified::Attempt;
+use super::envelope::Made;
 use super::identity::Identity;
-use super::policy::Steps;
-use super::signer::{Keyless, Maker, Signer, Vouch, names};
-use super::verification::{CheckOutcome, Refusal, RefusalReason as Why};
-
-/// What a signature is over.
-#[derive(Clone, Copy)]
-pub(super) enum Signed<'a> {
-    /// A statement; what it is about is for others to look at.
-    Statement(&'a [u8]),
-    /// The bytes themselves.
-    Content(&'a [u8]),
-}
-
-/// What is checked before anybody is asked for, in the order in which it is.
-const CHECKS: [&str; 6] = [
-    "timestamp",
-    "certificate",
-    "certificate-log",
-    "transparency-log",
-    "signature",
-    "log-entry",
-];
+use super::keyed::signed_at;
+use super::library::{self, CHECKS, Failure};
+use super::policy::Note;
+use super::signer::{Keyless, Signer};
+use super::verification::{CheckOutcome, RefusalReason as Why};
+use super::vouch::{Maker, Vouch, names};
+use crate::digest::Digest;
 
 /// The signers who ask for the same.
 struct Terms<'a> {
@@ -36,70 +21,49 @@ struct Terms<'a> {
     signers: Vec<(&'a Signer, &'a Keyless)>,
 }
 
-impl Steps<'_> {
-    /// Finds the signers whom the certificate names, if the signature holds.
-    pub(super) fn certified(
-        &mut self,
-        json: &[u8],
-        signed: Signed<'_>,
-        signers: &[Signer],
-    ) -> Result<Vec<Vouch>, Refusal> {
-        let (mut held, mut failed, mut vouching) = (None, None::<(&Keyless, Failure)>, Vec::new());
-        for terms in Terms::of(signers) {
-            match terms.vouched(json, signed) {
-                Ok((result, found)) => {
-                    held.get_or_insert((terms.keyless, result));
-                    vouching.extend(found);
-                }
-                Err(failure) => {
-                    // What got furthest is told: another root than the right one knows nothing of the certificate.
-                    let place = |failure: &Failure| failure.held().len();
-                    if failed.as_ref().is_none_or(|(_, other)| place(other) < place(&failure)) {
-                        failed = Some((terms.keyless, failure));
-                    }
-                }
+/// What comes of a signature for the signers who sign keyless, on each of their terms.
+pub(super) fn attempts<'a>(made: &'a Made<'_>, signers: &'a [Signer]) -> impl Iterator<Item = Attempt> + 'a {
+    Terms::of(signers).into_iter().map(|terms| match terms.vouched(made) {
+        Ok((result, vouching)) => Attempt {
+            notes: terms.notes(&result, &vouching),
+            outcome: Ok(vouching),
+        },
+        Err(failure) => {
+            let held = failure
+                .held()
+                .map(|check| Note::new(check, terms.keyless.outcome(check), String::new()));
+            Attempt {
+                notes: held.collect(),
+                outcome: Err(failure),
             }
         }
-        match (held, failed) {
-            (Some((keyless, result)), _) => {
-                self.note_held(keyless, &result, &vouching);
-                Ok(vouching)
-            }
-            (None, Some((keyless, failure))) => {
-                for check in failure.held() {
-                    self.note(check, keyless.outcome(check), String::new());
-                }
-                self.fail(failure.check, failure.reason, failure.detail)
-            }
-            (None, None) => {
-                let detail = "signed with a certificate (keyless), and all trusted signers sign with keys".to_owned();
-                self.fail("identity", Why::UntrustedIdentity, detail)
-            }
-        }
-    }
+    })
+}
 
-    fn note_held(&mut self, keyless: &Keyless, result: &VerificationResult, vouching: &[Vouch]) {
-        let times: Vec<String> = result.verified_timestamps().iter().map(ToString::to_string).collect();
-        for check in CHECKS {
+impl Terms<'_> {
+    /// All checks, for a signature that holds.
+    fn notes(&self, result: &VerificationResult, vouching: &[Vouch]) -> Vec<Note> {
+        let keyless = self.keyless;
+        let checks = CHECKS.into_iter().map(|check| {
             let detail = match (check, keyless.outcome(check)) {
                 (_, CheckOutcome::NotNeeded) => "not required for these signers".to_owned(),
-                ("timestamp", _) => format!("signed at {}", times.join(" and ")),
+                ("timestamp", _) => signed_at(result.verified_timestamps()),
                 ("certificate", _) => format!("its chain holds then, under the trust root {}", keyless.root.digest()),
                 ("certificate-log", _) => "promised by a trusted certificate log".to_owned(),
                 ("transparency-log", _) => "taken by a trusted log".to_owned(),
                 ("signature", _) => "made with the certificate's key".to_owned(),
                 _ => "what log entries there are, are about this signature".to_owned(),
             };
-            self.note(check, keyless.outcome(check), detail);
-        }
-        if let Some(Vouch {
-            maker: Maker::Identity { issuer, subject },
-            ..
-        }) = vouching.first()
-        {
+            Note::new(check, keyless.outcome(check), detail)
+        });
+        let makers = vouching.first().map(|vouch| vouch.makers.as_slice());
+        let identity = if let Some([Maker::Identity { issuer, subject }, ..]) = makers {
             let detail = format!("made by {}: {subject} of {issuer}", names(vouching).join(", "));
-            self.note("identity", CheckOutcome::Passed, detail);
-        }
+            Some(Note::new("identity", CheckOutcome::Passed, detail))
+        } else {
+            None
+        };
+        checks.chain(identity).collect()
     }
 }
 
@@ -121,27 +85,30 @@ impl<'a> Terms<'a> {
         all
     }
 
-    fn vouched(&self, json: &[u8], signed: Signed<'_>) -> Result<(VerificationResult, Vec<Vouch>), Failure> {
+    fn vouched(&self, made: &Made<'_>) -> Result<(VerificationResult, Vec<Vouch>), Failure> {
         let unknown = |detail: String| Failure::after_all("identity", Why::UntrustedIdentity, detail);
-        let result = self.keyless.verify(json, signed)?;
-        let identity = result.certificate().and_then(Identity::of);
-        let identity = identity.ok_or_else(|| unknown("the certificate names no issuer, or nobody".to_owned()))?;
-        let vouching = self.whose(&identity).map_err(unknown)?;
+        let result = self.keyless.verify(made)?;
+        let nobody = || unknown("the certificate names no issuer, or nobody".to_owned());
+        let certificate = result.certificate().ok_or_else(nobody)?;
+        let identity = Identity::of(certificate).ok_or_else(nobody)?;
+        let key = Digest::of(certificate.public_key.as_bytes());
+        let vouching = self
+            .whose(&identity, key, result.verified_timestamps().iter().min().copied())
+            .map_err(unknown)?;
         Ok((result, vouching))
     }
 
     /// The signers whom an identity fits, at least one; else why it does not fit the first.
-    fn whose(&self, identity: &Identity) -> Result<Vec<Vouch>, String> {
+    fn whose(&self, identity: &Identity, key: Digest, seen_at: Option<Timestamp>) -> Result<Vec<Vouch>, String> {
         let (mut found, mut misfit) = (Vec::new(), None);
         for (signer, keyless) in &self.signers {
             match keyless.identity.fits(identity) {
-                Ok(()) => found.push(Vouch {
-                    name: signer.name.clone(),
-                    maker: Maker::Identity {
-                        issuer: identity.issuer.clone(),
-                        subject: identity.subject.clone(),
-                    },
-                }),
+                Ok(()) => {
+                    let mut vouch = Vouch::by_key(signer, key);
+                    vouch.named_by(&identity.issuer, std::slice::from_ref(&identity.subject));
+                    vouch.seen_at = seen_at;
+                    found.push(vouch);
+                }
                 Err(problem) => {
                     misfit.get_or_insert_with(|| format!("not {}: {problem}", signer.name));
                 }
@@ -155,6 +122,32 @@ impl<'a> Terms<'a> {
 }
 
 impl Keyless {
+    /// Whether the signature holds, whoever made it.
+    fn verify(&self, made: &Made<'_>) -> Result<VerificationResult, Failure> {
+        let bundle = library::read(made.json)?;
+        let result = library::verify(&self.root, &bundle, made, &self.policy())?;
+        if result.verified_timestamps().is_empty() || !result.certificate_verified() {
+            return Err(Failure::early(
+                "timestamp",
+                Why::NoTrustedTime,
+                "no authenticated time".to_owned(),
+            ));
+        }
+        Ok(result)
+    }
+
+    /// In the library's terms. Whom the certificate names is looked at afterwards.
+    fn policy(&self) -> VerificationPolicy {
+        let mut policy = VerificationPolicy::any_identity();
+        if !self.logged {
+            policy = policy.skip_tlog_unsafe();
+        }
+        if !self.certificate_logged {
+            policy = policy.skip_sct();
+        }
+        policy
+    }
+
     fn same_terms(&self, other: &Self) -> bool {
         self.root == other.root && self.logged == other.logged && self.certificate_logged == other.certificate_logged
     }

@@ -5,17 +5,24 @@
 //! every check held. Whether the files are the listed ones is [`crate::model`]'s to tell.
 
 use super::envelope::SigstoreBundle;
-use super::policy::{Examination, Steps, TrustPolicy};
-use super::signer::{Signer, Vouch, names};
-use super::verification::{
-    Check, CheckOutcome, Refusal, RefusalReason as Why, Untrusted, Verification, VerificationOutcome,
-};
+use super::policy::{Examination, Note, Steps, TrustPolicy};
+use super::statement::Statement;
+use super::verification::{CheckOutcome, Refusal, RefusalReason as Why, Untrusted, Verification};
 use super::verified::{Provenance, Verified};
+use super::vouch::{Vouch, names};
 use crate::model::{MODEL_PREDICATE, Manifest, ManifestError, Method};
 use crate::registry::Evidence;
 
 /// Room for a manifest of the largest size, which is a third longer in base64.
 const FILE_MAX: usize = 48 * 1024 * 1024;
+
+/// Whether evidence says of itself that it is a model's signature file. Nothing is believed of that: it says which of two
+/// checks to make, [`TrustPolicy::verify_model`] or [`TrustPolicy::check`], and each refuses what belongs to the other.
+pub fn claims_model(evidence: &Evidence) -> bool {
+    let signed = SigstoreBundle::read(&evidence.bytes).and_then(|bundle| bundle.contents());
+    let statement = signed.and_then(|signed| Statement::read(&signed.payload));
+    statement.is_ok_and(|statement| statement.is_a(MODEL_PREDICATE).is_ok())
+}
 
 /// What came of checking a model's signature file.
 #[derive(Debug, Clone)]
@@ -57,16 +64,16 @@ impl TrustPolicy {
         let mut examination = Examination::default();
         let manifest = self.vouched_model(signature, &mut examination);
         let signers = names(&examination.vouching);
-        examination.checks.extend(self.last_check(&manifest, &signers));
-        let outcome = match &manifest {
-            Ok(_) => VerificationOutcome::Verified,
-            Err(_) => VerificationOutcome::Rejected,
+        let last = match &manifest {
+            Ok(_) => self.last_notes(Ok(&signers)),
+            Err(UntrustedModel::Policy(error)) => self.last_notes(Err(error)),
+            // The check on the manifest has told it all.
+            Err(UntrustedModel::Manifest(_)) => Vec::new(),
+            Err(error @ UntrustedModel::Signature(_)) => {
+                vec![Note::new("threshold", CheckOutcome::Failed, error.to_string())]
+            }
         };
-        let verification = Verification {
-            outcome,
-            signers,
-            checks: examination.checks,
-        };
+        let verification = examination.conclude(manifest.is_ok(), last);
         ModelSignature { verification, manifest }
     }
 
@@ -81,33 +88,13 @@ impl TrustPolicy {
             checks: &mut examination.checks,
         };
         let (vouching, manifest) = steps
-            .walk_model(&signature.bytes, &self.signers)
+            .walk_model(&signature.bytes, self)
             .map_err(UntrustedModel::Signature)?;
         examination.vouching = vouching;
         let manifest = manifest.map_err(UntrustedModel::Manifest)?;
+        self.not_revoked(manifest.root())?;
         let signers = self.judge(examination, manifest.root())?;
         Ok(Verified::new(manifest, Provenance::Signed { signers }))
-    }
-
-    /// How the policy as a whole went; nothing where the check on the manifest has told it all.
-    fn last_check(&self, manifest: &Result<Verified<Manifest>, UntrustedModel>, signers: &[String]) -> Option<Check> {
-        let failed = |name, error: &UntrustedModel| (name, CheckOutcome::Failed, error.to_string());
-        let (name, outcome, detail) = match manifest {
-            Ok(_) => (
-                "threshold",
-                CheckOutcome::Passed,
-                format!("signed by {}, {} needed", signers.join(", "), self.threshold),
-            ),
-            Err(UntrustedModel::Manifest(_)) => return None,
-            Err(error @ UntrustedModel::Policy(Untrusted::UnusablePolicy { .. })) => failed("policy", error),
-            Err(error) => failed("threshold", error),
-        };
-        Some(Check {
-            name,
-            evidence: None,
-            outcome,
-            detail,
-        })
     }
 }
 
@@ -116,7 +103,7 @@ impl Steps<'_> {
     fn walk_model(
         &mut self,
         bytes: &[u8],
-        signers: &[Signer],
+        policy: &TrustPolicy,
     ) -> Result<(Vec<Vouch>, Result<Manifest, ManifestError>), Refusal> {
         let bundle = match bytes.len() {
             ..=FILE_MAX => SigstoreBundle::read(bytes),
@@ -125,7 +112,7 @@ impl Steps<'_> {
         let bundle = self.step("bundle-format", Why::MalformedSignature, bundle, |bundle| {
             bundle.media_type().to_owned()
         })?;
-        let (vouching, statement, payload) = self.said(&bundle, bytes, signers)?;
+        let (vouching, statement, payload) = self.said(&bundle, bytes, policy)?;
         let kind = statement.is_a(MODEL_PREDICATE);
         self.step("predicate-type", Why::WrongPredicateType, kind, |()| {
             MODEL_PREDICATE.to_owned()

@@ -5,17 +5,17 @@
 //! Nothing of a payload is read before its signature holds; nothing in a bundle chooses the key, the
 //! algorithm, the trust root or the kind.
 
-use std::collections::BTreeSet;
-
-use super::envelope::{MadeWith, SigstoreBundle};
-use super::key::PublicKey;
-use super::keyless;
-use super::signer::{Maker, Signer, Vouch, different, names};
+use super::duties::{Duty, unfilled};
+use super::envelope::{Made, MadeWith, Signed, SigstoreBundle};
+use super::format::{self, SignatureFormat};
+use super::revoked::Revoked;
+use super::signer::Signer;
 use super::statement::{SIGNATURE_PREDICATE, Statement};
 use super::verification::{Check, CheckOutcome, Refusal, RefusalReason, Untrusted, Verification, VerificationOutcome};
 use super::verified::{Provenance, Verified};
+use super::vouch::{Vouch, different, names};
 use crate::digest::Digest;
-use crate::registry::{Evidence, Pulled};
+use crate::registry::{Evidence, LegacySignature, Pulled};
 
 /// Who must have signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,10 @@ pub struct TrustPolicy {
     /// How many different signers are needed, at least one. Signers that share a key count once, and so
     /// do the keys of one signer.
     pub threshold: u32,
+    /// What has to be signed for by different people.
+    pub duties: Vec<Duty>,
+    /// What does not count, whoever signed it.
+    pub revoked: Revoked,
 }
 
 /// Everything found out about the evidence; both faces of the check are made from it.
@@ -37,11 +41,26 @@ pub(super) struct Examination {
 }
 
 impl TrustPolicy {
+    /// So many different ones of these signers.
+    pub fn new(signers: Vec<Signer>, threshold: u32) -> Self {
+        Self {
+            signers,
+            threshold,
+            duties: Vec::new(),
+            revoked: Revoked::default(),
+        }
+    }
+
+    /// Whether a signature in this format can count: where none can, there is no need to look for one.
+    pub fn accepts(&self, format: SignatureFormat) -> bool {
+        self.signers.iter().any(|signer| signer.formats.contains(&format))
+    }
+
     /// Checks all evidence and tells every check by name.
     pub fn check(&self, subject: &Digest, predicate_type: &str, evidence: &[Evidence]) -> Verification {
         let (examination, verdict) = self.decide(subject, predicate_type, evidence);
-        examination
-            .conclude(verdict.map(|signers| format!("signed by {}, {} needed", signers.join(", "), self.threshold)))
+        let last = self.last_notes(verdict.as_deref());
+        examination.conclude(verdict.is_ok(), last)
     }
 
     /// Whether enough signatures over `subject` count, and whose they are. To be asked before an artifact
@@ -73,11 +92,11 @@ impl TrustPolicy {
         evidence: &[Evidence],
     ) -> (Examination, Result<Vec<String>, Untrusted>) {
         let mut examination = Examination::default();
-        if let Err(unusable) = self.usable() {
-            return (examination, Err(unusable));
+        if let Err(error) = self.usable().and_then(|()| self.not_revoked(*subject)) {
+            return (examination, Err(error));
         }
         for one in evidence {
-            examination.examine(one, subject, predicate_type, &self.signers);
+            examination.examine(one, subject, predicate_type, self);
         }
         let verdict = self.judge(&examination, *subject);
         (examination, verdict)
@@ -88,16 +107,62 @@ impl TrustPolicy {
         let problem = match (self.threshold, self.signers.as_slice()) {
             (0, _) => "its threshold is 0, which nobody would have to meet",
             (_, []) => "it names no signer",
+            (_, signers) if !self.duties.iter().all(|duty| duty.is_known(signers)) => {
+                "the signers of a duty are none of its signers"
+            }
             _ => return Ok(()),
         };
         Err(Untrusted::UnusablePolicy { problem })
     }
 
+    /// Whether what is to be checked may count at all.
+    pub(super) fn not_revoked(&self, subject: Digest) -> Result<(), Untrusted> {
+        if self.revoked.digests.contains(&subject) {
+            return Err(Untrusted::Revoked { subject });
+        }
+        Ok(())
+    }
+
+    /// The checks on the policy as a whole, and how they went.
+    pub(super) fn last_notes(&self, verdict: Result<&[String], &Untrusted>) -> Vec<Note> {
+        match verdict {
+            Ok(signers) => {
+                let mut notes = vec![self.threshold_met(signers)];
+                if !self.duties.is_empty() {
+                    let detail = "somebody else has signed for each duty".to_owned();
+                    notes.push(Note::new("separation-of-duties", CheckOutcome::Passed, detail));
+                }
+                notes
+            }
+            Err(error) => {
+                let failed = Note::new(error.check(), CheckOutcome::Failed, error.to_string());
+                match error {
+                    Untrusted::DutiesNotSeparate { signers, .. } => vec![self.threshold_met(signers), failed],
+                    _ => vec![failed],
+                }
+            }
+        }
+    }
+
+    fn threshold_met(&self, signers: &[String]) -> Note {
+        let detail = format!("signed by {}, {} needed", signers.join(", "), self.threshold);
+        Note::new("threshold", CheckOutcome::Passed, detail)
+    }
+
     pub(super) fn judge(&self, examination: &Examination, subject: Digest) -> Result<Vec<String>, Untrusted> {
         let signers = names(&examination.vouching);
-        let have = different(&examination.vouching);
+        let people = different(&examination.vouching);
+        let have = u32::try_from(people.len()).unwrap_or(u32::MAX);
         if have >= self.threshold {
-            Ok(signers)
+            let unfilled = unfilled(&self.duties, &people);
+            if unfilled.is_empty() {
+                return Ok(signers);
+            }
+            Err(Untrusted::DutiesNotSeparate {
+                subject,
+                unfilled: unfilled.into_iter().map(str::to_owned).collect(),
+                signers,
+            })
         } else if have > 0 {
             Err(Untrusted::ThresholdNotMet {
                 subject,
@@ -117,44 +182,57 @@ impl TrustPolicy {
 }
 
 impl Examination {
-    /// The last check, of the policy as a whole, and what came out. A verdict that is good says so in words.
-    pub(super) fn conclude(self, verdict: Result<String, Untrusted>) -> Verification {
-        let (outcome, shown, name, detail) = match verdict {
-            Ok(detail) => (VerificationOutcome::Verified, CheckOutcome::Passed, "threshold", detail),
-            Err(error) => {
-                let is_policy = matches!(error, Untrusted::UnusablePolicy { .. });
-                let name = if is_policy { "policy" } else { "threshold" };
-                (
-                    VerificationOutcome::Rejected,
-                    CheckOutcome::Failed,
-                    name,
-                    error.to_string(),
-                )
-            }
-        };
+    /// What came out, after the checks on the policy as a whole.
+    pub(super) fn conclude(self, is_good: bool, last: Vec<Note>) -> Verification {
         let mut checks = self.checks;
-        checks.push(Check {
-            name,
-            evidence: None,
-            outcome: shown,
-            detail,
-        });
+        checks.extend(last.into_iter().map(|note| note.about(None)));
         Verification {
-            outcome,
+            outcome: if is_good {
+                VerificationOutcome::Verified
+            } else {
+                VerificationOutcome::Rejected
+            },
             signers: names(&self.vouching),
             checks,
         }
     }
 
     /// Looks at one piece of evidence and notes what it shows.
-    fn examine(&mut self, evidence: &Evidence, subject: &Digest, predicate_type: &str, signers: &[Signer]) {
+    fn examine(&mut self, evidence: &Evidence, subject: &Digest, predicate_type: &str, policy: &TrustPolicy) {
         let mut steps = Steps {
             evidence: evidence.digest,
             checks: &mut self.checks,
         };
-        match steps.walk(&evidence.bytes, subject, predicate_type, signers) {
+        let outcome = if evidence.media_type == LegacySignature::MEDIA_TYPE {
+            steps.walk_legacy(&evidence.bytes, subject, predicate_type, policy)
+        } else {
+            steps.walk(&evidence.bytes, subject, predicate_type, policy)
+        };
+        match outcome {
             Ok(vouching) => self.vouching.extend(vouching),
             Err(refusal) => self.refusals.push(refusal),
+        }
+    }
+}
+
+/// A check that was made, to be written down.
+pub(super) struct Note {
+    check: &'static str,
+    outcome: CheckOutcome,
+    detail: String,
+}
+
+impl Note {
+    pub(super) fn new(check: &'static str, outcome: CheckOutcome, detail: String) -> Self {
+        Self { check, outcome, detail }
+    }
+
+    fn about(self, evidence: Option<Digest>) -> Check {
+        Check {
+            name: self.check,
+            evidence,
+            outcome: self.outcome,
+            detail: self.detail,
         }
     }
 }
@@ -171,7 +249,7 @@ impl Steps<'_> {
         bytes: &[u8],
         subject: &Digest,
         predicate_type: &str,
-        signers: &[Signer],
+        policy: &TrustPolicy,
     ) -> Result<Vec<Vouch>, Refusal> {
         use RefusalReason as Why;
         let bundle = self.step(
@@ -180,7 +258,7 @@ impl Steps<'_> {
             SigstoreBundle::read(bytes),
             |bundle| bundle.media_type().to_owned(),
         )?;
-        let (vouching, statement) = self.stated(&bundle, bytes, subject, signers)?;
+        let (vouching, statement) = self.stated(&bundle, bytes, subject, policy)?;
         self.step(
             "predicate-type",
             Why::WrongPredicateType,
@@ -196,9 +274,9 @@ impl Steps<'_> {
         bundle: &SigstoreBundle,
         bytes: &[u8],
         subject: &Digest,
-        signers: &[Signer],
+        policy: &TrustPolicy,
     ) -> Result<(Vec<Vouch>, Statement), Refusal> {
-        let (vouching, statement, _) = self.said(bundle, bytes, signers)?;
+        let (vouching, statement, _) = self.said(bundle, bytes, policy)?;
         let about = statement.is_about(subject);
         self.step("subject", RefusalReason::SubjectMismatch, about, |()| {
             format!("about {subject}")
@@ -211,24 +289,60 @@ impl Steps<'_> {
         &mut self,
         bundle: &SigstoreBundle,
         bytes: &[u8],
-        signers: &[Signer],
+        policy: &TrustPolicy,
     ) -> Result<(Vec<Vouch>, Statement, Vec<u8>), Refusal> {
         use RefusalReason as Why;
         let made_with = self.made_with(bundle)?;
-        let signed = self.step("envelope", Why::MalformedSignature, bundle.signed(), |_| {
+        let contents = self.step("envelope", Why::MalformedSignature, bundle.contents(), |_| {
             "DSSE with one signature over an in-toto statement".to_owned()
         })?;
-        let vouching = match made_with {
-            MadeWith::Key { hint } => self.made_by(bundle, hint, (&signed.signature, &signed.message()), signers)?,
-            MadeWith::Certificate => self.certified(bytes, keyless::Signed::Statement(&signed.payload), signers)?,
+        let made = Made {
+            json: bytes,
+            signed: Signed::Statement(&contents.payload),
+            message: &contents.message(),
+            signature: &contents.signature,
         };
+        let vouching = self.vouching(bundle, &made_with, &made, policy)?;
         let statement = self.step(
             "statement",
             Why::MalformedSignature,
-            Statement::read(&signed.payload),
+            Statement::read(&contents.payload),
             |_| "in-toto statement".to_owned(),
         )?;
-        Ok((vouching, statement, signed.payload))
+        Ok((vouching, statement, contents.payload))
+    }
+
+    /// Whose signature it is, and counts.
+    pub(super) fn vouching(
+        &mut self,
+        bundle: &SigstoreBundle,
+        made_with: &MadeWith<'_>,
+        made: &Made<'_>,
+        policy: &TrustPolicy,
+    ) -> Result<Vec<Vouch>, Refusal> {
+        let vouching = match made_with {
+            MadeWith::Key { hint } => self.made_by(hint, made, &policy.signers, |keyed| keyed.examine(bundle, made))?,
+            MadeWith::Certificate => self.certified(bundle, made, &policy.signers)?,
+        };
+        let vouching = self.accepted(vouching, bundle.format())?;
+        self.not_revoked(vouching, policy.revoked.entry_of(bundle, made, policy), policy)
+    }
+
+    /// Those who sign in this format.
+    pub(super) fn accepted(&mut self, vouching: Vec<Vouch>, format: SignatureFormat) -> Result<Vec<Vouch>, Refusal> {
+        let (accepted, others): (Vec<_>, Vec<_>) =
+            vouching.into_iter().partition(|vouch| vouch.formats.contains(&format));
+        let outcome = match others.first() {
+            Some(other) if accepted.is_empty() => Err(format!(
+                "{} signs in the format {}, and this is {format}",
+                other.name,
+                format::listed(&other.formats)
+            )),
+            _ => Ok(accepted),
+        };
+        self.step("signature-format", RefusalReason::FormatNotAccepted, outcome, |_| {
+            format.to_string()
+        })
     }
 
     pub(super) fn made_with<'b>(&mut self, bundle: &'b SigstoreBundle) -> Result<MadeWith<'b>, Refusal> {
@@ -238,26 +352,6 @@ impl Steps<'_> {
             bundle.made_with(),
             MadeWith::describe,
         )
-    }
-
-    /// Finds the signers whose key made a signature over a message.
-    pub(super) fn made_by(
-        &mut self,
-        bundle: &SigstoreBundle,
-        hint: &str,
-        (signature, message): (&[u8], &[u8]),
-        signers: &[Signer],
-    ) -> Result<Vec<Vouch>, Refusal> {
-        let (why, found) = match maker(hint, signature, message, signers) {
-            Ok(found) => (RefusalReason::BadSignature, Ok(found)),
-            Err((why, detail)) => (why, Err(detail)),
-        };
-        let (_, vouching) = self.step("signature", why, found, |(key, vouching)| {
-            format!("made by {} with {}", names(vouching).join(", "), key.algorithm())
-        })?;
-        self.pass_over("transparency-log", bundle.log_entries(), "log entries");
-        self.pass_over("timestamp", bundle.timestamps(), "timestamps");
-        Ok(vouching)
     }
 
     /// Notes how a check went; a failure ends the walk.
@@ -287,68 +381,11 @@ impl Steps<'_> {
         })
     }
 
+    pub(super) fn note_down(&mut self, note: Note) {
+        self.checks.push(note.about(Some(self.evidence)));
+    }
+
     pub(super) fn note(&mut self, name: &'static str, outcome: CheckOutcome, detail: String) {
-        self.checks.push(Check {
-            name,
-            evidence: Some(self.evidence),
-            outcome,
-            detail,
-        });
+        self.note_down(Note::new(name, outcome, detail));
     }
-
-    /// Notes what a key's signature does not need and this version does not look into.
-    fn pass_over(&mut self, name: &'static str, there: usize, what: &str) {
-        let detail = format!("not required for this key; {there} {what} not looked into");
-        self.note(name, CheckOutcome::NotNeeded, detail);
-    }
-}
-
-/// Which key made a signature, and whose it is: all signers with that key. The hinted key is tried first.
-fn maker<'s>(
-    hint: &str,
-    signature: &[u8],
-    message: &[u8],
-    signers: &'s [Signer],
-) -> Result<(&'s PublicKey, Vec<Vouch>), (RefusalReason, String)> {
-    let keys: Vec<(&Signer, &PublicKey)> = signers
-        .iter()
-        .filter_map(|signer| Some((signer, signer.key()?)))
-        .collect();
-    let hinted = |(_, key): &&(&Signer, &PublicKey)| key.is_hinted_by(hint);
-    let others = keys.iter().filter(|signer| !hinted(signer));
-    let mut tried = BTreeSet::new();
-    let made = keys
-        .iter()
-        .filter(hinted)
-        .chain(others)
-        .filter(|(_, key)| tried.insert(key.fingerprint()))
-        .find(|(_, key)| key.made(signature, message));
-    if let Some((_, made)) = made {
-        let same_key = keys.iter().filter(|(_, key)| key == made);
-        let vouch = |(signer, key): &(&Signer, &PublicKey)| Vouch {
-            name: signer.name.clone(),
-            maker: Maker::Key(key.fingerprint()),
-        };
-        return Ok((made, same_key.map(vouch).collect()));
-    }
-    let all: BTreeSet<&str> = keys.iter().map(|(signer, _)| signer.name.as_str()).collect();
-    let all: Vec<&str> = all.into_iter().collect();
-    Err(match keys.iter().find(hinted) {
-        Some((signer, key)) => (
-            RefusalReason::BadSignature,
-            format!(
-                "it names the key of {}, which did not make it: {}",
-                signer.name,
-                key.likely_cause()
-            ),
-        ),
-        None if all.is_empty() => (
-            RefusalReason::UntrustedKey,
-            "made with a key, and no trusted signer signs with one".to_owned(),
-        ),
-        None => (
-            RefusalReason::UntrustedKey,
-            format!("made by none of the trusted keys ({})", all.join(", ")),
-        ),
-    })
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use sigstore_verify::Verifier;
-use sigstore_verify::crypto::parse_certificate_info;
+use sigstore_verify::crypto::{VerificationKey, parse_certificate_info};
 use sigstore_verify::trust_root::TrustedRoot;
 use sigstore_verify::types::{DerCertificate, TimeRange};
 
@@ -27,6 +27,8 @@ pub struct TrustRoot(Arc<Inner>);
 struct Inner {
     digest: Digest,
     authorities: Vec<Authority>,
+    /// The transparency logs' IDs and keys.
+    log_keys: Vec<(Digest, VerificationKey)>,
     verifier: Verifier,
 }
 
@@ -39,7 +41,7 @@ pub struct Authority {
     pub name: String,
     /// From when its word counts; always, if there is none.
     pub start: Option<Timestamp>,
-    /// Until when. What it said in its time stays true.
+    /// Until when, by the root and by its own certificates. What it said in its time stays true.
     pub end: Option<Timestamp>,
 }
 
@@ -87,7 +89,7 @@ impl TrustRootError {
         match self {
             Self::TooLarge { .. } | Self::Malformed(_) => "MalformedTrustRoot",
             Self::Unusable(_) => "UnusableTrustRoot",
-            Self::OtherDigest { .. } => "TrustRootChanged",
+            Self::OtherDigest { .. } => "DigestMismatch",
         }
     }
 }
@@ -105,13 +107,15 @@ impl TrustRoot {
             let found = super::envelope::shown(&root.media_type);
             return Err(malformed(format!("media type {found} is not one of {MEDIA_TYPES:?}")));
         }
-        let authorities = authorities(&root);
         let unusable = |error| TrustRootError::Unusable(Box::new(error));
         lapse(&mut root).map_err(unusable)?;
+        let authorities = authorities(&root);
+        let log_keys = log_keys(&root);
         let verifier = Verifier::new(&root).map_err(unusable)?;
         Ok(Self(Arc::new(Inner {
             digest: Digest::of(json),
             authorities,
+            log_keys,
             verifier,
         })))
     }
@@ -131,9 +135,13 @@ impl TrustRoot {
         self.0.digest
     }
 
-    /// Whose word counts, and how long.
+    /// Whose word counts, and how long. One that has no time left by its own certificates is not among them.
     pub fn authorities(&self) -> &[Authority] {
         &self.0.authorities
+    }
+
+    pub(super) fn log_keys(&self) -> &[(Digest, VerificationKey)] {
+        &self.0.log_keys
     }
 
     pub(super) fn verifier(&self) -> &Verifier {
@@ -191,6 +199,16 @@ fn while_certified<'a>(
         );
     }
     Ok(window)
+}
+
+/// Those that can be used; the verifier refuses a root with others.
+fn log_keys(root: &TrustedRoot) -> Vec<(Digest, VerificationKey)> {
+    let logs = root.tlogs.iter().filter_map(|log| {
+        let id = <[u8; 32]>::try_from(log.log_id.key_id.as_bytes()).ok()?;
+        let key = VerificationKey::from_spki(&log.public_key.raw_bytes).ok()?;
+        Some((Digest::from_sha256(id), key))
+    });
+    logs.collect()
 }
 
 fn authorities(root: &TrustedRoot) -> Vec<Authority> {

@@ -30,8 +30,9 @@ pub enum VerificationOutcome {
 #[serde(rename_all = "camelCase")]
 pub struct Check {
     /// The check's stable name: `policy`, `bundle-format`, `key-material`, `envelope`, `message-signature`, `timestamp`,
-    /// `certificate`, `certificate-log`, `transparency-log`, `signature`, `subject`, `log-entry`, `identity`, `statement`,
-    /// `predicate-type`, `manifest`, `threshold`.
+    /// `certificate`, `certificate-log`, `transparency-log`, `signature`, `log-entry`, `key-validity`, `identity`,
+    /// `signature-format`, `revocation`, `statement`, `subject`, `predicate-type`, `manifest`, `threshold`,
+    /// `separation-of-duties`.
     pub name: &'static str,
     /// The evidence it was made on; none for checks on the whole.
     pub evidence: Option<Digest>,
@@ -69,10 +70,16 @@ pub enum RefusalReason {
     UntrustedIdentity,
     /// It names a trusted key that did not make it.
     BadSignature,
+    /// A trusted signer made it, in a format in which theirs do not count.
+    FormatNotAccepted,
+    /// A trusted key made it at a time at which it does not count.
+    KeyNotValid,
     /// A trusted key signed a statement of another kind, say an attestation.
     WrongPredicateType,
     /// A trusted key signed something else.
     SubjectMismatch,
+    /// A trusted signer made it, and it, its key or its log entry is revoked.
+    Revoked,
 }
 
 /// One piece of evidence that does not count.
@@ -94,6 +101,12 @@ pub enum Untrusted {
     UnusablePolicy {
         /// What is wrong with it.
         problem: &'static str,
+    },
+    /// It does not count any more, whoever signed it.
+    #[error("{subject} is revoked: use another, or take it off the list of what is")]
+    Revoked {
+        /// What is revoked.
+        subject: Digest,
     },
     /// There is no signature at all.
     #[error("{subject} has no signature: sign it with `cosign sign`")]
@@ -121,6 +134,16 @@ pub enum Untrusted {
         /// Those that signed, by name.
         signers: Vec<String>,
     },
+    /// Enough signed, but not somebody else for each duty.
+    #[error("{subject} is signed by {}, and nobody of them is left for: {}. Somebody else has to sign for each duty; signers that share a key or an identity are one", signers.join(", "), unfilled.join(", "))]
+    DutiesNotSeparate {
+        /// What should be signed.
+        subject: Digest,
+        /// The duties that nobody is left for.
+        unfilled: Vec<String>,
+        /// Those that signed, by name.
+        signers: Vec<String>,
+    },
 }
 
 impl Untrusted {
@@ -128,9 +151,23 @@ impl Untrusted {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::UnusablePolicy { .. } => "UnusableTrustPolicy",
+            Self::Revoked { .. } => "Revoked",
             Self::Unsigned { .. } => "Unsigned",
             Self::NoTrustedSignature { refusals, .. } => most_telling(refusals).0.as_str(),
             Self::ThresholdNotMet { .. } => "ThresholdNotMet",
+            Self::DutiesNotSeparate { .. } => "DutiesNotSeparate",
+        }
+    }
+}
+
+impl Untrusted {
+    /// The name of the check that failed.
+    pub(super) fn check(&self) -> &'static str {
+        match self {
+            Self::UnusablePolicy { .. } => "policy",
+            Self::Revoked { .. } => "revocation",
+            Self::DutiesNotSeparate { .. } => "separation-of-duties",
+            Self::Unsigned { .. } | Self::NoTrustedSignature { .. } | Self::ThresholdNotMet { .. } => "threshold",
         }
     }
 }
@@ -146,8 +183,11 @@ impl RefusalReason {
             Self::NotLogged => "NotLogged",
             Self::UntrustedIdentity => "UntrustedIdentity",
             Self::BadSignature => "BadSignature",
+            Self::FormatNotAccepted => "FormatNotAccepted",
+            Self::KeyNotValid => "KeyNotValid",
             Self::WrongPredicateType => "WrongPredicateType",
             Self::SubjectMismatch => "SubjectMismatch",
+            Self::Revoked => "Revoked",
         }
     }
 }

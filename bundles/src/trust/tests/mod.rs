@@ -1,12 +1,20 @@
 //! Trust decisions on signatures made here, with the `sigstore` crate's own signers, so that every
 //! field can be made wrong in turn; `cosign.rs` has what the real cosign wrote.
 
+mod attestations;
+mod authority;
+mod changes;
 mod cosign;
+mod demands;
 mod forged;
+mod formats;
 mod keyless;
 mod keys;
 mod mutants;
 mod refusals;
+mod revoked;
+mod roots;
+mod token;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -96,7 +104,7 @@ fn statement(subject: &Digest) -> Value {
 }
 
 fn policy(threshold: u32, signers: Vec<Signer>) -> TrustPolicy {
-    TrustPolicy { signers, threshold }
+    TrustPolicy::new(signers, threshold)
 }
 
 /// What a policy makes of evidence: its signers, or the reason and the message.
@@ -335,6 +343,7 @@ fn every_check_is_told_by_name() {
         ("signature", Passed),
         ("transparency-log", NotNeeded),
         ("timestamp", NotNeeded),
+        ("signature-format", Passed),
         ("statement", Passed),
         ("subject", Passed),
         ("predicate-type", Passed),
@@ -343,7 +352,7 @@ fn every_check_is_told_by_name() {
     assert_eq!(names(&good), wanted);
     assert!(good.checks[4].detail.contains("1 log entries"), "{:?}", good.checks[4]);
     let bad = policy.check(&Digest::of(b"other"), SIGNATURE_PREDICATE, &[one]);
-    wanted.truncate(7);
+    wanted.truncate(8);
     wanted.extend([("subject", Failed), ("threshold", Failed)]);
     assert_eq!(names(&bad), wanted);
     assert_eq!((bad.outcome, bad.signers.len()), (VerificationOutcome::Rejected, 0));

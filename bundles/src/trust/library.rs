@@ -6,13 +6,23 @@ use sigstore_verify::crypto::{sha256, sha384, sha512};
 use sigstore_verify::types::bundle::MessageSignature;
 use sigstore_verify::types::{Artifact, Bundle, HashAlgorithm, Sha256Hash, SignatureContent};
 use sigstore_verify::{
-    CertificateError as Certificate, Error, TransparencyLogError as Log, VerificationPolicy, VerificationResult,
+    CertificateError as Certificate, Error, Policy, TransparencyLogError as Log, VerificationResult,
 };
 
-use super::{CHECKS, Signed};
-use crate::trust::signer::Keyless;
-use crate::trust::statement::Statement;
-use crate::trust::verification::RefusalReason as Why;
+use super::envelope::{Made, Signed};
+use super::root::TrustRoot;
+use super::statement::Statement;
+use super::verification::RefusalReason as Why;
+
+/// What the library checks of a certificate's signature, in the order in which it does.
+pub(super) const CHECKS: [&str; 6] = [
+    "timestamp",
+    "certificate",
+    "certificate-log",
+    "transparency-log",
+    "signature",
+    "log-entry",
+];
 
 /// A check that failed.
 pub(super) struct Failure {
@@ -25,7 +35,7 @@ pub(super) struct Failure {
 
 impl Failure {
     /// Nothing is known of other checks.
-    fn early(check: &'static str, reason: Why, detail: String) -> Self {
+    pub(super) fn early(check: &'static str, reason: Why, detail: String) -> Self {
         Self {
             check,
             reason,
@@ -49,42 +59,24 @@ impl Failure {
     }
 }
 
-impl Keyless {
-    /// Whether the signature holds, whoever made it.
-    pub(super) fn verify(&self, json: &[u8], signed: Signed<'_>) -> Result<VerificationResult, Failure> {
-        let bundle = read(json)?;
-        let artifact = artifact(&bundle, signed)?;
-        let verifier = self.root.verifier();
-        let result = verifier
-            .verify(artifact, &bundle, &self.demands())
-            .map_err(|error| failure(&error))?;
-        if result.verified_timestamps().is_empty() || !result.certificate_verified() {
-            return Err(Failure::early(
-                "timestamp",
-                Why::NoTrustedTime,
-                "no authenticated time".to_owned(),
-            ));
-        }
-        Ok(result)
-    }
-
-    fn demands(&self) -> VerificationPolicy {
-        let mut policy = VerificationPolicy::any_identity();
-        if !self.logged {
-            policy = policy.skip_tlog_unsafe();
-        }
-        if !self.certificate_logged {
-            policy = policy.skip_sct();
-        }
-        policy
-    }
+/// Whether the signature holds under one of the library's policies.
+pub(super) fn verify(
+    root: &TrustRoot,
+    bundle: &Bundle,
+    made: &Made<'_>,
+    policy: &dyn Policy,
+) -> Result<VerificationResult, Failure> {
+    let artifact = artifact(bundle, made.signed)?;
+    let verdict = root.verifier().verify(artifact, bundle, policy);
+    verdict.map_err(|error| failure(&error))
 }
 
 fn malformed(problem: String) -> Failure {
     Failure::early("bundle-format", Why::MalformedSignature, problem)
 }
 
-fn read(json: &[u8]) -> Result<Bundle, Failure> {
+/// Reads a bundle as the library does. There are two readers of one JSON: [`artifact`] compares what they find signed.
+pub(super) fn read(json: &[u8]) -> Result<Bundle, Failure> {
     let text = std::str::from_utf8(json).map_err(|error| malformed(error.to_string()))?;
     let bundle = Bundle::from_json(text).map_err(|error| malformed(error.to_string()))?;
     let material = &bundle.verification_material;
@@ -95,7 +87,7 @@ fn read(json: &[u8]) -> Result<Bundle, Failure> {
     Ok(bundle)
 }
 
-/// What the library is to find signed. There are two readers of one JSON: what it finds has to be what is used afterwards.
+/// What the library is to find signed, which has to be what is used afterwards.
 fn artifact<'a>(bundle: &Bundle, signed: Signed<'a>) -> Result<Artifact<'a>, Failure> {
     match (signed, &bundle.content) {
         (Signed::Content(content), SignatureContent::MessageSignature(message)) => {

@@ -1,0 +1,168 @@
+//! What is revoked never counts, whoever vouches for it, and no change of an entry's own words hides it.
+
+use super::demands::key;
+use super::keyless::{BOTH, LOGS, Said, VERIFIED, made, root, said, strict, with};
+use super::*;
+
+const REVOKED: Said = Err(("revocation", "Revoked"));
+
+fn revoking(policy: &TrustPolicy, revoked: Revoked) -> TrustPolicy {
+    TrustPolicy {
+        revoked,
+        ..policy.clone()
+    }
+}
+
+fn keys(digests: &[Digest]) -> Revoked {
+    Revoked {
+        keys: digests.iter().copied().collect(),
+        ..Revoked::default()
+    }
+}
+
+fn digests(digests: &[Digest]) -> Revoked {
+    Revoked {
+        digests: digests.iter().copied().collect(),
+        ..Revoked::default()
+    }
+}
+
+fn entries(entries: &[LogEntry]) -> Revoked {
+    Revoked {
+        entries: entries.iter().copied().collect(),
+        ..Revoked::default()
+    }
+}
+
+#[test]
+fn a_revoked_key_does_not_count() {
+    let (hand, other) = (Hand::p256(), Hand::p256());
+    let both = policy(1, vec![hand.named("a"), other.named("b")]);
+    let signed = [hand.evidence(&about_pulled()), other.evidence(&about_pulled())];
+    let one = revoking(&both, keys(&[hand.key().fingerprint()]));
+    assert_eq!(outcome(&one, &signed), Ok(vec!["b".to_owned()]));
+    assert_eq!(reason(&one, &signed[..1]), "Revoked");
+    let none = revoking(&both, keys(&[hand.key().fingerprint(), other.key().fingerprint()]));
+    let (why, message) = outcome(&none, &signed).unwrap_err();
+    assert_eq!(why, "Revoked");
+    assert!(message.contains("revoked"), "{message}");
+    // Of a certificate, too.
+    let certificate: Value = serde_json::from_str(BOTH).unwrap();
+    let der = STANDARD
+        .decode(
+            certificate["verificationMaterial"]["certificate"]["rawBytes"]
+                .as_str()
+                .unwrap(),
+        )
+        .unwrap();
+    let info =
+        sigstore_verify::crypto::parse_certificate_info(&sigstore_verify::types::DerCertificate::new(der)).unwrap();
+    let leaf = Digest::of(info.public_key.as_bytes());
+    assert_eq!(said(&revoking(&strict(), keys(&[leaf])), BOTH), REVOKED);
+    assert_eq!(said(&revoking(&strict(), keys(&[key().fingerprint()])), BOTH), VERIFIED);
+}
+
+#[test]
+fn a_revoked_artifact_or_signature_does_not_count() {
+    let hand = Hand::p256();
+    let policy = policy(1, vec![hand.named("a")]);
+    let (first, second) = (hand.evidence(&about_pulled()), hand.evidence(&about_pulled()));
+    let artifact = revoking(&policy, digests(&[pulled().digest()]));
+    let (why, message) = outcome(&artifact, std::slice::from_ref(&first)).unwrap_err();
+    assert_eq!(why, "Revoked");
+    assert!(message.contains("is revoked: use another"), "{message}");
+    let checks = artifact
+        .check(&pulled().digest(), SIGNATURE_PREDICATE, std::slice::from_ref(&first))
+        .checks;
+    assert_eq!(
+        (checks.len(), checks[0].name, checks[0].evidence),
+        (1, "revocation", None)
+    );
+    let blob = artifact.check_blob(&Blob::Digest(pulled().digest()), &first).unwrap();
+    assert_eq!(blob.outcome, VerificationOutcome::Rejected);
+
+    let signature = revoking(&policy, digests(&[first.digest]));
+    assert_eq!(reason(&signature, std::slice::from_ref(&first)), "Revoked");
+    assert_eq!(reason(&signature, &[first, second]), "verified");
+}
+
+/// The entries of a bundle: log and index.
+fn entries_of(bundle: &str) -> Vec<LogEntry> {
+    let bundle: Value = serde_json::from_str(bundle).unwrap();
+    let all = bundle.pointer(LOGS).unwrap().as_array().unwrap();
+    let of = |entry: &Value| {
+        let id = STANDARD.decode(entry["logId"]["keyId"].as_str().unwrap()).unwrap();
+        let index = entry["logIndex"].as_str().map_or(0, |index| index.parse().unwrap());
+        LogEntry {
+            log: Digest::from_sha256(id.try_into().unwrap()),
+            index,
+        }
+    };
+    all.iter().map(of).collect()
+}
+
+#[test]
+fn a_revoked_log_entry_does_not_count_whatever_it_calls_itself() {
+    let keyed = Means::Key(Keyed {
+        demands: Some(Demands {
+            root: root(),
+            logged: true,
+            timestamped: false,
+        }),
+        ..Keyed::new(key())
+    });
+    let demanding = policy(1, vec![Signer::new("release", keyed)]);
+    let plain = policy(1, vec![Signer::with_key("release", key())]);
+    for (policy, bundle) in [
+        (strict(), BOTH),
+        (demanding, made!("key-both.json")),
+        (plain.clone(), made!("key-both.json")),
+    ] {
+        let both = entries_of(bundle);
+        assert_eq!(both.len(), 2);
+        for entry in &both {
+            let other = LogEntry {
+                index: entry.index + 1000,
+                ..*entry
+            };
+            let elsewhere = LogEntry {
+                log: Digest::of(b"another log"),
+                ..*entry
+            };
+            assert_eq!(said(&revoking(&policy, entries(&[*entry])), bundle), REVOKED);
+            assert_eq!(said(&revoking(&policy, entries(&[other, elsewhere])), bundle), VERIFIED);
+        }
+    }
+    // The second is Rekor v2's, whose name for itself is not looked at: the log is the one that signed the checkpoint.
+    let [v1, v2] = entries_of(BOTH)[..] else { panic!() };
+    let renamed = with(BOTH, &format!("{LOGS}/1/logId/keyId"), json!(STANDARD.encode([7; 32])));
+    assert_eq!(said(&strict(), &renamed), VERIFIED);
+    assert_eq!(said(&revoking(&strict(), entries(&[v2])), &renamed), REVOKED);
+    // The first is Rekor v1's, whose index is known by its promise alone.
+    let unpromised = with(BOTH, &format!("{LOGS}/0/inclusionPromise"), json!(null));
+    assert_eq!(said(&strict(), &unpromised), VERIFIED);
+    assert_eq!(said(&revoking(&strict(), entries(&[v1])), &unpromised), REVOKED);
+    let moved = with(&unpromised, &format!("{LOGS}/0/logIndex"), json!("77"));
+    assert_eq!(said(&revoking(&strict(), entries(&[v1])), &moved), REVOKED);
+    // What cannot be read may be a revoked one.
+    let unreadable = with(made!("key-both.json"), LOGS, json!([{"logIndex": 1}]));
+    assert_eq!(said(&plain, &unreadable), VERIFIED);
+    assert_eq!(said(&revoking(&plain, entries(&[v1])), &unreadable), REVOKED);
+}
+
+#[test]
+fn log_entries_are_written_as_rekor_shows_them() {
+    let text = format!("{}:42", "ab".repeat(32));
+    assert_eq!(text.parse::<LogEntry>().unwrap().to_string(), text);
+    for text in [
+        "",
+        "42",
+        "ab:1",
+        &format!("{}:", "ab".repeat(32)),
+        &format!("{}:-1", "ab".repeat(32)),
+        &format!("sha256:{}:1", "ab".repeat(32)),
+    ] {
+        let error = text.parse::<LogEntry>().unwrap_err().to_string();
+        assert!(error.contains("logIndex"), "{error}");
+    }
+}
