@@ -1,19 +1,22 @@
 //! What registries gave, on disk, so that a restart during an outage finds it: bundles with their signatures in a
-//! [`BundleCache`], the signatures of images and models, which are never pulled themselves, in an [`EvidenceCache`].
+//! [`BundleCache`], the signatures of images and models, which are never pulled themselves, in an [`EvidenceCache`], and
+//! what was found in the layers of models in a [`LayerCache`].
 //!
-//! Nothing read from here is trusted: bytes are compared with their digests when read, signatures are
+//! Nothing read from the first two is trusted: bytes are compared with their digests when read, signatures are
 //! checked again by whoever asks. One file an entry, written aside and renamed, so that a crash leaves
-//! the old entry or the new one. Both may share a folder.
+//! the old entry or the new one. All may share a folder.
 
 mod bundles;
 mod evidence;
 mod folder;
+mod layers;
 
 use std::io;
 use std::path::PathBuf;
 
 pub use bundles::BundleCache;
 pub use evidence::EvidenceCache;
+pub use layers::LayerCache;
 
 /// Why the cache did not serve. None of these is more than a reason to ask the registry.
 #[derive(Debug, thiserror::Error)]

@@ -39,6 +39,9 @@ pub struct Comparison {
     pub bytes: u64,
 }
 
+/// A file that is there, and others of the same name.
+type Found<'a> = (&'a SeenFile, &'a [SeenFile]);
+
 /// One file that is not as signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Difference {
@@ -53,6 +56,11 @@ pub enum Difference {
         name: FileName,
         /// What is known about why not.
         why: Unlisted,
+    },
+    /// It is there more than once, as layers of an artifact allow: which of them is used depends on who unpacks it.
+    Repeated {
+        /// The file.
+        name: FileName,
     },
     /// It has another content.
     Changed {
@@ -103,15 +111,17 @@ impl Manifest {
             files: seen.len(),
             bytes: seen.iter().fold(0, |sum, file| sum.saturating_add(file.size)),
         };
-        let (mut listed, mut seen) = (self.files().iter().peekable(), seen.iter().peekable());
+        let by_name = seen.chunk_by(|one, other| one.name == other.name);
+        let mut seen = by_name.filter_map(<[SeenFile]>::split_first).peekable();
+        let mut listed = self.files().iter().peekable();
         loop {
             let difference = match (listed.peek(), seen.peek()) {
                 (None, None) => return comparison,
                 (Some(_), None) => listed.next().map(missing),
-                (None, Some(_)) => seen.next().and_then(|file| self.extra(file, allowed)),
-                (Some(want), Some(have)) => match want.name.cmp(&have.name) {
+                (None, Some(_)) => seen.next().and_then(|found| self.extra(found, allowed)),
+                (Some(want), Some((have, _))) => match want.name.cmp(&have.name) {
                     Ordering::Less => listed.next().map(missing),
-                    Ordering::Greater => seen.next().and_then(|file| self.extra(file, allowed)),
+                    Ordering::Greater => seen.next().and_then(|found| self.extra(found, allowed)),
                     Ordering::Equal => {
                         let pair = listed.next().zip(seen.next());
                         pair.and_then(|(want, have)| changed(self.serialization(), want, have))
@@ -122,7 +132,10 @@ impl Manifest {
         }
     }
 
-    fn extra(&self, file: &SeenFile, allowed: &Allowed) -> Option<Difference> {
+    fn extra(&self, (file, again): Found<'_>, allowed: &Allowed) -> Option<Difference> {
+        if !again.is_empty() {
+            return Some(repeated(file));
+        }
         let serialization = self.serialization();
         let is_empty = file.size == 0 && serialization.method != Method::Files;
         let why = match is_empty {
@@ -154,7 +167,16 @@ fn missing(file: &ListedFile) -> Difference {
     }
 }
 
-fn changed(serialization: &Serialization, want: &ListedFile, have: &SeenFile) -> Option<Difference> {
+fn repeated(file: &SeenFile) -> Difference {
+    Difference::Repeated {
+        name: file.name.clone(),
+    }
+}
+
+fn changed(serialization: &Serialization, want: &ListedFile, (have, again): Found<'_>) -> Option<Difference> {
+    if !again.is_empty() {
+        return Some(repeated(have));
+    }
     let name = || want.name.clone();
     if let Some(signed) = want.size.filter(|size| *size != have.size) {
         let found = have.size;
@@ -182,6 +204,7 @@ impl Difference {
         match self {
             Self::Missing { name }
             | Self::Extra { name, .. }
+            | Self::Repeated { name }
             | Self::Changed { name, .. }
             | Self::Resized { name, .. } => name,
         }
@@ -194,6 +217,7 @@ impl fmt::Display for Difference {
         match self {
             Self::Missing { .. } => f.write_str("is signed and not there"),
             Self::Extra { why, .. } => write!(f, "is there and not signed{why}"),
+            Self::Repeated { .. } => f.write_str("is there more than once"),
             Self::Changed { first: None, .. } => f.write_str("has other content than was signed"),
             Self::Changed {
                 first: Some(Range { start, end }),

@@ -2,15 +2,18 @@
 //!
 //! ```text
 //! model.sig ──trust──▶ Verified<Manifest> ──┬─────────────▶ compare ──▶ Comparison
-//! directory ──read (says what to hash)──────┴▶ SeenFile[] ──┘
+//! directory ──read (says what to hash)──────┼▶ SeenFile[] ──┘
+//! artifact ──its manifest, or its layers────┘
 //! ```
 //!
 //! The format is OpenSSF Model Signing 1.0, as `model-signing` 1.x writes it. Its root digest covers the digests of the
 //! files and not their names, so nothing here goes by the root: a model is the whole list of names with their digests.
-//! Only [`directory`] does I/O. A [`Manifest`] is read in [`crate::trust`] alone, after its signature was checked.
+//! Only [`directory`] does I/O; [`artifact`] is told what a registry has. A [`Manifest`] is read in [`crate::trust`] alone,
+//! after its signature was checked.
 
 mod algorithm;
 mod allowed;
+pub mod artifact;
 mod compare;
 pub mod directory;
 mod error;

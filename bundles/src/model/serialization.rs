@@ -55,10 +55,17 @@ impl Serialization {
     }
 
     /// The parts of a file of `size` bytes that have a digest each, from its beginning to its end.
-    pub fn parts(&self, size: u64) -> impl Iterator<Item = Range<u64>> {
-        let (step, empty) = match self.method {
-            Method::Files => (NonZeroU64::MAX, true),
-            Method::Shards { size } => (size, false),
+    pub fn parts(&self, size: u64) -> impl Iterator<Item = Range<u64>> + use<> {
+        self.method.parts(size)
+    }
+}
+
+impl Method {
+    /// The parts of a file of `size` bytes that have a digest each, from its beginning to its end.
+    pub fn parts(self, size: u64) -> impl Iterator<Item = Range<u64>> {
+        let (step, empty) = match self {
+            Self::Files => (NonZeroU64::MAX, true),
+            Self::Shards { size } => (size, false),
         };
         let whole = (size == 0 && empty).then_some(0..0);
         let mut start = 0;

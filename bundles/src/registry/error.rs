@@ -211,6 +211,19 @@ impl RegistryError {
         )
     }
 
+    /// Whether it is the registry that answers not at all, or wrongly, and not the question that is wrong: nothing is known
+    /// then of what was asked about.
+    pub fn is_at_fault(&self) -> bool {
+        self.is_transient()
+            || matches!(
+                self,
+                Self::LimitExceeded { .. }
+                    | Self::DigestMismatch { .. }
+                    | Self::Malformed { .. }
+                    | Self::RedirectRefused { .. }
+            )
+    }
+
     /// How long the registry asked to be left alone, if it did.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

@@ -10,6 +10,11 @@
 mod answer;
 mod auth;
 mod error;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzz;
+mod layers;
+mod legacy;
 mod pull;
 mod pulled;
 mod push;
@@ -21,12 +26,16 @@ mod settings;
 mod tests;
 
 pub use error::{Detail, RegistryError};
+pub(crate) use legacy::LegacySignature;
 pub use pulled::{Pulled, PulledError};
 pub use referrers::Evidence;
 pub use settings::{Caps, Credentials, RegistrySettings};
 
+use std::time::Duration;
+
 use session::{CONNECT_TIMEOUT, Session};
 
+use crate::model::artifact::{Contents, ContentsError, Layer, Reading};
 use crate::reference::{Pinned, Repository, Wanted};
 
 const USER_AGENT: &str = concat!("interlock/", env!("CARGO_PKG_VERSION"));
@@ -92,6 +101,61 @@ impl Registry {
         .await
     }
 
+    /// Gets a manifest alone, compared with its digest.
+    pub async fn manifest(&self, pinned: &Pinned, credentials: &Credentials) -> Result<Vec<u8>, RegistryError> {
+        let mut session = self.session(&pinned.repository, credentials)?;
+        self.within(
+            format!("getting the manifest of {pinned}"),
+            session.manifest(pinned.digest),
+        )
+        .await
+    }
+
+    /// Gets every signature that is attached to a manifest in the format that cosign had before version 3, as
+    /// [`Self::signatures`] gets the others. To be asked for only where such a signature would count:
+    /// [`crate::trust::TrustPolicy::accepts`].
+    pub async fn legacy_signatures(
+        &self,
+        pinned: &Pinned,
+        credentials: &Credentials,
+    ) -> Result<Vec<Evidence>, RegistryError> {
+        let session = self.session(&pinned.repository, credentials)?;
+        self.within(
+            format!("getting the signatures of {pinned} in the old format"),
+            legacy::legacy_signatures(session, pinned),
+        )
+        .await
+    }
+
+    /// Gets a layer of at most `most` bytes, compared with its digest.
+    pub async fn layer(
+        &self,
+        repository: &Repository,
+        layer: &Layer,
+        most: u64,
+        credentials: &Credentials,
+    ) -> Result<Vec<u8>, RegistryError> {
+        let mut session = self.session(repository, credentials)?;
+        let blob = session.blob(layer.digest, layer.size, ("layer bytes", most));
+        self.within(format!("getting layer {} of {repository}", layer.digest), blob)
+            .await
+    }
+
+    /// Reads a layer of any size once, holding a few pieces of it at a time, and tells what files it has. An error of the
+    /// layer itself is told only of bytes that have its digest.
+    pub async fn look_into(
+        &self,
+        repository: &Repository,
+        layer: &Layer,
+        reading: &Reading,
+        credentials: &Credentials,
+    ) -> Result<Result<Contents, ContentsError>, RegistryError> {
+        let session = self.session(repository, credentials)?;
+        let after = layers::deadline(self.settings.timeout, layer);
+        let at = format!("reading layer {} of {repository}", layer.digest);
+        within(after, at, layers::look_into(session, layer, reading)).await
+    }
+
     /// Pushes a `bundle.tar.gz` as OPA's tools do, under a tag. The same bundle always gets the same digest.
     pub async fn push(
         &self,
@@ -116,16 +180,23 @@ impl Registry {
         Session::open(&self.http, &self.settings, repository, credentials)
     }
 
-    /// The deadline of a whole operation: a registry that trickles bytes ends here.
     async fn within<T>(
         &self,
         at: String,
         operation: impl Future<Output = Result<T, RegistryError>>,
     ) -> Result<T, RegistryError> {
-        let after = self.settings.timeout;
-        match tokio::time::timeout(after, operation).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(RegistryError::Timeout { at, after }),
-        }
+        within(self.settings.timeout, at, operation).await
+    }
+}
+
+/// The deadline of a whole operation: a registry that trickles bytes ends here.
+async fn within<T>(
+    after: Duration,
+    at: String,
+    operation: impl Future<Output = Result<T, RegistryError>>,
+) -> Result<T, RegistryError> {
+    match tokio::time::timeout(after, operation).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(RegistryError::Timeout { at, after }),
     }
 }

@@ -92,6 +92,12 @@ impl Session<'_> {
                 Err(RegistryError::NotFound { .. }) if pages == 0 => {
                     return self.tagged_referrers(subject).await;
                 }
+                Err(RegistryError::NotFound { .. }) => {
+                    return Err(RegistryError::Malformed {
+                        at: ask.at(),
+                        problem: "a page of the referrer list is not there".to_owned(),
+                    });
+                }
                 outcome => outcome?,
             };
             entries.extend(candidates(&answer.body, &ask)?);
@@ -128,7 +134,7 @@ impl Session<'_> {
 
     /// An empty list, or two 404s, mean "no signatures" only from a registry that shows us the artifact itself: it
     /// also answers so for what was never pushed, or for what it does not want to show.
-    async fn is_there(&mut self, subject: Digest) -> Result<(), RegistryError> {
+    pub(super) async fn is_there(&mut self, subject: Digest) -> Result<(), RegistryError> {
         let url = self.url(&format!("manifests/{subject}"))?;
         let cap = ("manifest bytes", self.settings.caps.manifest_bytes);
         let ask = Ask {
@@ -193,8 +199,20 @@ impl Session<'_> {
 /// The entries of a page that may be Sigstore bundles. The type listed is the registry's word; it can
 /// hide an entry from us, as leaving it out could.
 fn candidates(page: &[u8], ask: &Ask) -> Result<Vec<Entry>, RegistryError> {
+    candidates_at(page, || ask.at())
+}
+
+/// How many there are, for the fuzz targets.
+#[cfg(fuzzing)]
+pub(super) fn count_candidates(page: &[u8]) -> Option<usize> {
+    candidates_at(page, || String::from("a page"))
+        .ok()
+        .map(|found| found.len())
+}
+
+fn candidates_at(page: &[u8], at: impl FnOnce() -> String) -> Result<Vec<Entry>, RegistryError> {
     let index: Index = serde_json::from_slice(page).map_err(|error| RegistryError::Malformed {
-        at: ask.at(),
+        at: at(),
         problem: format!("referrer list: {error}"),
     })?;
     let may_be = |entry: &Entry| match entry.artifact_type.as_deref() {

@@ -115,6 +115,14 @@ impl<'a> Session<'a> {
 
     /// Asks, logs in when challenged, and reads the answer under its cap. Any status but 2xx is an error.
     pub(super) async fn ask(&mut self, ask: &Ask) -> Result<Answer, RegistryError> {
+        let response = self.respond(ask).await?;
+        let (url, headers) = (response.url().clone(), response.headers().clone());
+        let body = read(&ask.at(), response, ask.cap).await?;
+        Ok(Answer { url, headers, body })
+    }
+
+    /// The same with the body still to be read.
+    pub(super) async fn respond(&mut self, ask: &Ask) -> Result<Response, RegistryError> {
         let mut response = self.follow(ask).await?;
         if response.status() == StatusCode::UNAUTHORIZED {
             let at_home = same_origin(response.url(), &self.base);
@@ -129,10 +137,7 @@ impl<'a> Session<'a> {
             self.authorization = Some(self.log_in(challenge).await?.ok_or_else(refused)?);
             response = self.follow(ask).await?;
         }
-        let response = judge(ask, response).await?;
-        let (url, headers) = (response.url().clone(), response.headers().clone());
-        let body = read(&ask.at(), response, ask.cap).await?;
-        Ok(Answer { url, headers, body })
+        judge(ask, response).await
     }
 
     /// Follows redirects: on the same origin with credentials; elsewhere, for blobs only, without,

@@ -1,6 +1,8 @@
 //! Models made here, so that everything about them can be made wrong in turn; `tool.rs` has what the real
 //! `model-signing` made, and what it says to every change of that.
 
+mod archives;
+mod artifacts;
 mod folders;
 mod names;
 mod refusals;

@@ -211,7 +211,7 @@ async fn pages_are_followed_up_to_the_cap() {
         false => None,
     })
     .await;
-    assert_eq!(reason(signatures(&liar).await), "NotFound");
+    assert_eq!(reason(signatures(&liar).await), "MalformedAnswer");
     for link in ["<https://elsewhere.io/x>; rel=\"next\"", "nonsense", "</x"] {
         let liar = registry(move |request| is_list(request).then(|| Reply::ok(index(&[])).with("Link", link))).await;
         assert_eq!(reason(signatures(&liar).await), "MalformedAnswer", "{link}");

@@ -2,6 +2,8 @@
 
 mod answers;
 mod conversation;
+mod layers;
+mod legacy;
 mod liar;
 mod listings;
 

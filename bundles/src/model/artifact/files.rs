@@ -1,0 +1,69 @@
+//! The files of all layers together, as a list of files is compared with them.
+
+use super::contents::Contents;
+use super::error::ContentsError;
+use crate::model::allowed::Allowed;
+use crate::model::compare::SeenFile;
+use crate::model::manifest::Manifest;
+use crate::model::name::FileName;
+
+/// The files of an artifact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArtifactFiles {
+    /// Those in the model's folder, by their names below it. A name that several layers have is there several times.
+    pub files: Vec<SeenFile>,
+    /// Whether there is more outside of that folder.
+    pub has_more: bool,
+    /// The bytes of the file to keep, if one layer has it.
+    pub kept: Option<Vec<u8>>,
+}
+
+impl ArtifactFiles {
+    /// Puts together what the layers have, in their order. Layers are unpacked over each other, so that a file can end up
+    /// elsewhere than its name says, where an earlier layer has a symbolic link on the way: that is refused.
+    pub fn of(layers: Vec<Contents>, folder: Option<&FileName>) -> Result<Self, ContentsError> {
+        let is_link = |path: &str| layers.iter().any(|layer| layer.outside.links.contains(path));
+        for path in layers.iter().flat_map(|layer| &layer.outside.folders) {
+            let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+            if let Some(link) = ends.filter_map(|end| path.get(..end)).find(|part| is_link(part)) {
+                return Err(ContentsError::Unsafe {
+                    entry: format!("{link:?}"),
+                    rule: "is a link in one place and a folder in another, so that files may end up anywhere",
+                });
+            }
+        }
+        let mut all = Self {
+            files: Vec::new(),
+            has_more: false,
+            kept: None,
+        };
+        for layer in layers {
+            all.has_more |= layer.outside.is_there;
+            all.kept = all.kept.or(layer.kept);
+            for file in layer.files {
+                all.files.push(below(folder, file)?);
+            }
+        }
+        Ok(all)
+    }
+
+    /// As [`Manifest::compare`] takes them: without those passed over. The one file of a model without a folder has any
+    /// name: it was signed without one.
+    pub fn seen(self, manifest: &Manifest, allowed: &Allowed) -> Vec<SeenFile> {
+        let passed_over = allowed.passed_over(manifest.serialization());
+        let mut files = self.files;
+        files.retain(|file| !passed_over.iter().any(|path| file.name.is_within(path)));
+        if let (true, [file]) = (manifest.is_single_file(), files.as_mut_slice()) {
+            file.name = FileName::whole();
+        }
+        files
+    }
+}
+
+/// A file by its name below the folder.
+fn below(folder: Option<&FileName>, file: SeenFile) -> Result<SeenFile, ContentsError> {
+    let Some(folder) = folder else { return Ok(file) };
+    let name = file.name.as_str().strip_prefix(folder.as_str()).unwrap_or_default();
+    let name = FileName::parse(name.strip_prefix('/').unwrap_or(name))?;
+    Ok(SeenFile { name, ..file })
+}
