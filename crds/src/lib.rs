@@ -1,7 +1,7 @@
 //! The Kubernetes API of Interlock, as users write it.
 //!
 //! ```text
-//! Signer ◀── PolicyBundle ◀── GovernanceTrack ──governs──▶ Release (its status is the verdict)
+//! TrustRoot ◀── Signer ◀── PolicyBundle ◀── GovernanceTrack ──governs──▶ Release (its status is the verdict)
 //! ```
 //!
 //! One file a kind; [`condition`] holds the vocabulary of conditions and reasons that all kinds share. The doc
@@ -23,11 +23,13 @@ pub mod drift;
 pub mod release;
 pub mod signer;
 pub mod track;
+pub mod trust_root;
 
 pub use bundle::{PolicyBundle, PolicyBundleSpec, PolicyBundleStatus};
 pub use release::{Release, ReleaseSpec, ReleaseStatus, Verdict};
 pub use signer::{Signer, SignerSpec, SignerStatus};
 pub use track::{GovernanceTrack, GovernanceTrackSpec, GovernanceTrackStatus, Level};
+pub use trust_root::{TrustRoot, TrustRootSpec, TrustRootStatus};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
@@ -48,6 +50,7 @@ pub const ORIGIN_DISCOVERED: &str = "discovered";
 /// Every CustomResourceDefinition of the group, in the order in which they may be applied.
 pub fn crds() -> Vec<CustomResourceDefinition> {
     let mut crds = vec![
+        TrustRoot::crd(),
         Signer::crd(),
         PolicyBundle::crd(),
         GovernanceTrack::crd(),

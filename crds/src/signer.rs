@@ -1,12 +1,14 @@
-//! Signer: who may sign. Policy bundles (and later images, models and attestations) name Signers.
+//! Signer: who may sign. Policy bundles, and tracks for images and models, name Signers.
+
+use std::collections::BTreeMap;
 
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
 
-/// A Signer is somebody whose signatures count: here the holder of a private key, named by its public key.
-/// Two Signers with the same key are one signer when a threshold is counted.
+/// A Signer is somebody whose signatures count: the holder of a private key, or whoever a certificate names. Two Signers
+/// with the same key, or whose signature one certificate made, are one signer when a threshold is counted.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[kube(
     group = "interlock.dev",
@@ -16,20 +18,34 @@ use crate::condition::Condition;
     category = "interlock",
     status = "SignerStatus",
     derive = "PartialEq",
-    doc = "A Signer is somebody whose signatures count. PolicyBundles name the Signers they accept.",
+    doc = "A Signer is somebody whose signatures count. PolicyBundles and GovernanceTracks name the Signers they accept.",
     printcolumn(name = "Algorithm", type_ = "string", json_path = ".status.algorithm"),
+    printcolumn(name = "TrustRoot", type_ = "string", json_path = ".spec.keyless.trustRoot"),
     printcolumn(
         name = "Ready",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].status"
     ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
     printcolumn(name = "Key", type_ = "string", json_path = ".status.fingerprint", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.publicKey) != has(self.keyless)")
+        .message("exactly one of publicKey and keyless must be set: make a Signer for each")
+)]
 pub struct SignerSpec {
     /// The public key whose signatures count, as `cosign generate-key-pair` writes it.
-    pub public_key: PublicKeySource,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<PublicKeySource>,
+    /// Whose certificates count: signatures without a key of one's own, as `cosign sign` makes them in a pipeline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keyless: Option<Keyless>,
 }
 
 /// A public key.
@@ -48,6 +64,83 @@ pub struct PublicKeySource {
     pub pem: String,
 }
 
+/// Somebody who signs with a certificate that was issued for the occasion.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Keyless {
+    /// Name of the TrustRoot whose authorities and logs count. Example: `public-sigstore`.
+    #[schemars(length(min = 1, max = 253))]
+    pub trust_root: String,
+    /// Whom the certificate has to name: one of these. All of them are this one signer when a threshold is counted.
+    #[schemars(length(min = 1, max = 16), extend("x-kubernetes-list-type" = "atomic"))]
+    pub identities: Vec<IdentityRule>,
+    /// Whether the signature has to be in a transparency log of the trust root. An entry that is there must be about this
+    /// signature in any case.
+    #[serde(default)]
+    pub transparency_log: Demand,
+    /// Whether the certificate has to carry the promise of a certificate log of the trust root.
+    #[serde(default)]
+    pub certificate_log: Demand,
+}
+
+/// Whether something has to be there.
+#[derive(schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Demand {
+    /// It has to be there.
+    #[default]
+    Required,
+    /// It may be missing.
+    NotRequired,
+}
+
+/// Whom a certificate has to name: issuer, subject and each claim must fit.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct IdentityRule {
+    /// Who vouches for the subject: the address of an OIDC issuer. Example:
+    /// `{exact: "https://token.actions.githubusercontent.com"}`.
+    pub issuer: TextRule,
+    /// Who signed: an e-mail address, or the URI of a workflow. Example:
+    /// `{exact: "https://github.com/acme/cart/.github/workflows/release.yaml@refs/heads/main"}`.
+    pub subject: TextRule,
+    /// What Fulcio must have written into the certificate about the build besides, by its names:
+    /// `buildSignerURI`, `buildSignerDigest`, `runnerEnvironment`, `sourceRepositoryURI`, `sourceRepositoryDigest`,
+    /// `sourceRepositoryRef`, `sourceRepositoryOwnerURI`, `buildConfigURI`, `buildConfigDigest`, `buildTrigger`,
+    /// `sourceRepositoryVisibilityAtSigning`. A certificate without the claim does not fit. Example:
+    /// `{sourceRepositoryRef: {exact: refs/heads/main}}`.
+    // A map and not a struct: the API server drops a field that it does not know, and a demand would be gone by a slip.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 11))]
+    #[x_kube(
+        validation = Rule::new("self.all(name, name in ['buildSignerURI', 'buildSignerDigest', 'runnerEnvironment', 'sourceRepositoryURI', 'sourceRepositoryDigest', 'sourceRepositoryRef', 'sourceRepositoryOwnerURI', 'buildConfigURI', 'buildConfigDigest', 'buildTrigger', 'sourceRepositoryVisibilityAtSigning'])")
+            .message("no claim is called so: kubectl explain signer.spec.keyless.identities.claims lists them")
+    )]
+    pub claims: BTreeMap<String, TextRule>,
+}
+
+/// What a text has to be.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.exact) != has(self.pattern)")
+        .message("exactly one of exact and pattern must be set")
+)]
+pub struct TextRule {
+    /// Exactly this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub exact: Option<String>,
+    /// A regular expression that has to match from beginning to end; it must not match the empty text. Example:
+    /// `https://github\.com/acme/.+`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    #[x_kube(
+        validation = Rule::new("!''.matches(self)")
+            .message("matches the empty text: say what there has to be, or .+ for anything")
+    )]
+    pub pattern: Option<String>,
+}
+
 /// What the operator knows of a Signer.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -61,7 +154,10 @@ pub struct SignerStatus {
     /// The key's algorithm, for example `ECDSA P-256`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub algorithm: Option<String>,
-    /// `Ready`, and while it is not: `Stalled`.
+    /// Digest of the trusted_root.json under which keyless signatures count, `sha256:<hex>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust_root_digest: Option<String>,
+    /// `Ready`, and while it is not: `Reconciling` or `Stalled`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, Time};
-use kube::{CustomResource, KubeSchema};
+use kube::{CustomResource, KubeSchema, core::Duration};
 use schemars::JsonSchema as _;
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +84,28 @@ pub struct GovernanceTrackSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub pull_secrets: Vec<LocalReference>,
+
+    /// Whether the Secrets that a workload's own pods pull with are tried after those of `pullSecrets`.
+    #[serde(default, skip_serializing_if = "WorkloadPullSecrets::is_ignore")]
+    pub workload_pull_secrets: WorkloadPullSecrets,
+}
+
+/// What is done with the Secrets that a workload's pods pull with.
+#[derive(schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WorkloadPullSecrets {
+    /// They are not read.
+    #[default]
+    Ignore,
+    /// The `imagePullSecrets` of a pod, or else of its ServiceAccount, are read in the workload's namespace, where a
+    /// RoleBinding must let the operator get them. One that it may not get, or that is not there, is passed over.
+    Use,
+}
+
+impl WorkloadPullSecrets {
+    /// Whether they are not read.
+    pub fn is_ignore(&self) -> bool {
+        *self == Self::Ignore
+    }
 }
 
 /// Who must have signed the artifacts of a workload: at least one part is given.
@@ -100,6 +122,40 @@ pub struct ArtifactSigners {
     /// Who must have signed every model that is an OCI artifact: `oci://` locations and image volumes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub models: Option<SignedBy>,
+    /// Attestations that bundles get as evidence, besides the signatures: for each predicate type, whose count. They are
+    /// looked for on every image and model that must be signed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["predicateType"]))]
+    pub attestations: Vec<AttestationSigners>,
+}
+
+impl ArtifactSigners {
+    /// Every Signer that is named, as often as it is.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        let signing = self.images.iter().chain(&self.models).flat_map(|by| &by.signers);
+        signing.chain(self.attestations.iter().flat_map(|one| &one.signers))
+    }
+}
+
+/// Whose attestations of one type count.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct AttestationSigners {
+    /// The predicate type, as it stands in the attestation. Example: `https://slsa.dev/provenance/v1`.
+    #[schemars(length(min = 1, max = 512))]
+    pub predicate_type: String,
+    /// Names of Signers. An attestation by any one of them counts.
+    #[schemars(length(min = 1, max = 32), extend("x-kubernetes-list-type" = "set"), inner(length(min = 1, max = 253)))]
+    pub signers: Vec<String>,
+    /// How old one may be, counted from the moment that a transparency log or timestamp authority saw its signature: one
+    /// that neither saw does not count then. Left out: of any age. Between 1m and 87600h. Example: `720h`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^([0-9]+([.][0-9]+)?(ms|s|m|h))+$') && duration(self) >= duration('1m') && duration(self) <= duration('87600h')")
+            .message("must be a duration between 1m and 87600h, for example 720h")
+    )]
+    pub max_age: Option<Duration>,
 }
 
 /// Which workloads a track governs: all three parts must hold.

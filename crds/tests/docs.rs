@@ -148,6 +148,11 @@ fn fields(page: &mut String, path: &mut Vec<String>, schema: &Value) {
                 }
                 fields(page, path, items);
             }
+            if let Some(values) = field.get("additionalProperties") {
+                path.push("*".to_owned());
+                fields(page, path, values);
+                path.pop();
+            }
         }
         path.pop();
     }
@@ -169,7 +174,9 @@ fn kind(field: &Value) -> String {
     };
     match field["type"].as_str() {
         Some("array") => format!("list of {}", of(&field["items"])),
-        Some("object") if field.get("additionalProperties").is_some() => "map of string".to_owned(),
+        Some("object") if field.get("additionalProperties").is_some() => {
+            format!("map of {}", of(&field["additionalProperties"]))
+        }
         _ => of(field),
     }
 }
@@ -214,7 +221,13 @@ fn conditions() -> String {
         | Pending | False | `Reconciling` | Progressing, InProgress |\n\
         | Unknown | Unknown; False while no track can judge | `Reconciling`; `Stalled` while no track can judge | Progressing, InProgress; Degraded, Failed |\n",
     );
-    for on in [On::Signer, On::PolicyBundle, On::GovernanceTrack, On::Release] {
+    for on in [
+        On::TrustRoot,
+        On::Signer,
+        On::PolicyBundle,
+        On::GovernanceTrack,
+        On::Release,
+    ] {
         write!(page, "\n## {}\n\n", on.as_str()).expect("text grows");
         table(&mut page, on);
         if on == On::Release {

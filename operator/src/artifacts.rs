@@ -4,6 +4,8 @@
 //! dossier ──demands──▶ what to ask ──(evidence, collected ahead)──▶ fill ──▶ dossier ──report──▶ conditions, list
 //! ```
 
+mod age;
+mod pull_secrets;
 mod reference;
 mod report;
 
@@ -12,9 +14,11 @@ use std::collections::BTreeMap;
 use interlock_bundles::reference::{Reference, ReferenceError};
 use interlock_crds::track::ArtifactSigners;
 
+pub use self::age::expire;
+pub use self::pull_secrets::pull_secrets;
 pub use self::reference::of_image;
 pub use self::report::{Report, report};
-use crate::dossier::{Dossier, Image, Location, Model, Signature, Unavailable};
+use crate::dossier::{Attestations, Dossier, Image, Location, Model, Signature, Source, Unavailable};
 
 /// Whose signatures an artifact needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,8 +50,17 @@ pub struct Demand {
     pub reference: Reference,
 }
 
+/// What was found out about one artifact.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// Of its signatures.
+    pub signature: Signature,
+    /// Of its attestations, one for each type that the track names.
+    pub attestations: Vec<Attestations>,
+}
+
 /// Answers to demands, by role and name.
-pub type Answers = BTreeMap<(Role, String), Signature>;
+pub type Answers = BTreeMap<(Role, String), Answer>;
 
 /// Every artifact that must be signed and that a registry can be asked about, each once.
 pub fn demands(dossier: &Dossier, signers: &ArtifactSigners) -> Vec<Demand> {
@@ -69,35 +82,83 @@ pub fn demands(dossier: &Dossier, signers: &ArtifactSigners) -> Vec<Demand> {
     found.into_iter().map(demand).collect()
 }
 
+const NOT_ASKED: (&str, &str) = ("NotAskedYet", "the registry was not asked yet");
+
 /// Writes what was found out into the dossier.
 pub fn fill(dossier: &mut Dossier, signers: &ArtifactSigners, answers: &Answers) {
     let images: Vec<_> = dossier
         .images
         .iter()
-        .map(|image| match role_of_image(dossier, signers, image) {
-            None => Signature::NotRequired,
-            Some(role) => image
-                .reference
-                .as_deref()
-                .map_or_else(|| unnamed(image), |name| answer(answers, role, name)),
+        .map(|image| {
+            let role = role_of_image(dossier, signers, image);
+            let unnamed = || unnamed(image);
+            told(signers, answers, role, image.reference.as_deref(), unnamed)
         })
         .collect();
     let models: Vec<_> = dossier
         .models
         .iter()
-        .map(|model| match role_of_model(signers) {
-            None => Signature::NotRequired,
-            Some(role) => model
-                .reference
-                .as_deref()
-                .map_or_else(|| elsewhere(model), |name| answer(answers, role, name)),
+        .map(|model| {
+            let elsewhere = || elsewhere(model);
+            told(
+                signers,
+                answers,
+                role_of_model(signers),
+                model.reference.as_deref(),
+                elsewhere,
+            )
         })
         .collect();
-    for (image, signature) in dossier.images.iter_mut().zip(images) {
-        image.signature = signature;
+    for (image, answer) in dossier.images.iter_mut().zip(images) {
+        (image.signature, image.attestations) = (answer.signature, answer.attestations);
     }
-    for (model, signature) in dossier.models.iter_mut().zip(models) {
-        model.signature = signature;
+    for (model, answer) in dossier.models.iter_mut().zip(models) {
+        (model.signature, model.attestations) = (answer.signature, answer.attestations);
+    }
+}
+
+/// What to say of one artifact; `nowhere` where no registry can be asked about it.
+fn told(
+    signers: &ArtifactSigners,
+    answers: &Answers,
+    role: Option<Role>,
+    name: Option<&str>,
+    nowhere: impl FnOnce() -> Signature,
+) -> Answer {
+    let Some(role) = role else {
+        return Answer {
+            signature: Signature::NotRequired,
+            attestations: Vec::new(),
+        };
+    };
+    let Some(name) = name else {
+        return without_attestations(signers, nowhere());
+    };
+    match (of_image(name), answers.get(&(role, name.to_owned()))) {
+        (Err(error), _) => without_attestations(signers, unreadable(&error)),
+        (Ok(_), Some(answer)) => answer.clone(),
+        // Whoever fills asks all demands before.
+        (Ok(_), None) => {
+            let unasked = unavailable(NOT_ASKED.0, NOT_ASKED.1.to_owned());
+            without_attestations(signers, unasked)
+        }
+    }
+}
+
+/// The answer where no registry can say anything: what is attested is not known then, whatever the signature is.
+pub fn without_attestations(signers: &ArtifactSigners, signature: Signature) -> Answer {
+    let (reason, message) = signature.problem().unwrap_or(NOT_ASKED);
+    let why = Unavailable {
+        reason: reason.to_owned(),
+        message: message.to_owned(),
+    };
+    let attestations = signers.attestations.iter().map(|one| Attestations {
+        predicate_type: one.predicate_type.clone(),
+        found: Source::Unavailable(why.clone()),
+    });
+    Answer {
+        attestations: attestations.collect(),
+        signature,
     }
 }
 
@@ -114,15 +175,6 @@ fn role_of_image(dossier: &Dossier, signers: &ArtifactSigners, image: &Image) ->
 
 fn role_of_model(signers: &ArtifactSigners) -> Option<Role> {
     signers.models.as_ref().map(|_| Role::Model)
-}
-
-fn answer(answers: &Answers, role: Role, name: &str) -> Signature {
-    if let Err(error) = of_image(name) {
-        return unreadable(&error);
-    }
-    let found = answers.get(&(role, name.to_owned())).cloned();
-    // Whoever fills asks all demands before.
-    found.unwrap_or_else(|| unavailable("NotAskedYet", "the registry was not asked yet".to_owned()))
 }
 
 /// No registry can be asked about it. A container runtime may still find a way to run it, so it is not known.
@@ -169,10 +221,11 @@ fn unavailable(reason: &str, message: String) -> Signature {
 #[cfg(test)]
 mod tests {
     use interlock_crds::bundle::SignedBy;
+    use interlock_crds::track::AttestationSigners;
     use serde_json::json;
 
     use super::*;
-    use crate::dossier::{NamespaceFact, Related, Source};
+    use crate::dossier::{Attested, NamespaceFact, Related};
 
     fn by(name: &str) -> SignedBy {
         SignedBy {
@@ -185,6 +238,7 @@ mod tests {
         ArtifactSigners {
             images: images.then(|| by("i")),
             models: models.then(|| by("m")),
+            attestations: Vec::new(),
         }
     }
 
@@ -236,8 +290,35 @@ mod tests {
             digest: "sha256:a".to_owned(),
             signers: vec!["i".to_owned()],
         };
-        let answers = Answers::from([((Role::Image, "r.example/app:1".to_owned()), verified.clone())]);
-        fill(&mut dossier, &signers(true, true), &answers);
+        let items = Attested::default();
+        let attestations = vec![Attestations {
+            predicate_type: "https://example.com/t".to_owned(),
+            found: Source::Complete(items),
+        }];
+        let answer = Answer {
+            signature: verified,
+            attestations: attestations.clone(),
+        };
+        let answers = Answers::from([((Role::Image, "r.example/app:1".to_owned()), answer)]);
+        let mut signers = signers(true, true);
+        signers.attestations.push(AttestationSigners {
+            predicate_type: "https://example.com/t".to_owned(),
+            signers: vec!["i".to_owned()],
+            max_age: None,
+        });
+        fill(&mut dossier, &signers, &answers);
+        assert_eq!(dossier.images[0].attestations, attestations);
+        let not_known = [&dossier.images[2].attestations, &dossier.models[0].attestations];
+        let reasons = not_known.map(|attestations| match &attestations[..] {
+            [
+                Attestations {
+                    found: Source::Unavailable(why),
+                    ..
+                },
+            ] => why.reason.as_str(),
+            _ => "known",
+        });
+        assert_eq!(reasons, ["InvalidReference", "NotAskedYet"]);
         let said = |signature: &Signature| match signature {
             Signature::NotRequired => "NotRequired".to_owned(),
             Signature::Verified { .. } => "Verified".to_owned(),
@@ -262,6 +343,7 @@ mod tests {
             reference: None,
             digest: None,
             signature: Signature::NotRequired,
+            attestations: Vec::new(),
         };
         let mut dossier = pod();
         dossier.models = vec![

@@ -85,8 +85,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// The error and its causes on one line, on standard error. A registry that does not answer and a model that somebody
-/// writes to leave the question open; what is not trusted is judged bad; everything else is for the user to mend.
+/// The error and its causes on one line, on standard error. A registry that does not answer or answers wrongly, and a model
+/// that somebody writes to, leave the question open; what is not trusted is judged bad; everything else is for the user to mend.
 fn failed(error: &anyhow::Error) -> ExitCode {
     output::error(&format!("interlock: {error:#}"));
     ExitCode::from(code(error))
@@ -99,7 +99,7 @@ fn code(error: &anyhow::Error) -> u8 {
     let registry = error.chain().find_map(|cause| cause.downcast_ref::<RegistryError>());
     let model = error.chain().find_map(|cause| cause.downcast_ref::<DirectoryError>());
     let is_changing = matches!(model, Some(DirectoryError::Changed { .. }));
-    if is_changing || registry.is_some_and(RegistryError::is_transient) {
+    if is_changing || registry.is_some_and(RegistryError::is_at_fault) {
         Ending::Open as u8
     } else {
         USAGE

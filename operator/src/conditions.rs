@@ -15,6 +15,13 @@ pub enum Standing {
     Stalled,
 }
 
+impl Standing {
+    /// Of an object with a problem, which may or may not go away by itself.
+    pub fn despite(is_transient: bool) -> Self {
+        if is_transient { Self::Reconciling } else { Self::Stalled }
+    }
+}
+
 /// `Ready`, and beside it `Reconciling` or `Stalled` while it is not.
 pub fn ready(standing: Standing, status: Status, reason: &str, message: &str) -> Vec<Statement> {
     let mut statements = vec![Statement::new(Type::Ready, status, reason, message)];

@@ -9,6 +9,7 @@
 //! Pure: what was read from the cluster or a file comes in, a document goes out. Every source says whether it
 //! answered completely; one that could not be asked is [`Source::Unavailable`], which no gate may read as absence.
 
+mod attestation;
 pub mod canonical;
 mod drift;
 mod images;
@@ -26,6 +27,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use attestation::{Attestation, Attestations, Attested, RefusedAttestation};
 pub use drift::{DriftMonitor, Holds, Link};
 pub use images::Image;
 pub use models::{Location, Model};

@@ -17,6 +17,8 @@ pub struct Active {
     pub shape: InputShape,
     /// What one evaluation may use.
     pub limits: Limits,
+    /// What its self-test warned of, if one was asked for.
+    pub warnings: Vec<String>,
 }
 
 /// One bundle's part in a judgement.

@@ -138,7 +138,7 @@ async fn lead(client: Client, settings: Settings, health: Health, metrics: Arc<M
     let kept = EvidenceCache::open(&settings.cache).context("cannot use the cache folder")?;
     let evidence = evidence::Store::new(kept, settings.evidence_interval, Arc::clone(&metrics));
     let context = Arc::new(Context {
-        sources: Sources::start(&client, &queue, &mut tasks),
+        sources: Sources::start(&client, &settings.namespace, &queue, &mut tasks),
         policies: Policies::default(),
         evidence: Arc::new(evidence),
         registry: Registry::new(settings.registry.clone()).context("cannot speak to registries")?,
@@ -151,7 +151,7 @@ async fn lead(client: Client, settings: Settings, health: Health, metrics: Arc<M
         client,
         settings,
     });
-    health.starting("waiting for the API server to list tracks, bundles, signers and Releases");
+    health.starting("waiting for the API server to list tracks, bundles, signers, trust roots and Releases");
     context.sources.wait_for_own().await;
     tasks.spawn(signer::run(Arc::clone(&context)));
     tasks.spawn(bundle::run(Arc::clone(&context)));

@@ -247,6 +247,8 @@ fn tests_called(name: &str) -> String {
         "bundles/src/registry/tests",
         "bundles/src/model/tests",
         "tests/harness",
+        "tests/e2e",
+        "tests/e2e/command_line",
     ];
     let paths = folders.iter().map(|folder| root().join(folder).join(name));
     paths.filter_map(|path| std::fs::read_to_string(path).ok()).collect()

@@ -9,8 +9,8 @@ use std::path::Path;
 use interlock_crds::condition::Type;
 use interlock_crds::condition::reasons::{REASONS, find};
 
-/// Words of the same shape that are no reasons: kinds, links of a drift monitor, headers, operators and answers of others, and verdicts. A word of
-/// two parts must be in the table of reasons or here.
+/// Words of the same shape that are no reasons: kinds, links of a drift monitor, headers, operators and answers of others,
+/// verdicts, and what only a dossier says. A word of two parts must be in the table of reasons or here.
 const OTHERS: &[&str] = &[
     "ClusterRoleBinding",
     "CronJob",
@@ -32,6 +32,8 @@ const OTHERS: &[&str] = &[
     "ServingRuntime",
     "TrainedModel",
     "TargetUp",
+    "TooManyAttestations",
+    "TooOld",
 ];
 
 /// The words of every source under `folder`, with the files that hold them.

@@ -20,6 +20,8 @@ pub struct Reason {
 /// Where a reason shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum On {
+    /// A condition of a TrustRoot.
+    TrustRoot,
     /// A condition of a Signer.
     Signer,
     /// A condition of a PolicyBundle.
@@ -36,6 +38,7 @@ impl On {
     /// The word for people.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::TrustRoot => "TrustRoot",
             Self::Signer => "Signer",
             Self::PolicyBundle => "PolicyBundle",
             Self::GovernanceTrack => "GovernanceTrack",
@@ -59,6 +62,7 @@ const fn r(name: &'static str, on: &'static [On], meaning: &'static str, action:
     }
 }
 
+const O: On = On::TrustRoot;
 const S: On = On::Signer;
 const B: On = On::PolicyBundle;
 const T: On = On::GovernanceTrack;
@@ -69,7 +73,9 @@ const C: On = On::CommandLine;
 #[rustfmt::skip]
 pub const REASONS: &[Reason] = &[
     // All is well.
+    r("RootAccepted", &[O], "the trusted_root.json is the one whose digest is given, and can be used", ""),
     r("KeyAccepted", &[S], "the key can be read, and its signatures count", ""),
+    r("IdentityAccepted", &[S], "the identities can be read, the TrustRoot is ready, and their signatures count", ""),
     r("Judging", &[B], "the artifact that is asked for is verified, compiled and judges", ""),
     r("Signed", &[B], "the artifact is signed as `spec.signedBy` asks", ""),
     r("Compiled", &[B], "the artifact is compiled and has passed its self-test", ""),
@@ -106,11 +112,17 @@ pub const REASONS: &[Reason] = &[
     r("KeyRejected", &[S], "the key cannot be read, or is of a kind that is not accepted", "paste the content of `cosign.pub`"),
     r("MalformedKey", &[R, C], "the text is not one PEM public key", "give the content of `cosign.pub`"),
     r("UnsupportedKey", &[R, C], "the key is of a kind that is not accepted", "use ECDSA P-256 or P-384, Ed25519, or RSA of 2048 bits or more"),
-    r("MalformedTrustRoot", &[S, C], "the text is no `trusted_root.json`", "give the file that `cosign trusted-root create` writes"),
-    r("UnusableTrustRoot", &[S, C], "a key or certificate in the trust root cannot be used", "make it anew with `cosign trusted-root create`"),
-    r("TrustRootChanged", &[S, C], "the trust root is not the one whose digest is given", "see which of the two is right"),
+    r("InvalidIdentity", &[S], "it names nobody, or a pattern or claim in it is none", "correct the field that the message names"),
+    r("TrustRootNotFound", &[S], "`spec.keyless.trustRoot` names a TrustRoot that does not exist", "create it, or correct the name"),
+    r("TrustRootNotReady", &[S], "the TrustRoot cannot be used", "read its `Ready` condition"),
+    r("Expired", &[O, S], "the word of the last certificate authority has ended, so nothing new can be signed; what was signed before counts", "give the TrustRoot a newer trusted_root.json and its digest"),
+    r("ConfigMapNotFound", &[O], "there is no ConfigMap of this name in the operator's namespace", "create it there, or correct `spec.configMap`"),
+    r("ConfigMapKeyNotFound", &[O], "the ConfigMap has no such key", "put the trusted_root.json there, or correct `spec.configMap.key`"),
+    r("MalformedTrustRoot", &[O, C], "the text is no `trusted_root.json`", "give the file that `cosign trusted-root create` writes"),
+    r("UnusableTrustRoot", &[O, C], "a key or certificate in the trust root cannot be used", "make it anew with `cosign trusted-root create`"),
+    r("UnusableAuthority", &[S, C], "the text holds no certificates of an authority that can be used", "give its root certificate in PEM"),
     r("SignerNotFound", &[B, T, R], "`spec.signedBy` names a Signer that does not exist", "create it, or correct the name"),
-    r("SignerNotReady", &[B, T, R], "a Signer of `spec.signedBy` has no usable key", "read that Signer's `Ready` condition"),
+    r("SignerNotReady", &[B, T, R], "a Signer of `spec.signedBy` cannot be used", "read that Signer's `Ready` condition"),
     r("PullSecretNotFound", &[B, R], "there is no Secret of this name in the operator's namespace", "`kubectl create secret docker-registry` there"),
     r("PullSecretInvalid", &[B, R], "the Secret holds no usable Docker configuration", "make it with `kubectl create secret docker-registry`"),
     r("PullSecretUnreadable", &[B, R], "the operator cannot read the Secret", "let its ServiceAccount get that Secret"),
@@ -122,14 +134,14 @@ pub const REASONS: &[Reason] = &[
     r("InvalidRegistrySettings", &[C], "a registry given on the command line cannot be read", "write `HOST[:PORT]` or `HOST[:PORT]/PATH`"),
     r("RegistryNotAllowed", &[B, R, C], "the operator may not contact this registry; nothing was sent", "name it in `--allow-registry`"),
     r("Unauthorized", &[B, R, C], "the registry wants a password, or another one", "give `spec.pullSecret` the right credentials"),
-    r("Forbidden", &[B, T, R, C], "the registry, or the API server, does not allow it", "grant what the message names: a right in the registry, or a verb of the operator's ServiceAccount"),
+    r("Forbidden", &[O, B, T, R, C], "the registry, or the API server, does not allow it", "grant what the message names: a right in the registry, or a verb of the operator's ServiceAccount"),
     r("NotFound", &[B, R, C], "the registry has no such repository, tag or digest", "push it, or correct `spec.url` and `spec.ref`"),
     r("NoMatchingVersion", &[B, C], "no tag lies inside the range", "push one, or widen `spec.ref.semver`"),
     r("RegistryThrottled", &[B, R, C], "the registry asks to slow down", "wait; a longer `spec.pollInterval` helps"),
     r("RegistryUnavailable", &[B, R, C], "the registry cannot be reached, or fails", "wait: it is asked again by itself"),
     r("RegistryTimeout", &[B, R, C], "the registry did not answer completely in time", "wait: it is asked again by itself"),
     r("SignaturesIncomplete", &[B, R, C], "the registry lists a signature that it then does not have", "wait; if it stays, sign again"),
-    r("DigestMismatch", &[B, R, C], "the registry's bytes are not those of the digest", "push the artifact again, and distrust what lies between"),
+    r("DigestMismatch", &[O, B, R, C], "the registry's bytes, or those of a trusted_root.json, are not those of the digest", "push the artifact again, and distrust what lies between; of a TrustRoot, see whether `spec.digest` or the file is right"),
     r("LimitExceeded", &[B, R, C], "an answer of the registry is larger than what is accepted", "push a smaller artifact, or remove signatures"),
     r("MalformedAnswer", &[B, R, C], "the registry's answer is none that the protocol knows", "check that the address is a registry's"),
     r("RedirectRefused", &[B, R, C], "the registry redirects to where it must not", "allow the other host, with TLS, or mend the registry"),
@@ -148,7 +160,11 @@ pub const REASONS: &[Reason] = &[
     r("WrongPredicateType", &[B, R, C], "an attestation stands where a signature should", "`cosign sign`, not `cosign attest`"),
     r("BadSignature", &[B, R, C], "the signature was changed after it was made", "sign again"),
     r("MalformedSignature", &[B, R, C], "what is attached as a signature is none", "sign with cosign 3 and a key"),
+    r("FormatNotAccepted", &[B, R, C], "it is in a format in which this Signer's signatures do not count", "sign with cosign 3, or accept the format in the Signer"),
+    r("KeyNotValid", &[B, R, C], "its key did not count at the time at which it was made", "sign with a key that counts, or mend the times of the Signer's key"),
+    r("Revoked", &[B, R, C], "the artifact, the signature, its key or its log entry is revoked", "use another artifact, or sign it anew with a key that counts"),
     r("ThresholdNotMet", &[B, R, C], "too few different keys have signed", "let as many Signers sign as `threshold` says"),
+    r("DutiesNotSeparate", &[B, R, C], "enough have signed, but not somebody else for each duty", "let somebody sign whose duty is still open"),
     r("Verified", &[R], "everything that has to be signed is", ""),
     r("MutableLocation", &[R], "the model's name leads to bytes that can change, which nobody can sign", "publish it as an OCI artifact, sign it, and name it by digest"),
     r("UnsupportedLocation", &[R], "signatures over a model in such a place cannot be checked yet", "publish it as an OCI artifact, sign it, and name it by digest"),
@@ -182,10 +198,13 @@ pub const REASONS: &[Reason] = &[
     r("NotAFile", &[C], "the signature is over a single file, and something else was named", "name the file"),
     r("NotAFolder", &[C], "the signature is over the files of a folder, and something else was named", "name the folder"),
     r("ModelUnreadable", &[C], "a file or folder of the model cannot be read", "mend what the message names"),
-    r("ModelTooLarge", &[C], "the model's folder has more files than are looked at", "remove what does not belong to the model"),
+    r("ModelTooLarge", &[C], "the model has more files, or larger names or headers, than are looked at", "remove what does not belong to the model"),
     r("SymbolicLink", &[C], "a link in the model's folder is not followed, for the reason that the message gives", "put the file itself in its place"),
     r("SpecialFile", &[C], "a pipe, socket or device lies in the model's folder", "remove it"),
     r("ChangedWhileRead", &[C], "a file of the model changed while it was read", "verify when nobody writes to the model"),
+    r("ModelIsIndex", &[C], "the reference leads to a list of models for several platforms", "name the manifest of one by its digest"),
+    r("UnsupportedLayer", &[C], "a layer is packed in a way that cannot be looked into", "push files as they are, or as tar or tar+gzip"),
+    r("UnsafeEntry", &[C], "an archive has a link, a device or a name that tools unpack differently", "pack plain files and folders only"),
 
     // Whether drift is watched.
     r("Wired", &[R], "every link from the scrape target to the drift alert holds", ""),
@@ -241,6 +260,7 @@ pub const REASONS: &[Reason] = &[
     r("MalformedData", &[B, C], "its data is no JSON, has a key twice or lies outside the roots", "correct `data.json`"),
     r("DeltaBundle", &[B, C], "it is a patch of another bundle", "push a whole bundle"),
     r("InvalidModule", &[B, C], "its WebAssembly is invalid", "build it with `opa build`"),
+    r("ModuleTooComplex", &[B, C], "its WebAssembly would take minutes or gigabytes to compile", "split its largest rules over several packages or bundles"),
     r("NoEntrypoint", &[B, C], "it names no entry point, or one that the module lacks", "`opa build --entrypoint`"),
     r("ForeignImport", &[B, C], "its module wants something besides OPA's interface", "build it with `opa build`"),
     r("UnsupportedAbi", &[B, C], "its module was built for another version of OPA's interface", "build it with a current `opa`"),

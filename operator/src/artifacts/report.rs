@@ -115,18 +115,9 @@ fn result(signature: &Signature) -> ArtifactResult {
     }
 }
 
-/// Reason and message of what is not verified.
-fn problem(signature: &Signature) -> Option<(&str, &str)> {
-    match signature {
-        Signature::NotRequired | Signature::Verified { .. } => None,
-        Signature::Rejected { reason, message, .. } => Some((reason, message)),
-        Signature::Unavailable(why) => Some((&why.reason, &why.message)),
-    }
-}
-
 fn artifact(line: &Line<'_>) -> Artifact {
     let digest = line.signature.digest().filter(|digest| !line.name.ends_with(digest));
-    let problem = problem(line.signature);
+    let problem = line.signature.problem();
     Artifact {
         reference: shorten(line.name, NAME),
         digest: digest.map(str::to_owned),
@@ -149,7 +140,7 @@ fn statement(kind: Type, lines: &[&Line<'_>]) -> Option<Statement> {
         _ => ("image", "images"),
     };
     let first = lines.first()?;
-    let Some((reason, message)) = problem(first.signature) else {
+    let Some((reason, message)) = first.signature.problem() else {
         let noun = if lines.len() == 1 { one } else { many };
         let message = format!("{} {noun} signed as the track demands", lines.len());
         return Some(Statement::new(kind, Status::True, "Verified", message));
@@ -216,6 +207,7 @@ mod tests {
         ArtifactSigners {
             images: Some(images),
             models: None,
+            attestations: Vec::new(),
         }
     }
 

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use interlock_bundles::archive::Bundle;
 use interlock_bundles::reference::{Pinned, Reference, Repository};
 use interlock_bundles::registry::{Credentials, Evidence, Registry, RegistrySettings};
-use interlock_bundles::trust::{BuiltIn, LocalFile};
+use interlock_bundles::trust::{BuiltIn, LocalFile, SignatureFormat, TrustPolicy};
 
 use super::signers::Signers;
 use crate::docker_config::DockerConfig;
@@ -52,13 +52,16 @@ impl Access {
         Ok((Registry::new(settings)?, credentials(&reference.repository)?))
     }
 
-    /// What a reference points to, with the signatures of it.
-    pub(super) async fn look_up(&self, reference: &Reference) -> anyhow::Result<Found> {
+    /// What a reference points to, with all signatures of it that may count.
+    pub(super) async fn look_up(&self, reference: &Reference, trust: &TrustPolicy) -> anyhow::Result<Found> {
         let (registry, credentials) = self.registry(reference)?;
         let pinned = registry
             .resolve(&reference.repository, &reference.wanted, &credentials)
             .await?;
-        let evidence = registry.signatures(&pinned, &credentials).await?;
+        let mut evidence = registry.signatures(&pinned, &credentials).await?;
+        if trust.accepts(SignatureFormat::Legacy) {
+            evidence.extend(registry.legacy_signatures(&pinned, &credentials).await?);
+        }
         Ok(Found {
             registry,
             credentials,
@@ -129,7 +132,7 @@ pub(super) async fn open(name: &str, signers: &Signers, access: &Access) -> anyh
     let trust = signers
         .policy()
         .with_context(|| format!("{name} is no file, so it is pulled from its registry"))?;
-    let found = access.look_up(&reference).await?;
+    let found = access.look_up(&reference, &trust).await?;
     trust.satisfied_by(&found.pinned.digest, &found.evidence)?;
     let pulled = found.registry.pull(&found.pinned, &found.credentials).await?;
     let verified = trust.verify(pulled, &found.evidence)?;

@@ -164,7 +164,10 @@ fn leave_to_cluster(dossier: &mut Dossier, track: &GovernanceTrack) {
         let unasked = Signature::Unavailable(Unavailable::needs_cluster("the signatures over images and models"));
         let demands = artifacts::demands(dossier, signers).into_iter();
         let answers = demands
-            .map(|demand| ((demand.role, demand.name), unasked.clone()))
+            .map(|demand| {
+                let answer = artifacts::without_attestations(signers, unasked.clone());
+                ((demand.role, demand.name), answer)
+            })
             .collect();
         artifacts::fill(dossier, signers, &answers);
     }

@@ -34,18 +34,20 @@ pub(super) struct ImageArguments {
     #[arg(value_name = "REFERENCE", value_parser = image)]
     reference: Reference,
     #[command(flatten)]
-    signers: Signers,
-    #[command(flatten)]
-    access: Access,
-    /// Form of the result.
-    #[arg(short = 'o', long = "output", value_enum, default_value_t)]
-    format: Format,
+    how: How,
 }
 
 #[derive(clap::Args)]
 pub(super) struct BundleArguments {
     /// HOST[:PORT]/PATH:TAG or HOST[:PORT]/PATH@sha256:HEX.
     reference: Reference,
+    #[command(flatten)]
+    how: How,
+}
+
+/// What every artifact in a registry is checked with.
+#[derive(clap::Args)]
+struct How {
     #[command(flatten)]
     signers: Signers,
     #[command(flatten)]
@@ -57,15 +59,7 @@ pub(super) struct BundleArguments {
 
 pub(super) async fn run(command: Command) -> anyhow::Result<Ending> {
     match command {
-        Command::Image(arguments) => {
-            let ImageArguments {
-                reference,
-                signers,
-                access,
-                format,
-            } = &arguments;
-            artifact(reference, signers, access, *format).await
-        }
+        Command::Image(arguments) => artifact(&arguments.reference, &arguments.how).await,
         Command::Bundle(arguments) => bundle(&arguments).await,
         Command::Model(arguments) => model::run(&arguments).await,
         Command::Blob(arguments) => blob::run(&arguments),
@@ -74,22 +68,16 @@ pub(super) async fn run(command: Command) -> anyhow::Result<Ending> {
 
 /// Also `interlock bundle verify`.
 pub(super) async fn bundle(arguments: &BundleArguments) -> anyhow::Result<Ending> {
-    let BundleArguments {
-        reference,
-        signers,
-        access,
-        format,
-    } = arguments;
-    artifact(reference, signers, access, *format).await
+    artifact(&arguments.reference, &arguments.how).await
 }
 
 /// The cosign signatures on a manifest, which a tag is resolved to once.
-async fn artifact(reference: &Reference, signers: &Signers, access: &Access, format: Format) -> anyhow::Result<Ending> {
-    let trust = signers.policy()?;
-    let found = access.look_up(reference).await?;
+async fn artifact(reference: &Reference, how: &How) -> anyhow::Result<Ending> {
+    let trust = how.signers.policy()?;
+    let found = how.access.look_up(reference, &trust).await?;
     let digest = found.pinned.digest;
     let verification = trust.check(&digest, SIGNATURE_PREDICATE, &found.evidence);
-    Report::new(found.pinned.to_string(), Some(digest), verification).show(format)
+    Report::new(found.pinned.to_string(), Some(digest), verification).show(how.format)
 }
 
 /// As Kubernetes reads it, also where it says that it is an OCI artifact.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::pods::{Found, LISTS, volumes};
-use super::{Signature, kserve};
+use super::{Attestations, Signature, kserve};
 
 /// One image reference.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -26,6 +26,9 @@ pub struct Image {
     /// What is known of its signatures; absent if the track names nobody who would have to sign it.
     #[serde(default, skip_serializing_if = "Signature::is_not_required")]
     pub signature: Signature,
+    /// What is attested about it, for each predicate type that the track names; absent if it names none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attestations: Vec<Attestations>,
 }
 
 /// Every image of `pods`, in the order of their paths.
@@ -103,6 +106,7 @@ fn image(path: String, container: &str, reference: Option<&str>, chosen_by: Opti
         digest: digest.map(|digest| digest.to_string()),
         chosen_by: chosen_by.filter(|_| reference.is_none()).map(str::to_owned),
         signature: Signature::NotRequired,
+        attestations: Vec::new(),
     }
 }
 

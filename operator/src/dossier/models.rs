@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use self::location::Named;
-use super::Signature;
 use super::pods::{Found, volumes};
+use super::{Attestations, Signature};
 
 /// One model as the object names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -35,6 +35,9 @@ pub struct Model {
     /// What is known of its signatures; absent if the track names nobody who would have to sign it.
     #[serde(default, skip_serializing_if = "Signature::is_not_required")]
     pub signature: Signature,
+    /// What is attested about it, for each predicate type that the track names; absent if it names none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attestations: Vec<Attestations>,
 }
 
 /// How firmly a model is named.
@@ -116,6 +119,7 @@ fn model(path: String, uri: String, named: Named) -> Model {
         reference: named.reference,
         digest: named.digest.map(|digest| digest.to_string()),
         signature: Signature::NotRequired,
+        attestations: Vec::new(),
     }
 }
 

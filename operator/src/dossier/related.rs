@@ -64,6 +64,9 @@ pub struct ServiceAccountFact {
     pub exists: bool,
     /// Whether its token is mounted unless the pod says otherwise; absent if the account does not say.
     pub automount_service_account_token: Option<bool>,
+    /// The Secrets that its pods pull images with unless they name some; absent if there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub image_pull_secrets: Vec<String>,
 }
 
 /// One binding that gives a service account something.
@@ -164,10 +167,14 @@ pub fn service_accounts(
         .into_iter()
         .map(|name| {
             let account = find(name);
+            let account = account.as_deref();
+            let secrets = account.and_then(|account| account.image_pull_secrets.as_ref());
+            let secrets = secrets.into_iter().flatten().map(|secret| secret.name.clone());
             ServiceAccountFact {
                 name: name.to_owned(),
                 exists: account.is_some(),
                 automount_service_account_token: account.and_then(|account| account.automount_service_account_token),
+                image_pull_secrets: secrets.collect(),
             }
         })
         .collect();

@@ -39,6 +39,15 @@ impl Signature {
         *self == Self::NotRequired
     }
 
+    /// Reason and message of what is not verified.
+    pub fn problem(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::NotRequired | Self::Verified { .. } => None,
+            Self::Rejected { reason, message, .. } => Some((reason, message)),
+            Self::Unavailable(why) => Some((&why.reason, &why.message)),
+        }
+    }
+
     /// What the reference leads to, as far as the registry was asked.
     pub fn digest(&self) -> Option<&str> {
         match self {

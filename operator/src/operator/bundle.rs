@@ -12,16 +12,16 @@
 mod build;
 mod quantity;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt as _;
+use futures::{Stream, StreamExt as _, stream};
 use interlock_bundles::digest::Digest;
-use interlock_bundles::trust::Provenance;
+use interlock_bundles::trust::{Provenance, TrustPolicy};
 use interlock_crds::bundle::{ActiveBundle, CatalogueEntry};
 use interlock_crds::condition::{Statement, Status, Type};
-use interlock_crds::{PolicyBundle, PolicyBundleStatus, Signer};
+use interlock_crds::{PolicyBundle, PolicyBundleStatus};
 use jiff::Timestamp;
 use kube::runtime::controller::{Action, Controller};
 use kube::runtime::reflector::ObjectRef;
@@ -34,26 +34,15 @@ use super::queue::Trigger;
 use super::source::Patience;
 use super::{Context, apply};
 use crate::conditions::{self, Standing};
-use crate::judge::Active;
+use crate::judge::{Active, chain};
 use crate::verdict;
 
 /// Keeps every PolicyBundle at what it asks for.
 pub async fn run(context: Arc<Context>) {
     let bundles: Api<PolicyBundle> = Api::all(context.client.clone());
-    let signers: Api<Signer> = Api::all(context.client.clone());
-    let controller = Controller::new(bundles, watcher::Config::default());
-    let store = controller.store();
-    controller
+    Controller::new(bundles, watcher::Config::default())
         .trigger_backoff(Patience::default())
-        .watches(signers, watcher::Config::default(), move |signer| {
-            let name = signer.name_any();
-            store
-                .state()
-                .into_iter()
-                .filter(|bundle| bundle.spec.signed_by.signers.contains(&name))
-                .map(|bundle| ObjectRef::from_obj(bundle.as_ref()))
-                .collect::<Vec<_>>()
-        })
+        .reconcile_on(trusting_others(Arc::clone(&context)))
         .run(reconcile, |_, _, _| Action::requeue(Duration::from_secs(10)), context)
         .for_each(|result| async move {
             if let Err(error) = result {
@@ -65,6 +54,34 @@ pub async fn run(context: Arc<Context>) {
         })
         .await;
 }
+
+/// Bundles whose `signedBy` comes to mean something else: a Signer, its TrustRoot, or what that reads has changed.
+fn trusting_others(context: Arc<Context>) -> impl Stream<Item = ObjectRef<PolicyBundle>> {
+    let changes = context.sources.trust.subscribe();
+    let rounds = stream::unfold(
+        (context, changes, HashMap::new()),
+        |(context, mut changes, known)| async move {
+            // The sender goes only when the operator stops leading.
+            changes.changed().await.ok()?;
+            let bundles = context.sources.bundles.all().into_iter();
+            let meanings: HashMap<String, Meaning> = bundles
+                .map(|bundle| {
+                    let meaning = build::trust(&context, &bundle).map_err(|problem| chain(&problem));
+                    (bundle.name_any(), meaning)
+                })
+                .collect();
+            let turned = meanings
+                .iter()
+                .filter(|&(name, meaning)| known.get(name) != Some(meaning));
+            let turned: Vec<_> = turned.map(|(name, _)| ObjectRef::new(name)).collect();
+            Some((stream::iter(turned), (context, changes, meanings)))
+        },
+    );
+    rounds.flatten()
+}
+
+/// Who must have signed a bundle, or why that is not known.
+type Meaning = Result<TrustPolicy, String>;
 
 /// How soon a registry that did not answer is asked again, at most.
 const RETRY: Duration = Duration::from_secs(30);
@@ -209,7 +226,7 @@ fn statements(outcome: &Outcome, active: Option<&Active>) -> Vec<Statement> {
 fn weaknesses(active: &Active) -> impl Iterator<Item = String> {
     let bare = active.policy.catalogue().is_none();
     let bare = bare.then(|| "it has no catalogue, so a rule that is undefined passes".to_owned());
-    bare.into_iter().chain(active.policy.warnings().iter().cloned())
+    bare.into_iter().chain(active.warnings.iter().cloned())
 }
 
 fn describe(active: &Active) -> ActiveBundle {

@@ -8,7 +8,8 @@
 //!
 //! Two questions are asked, each once however many workloads share it: where a tag leads (again at every interval), and
 //! which signatures a digest has. Signatures are kept as the registry gave them and verified by whoever looks, with
-//! the keys of the day: a Signer that changes costs no question unless the result is not Verified.
+//! the keys and trust roots of the day: a Signer or TrustRoot that changes costs no question unless the result is not
+//! Verified.
 //!
 //! What can only get better by asking stays while a registry cannot be asked: a digest keeps its signatures. What may
 //! have changed becomes Unavailable: where a tag leads. Nothing asked yet is neither.
@@ -22,20 +23,23 @@ mod store;
 use std::sync::Arc;
 use std::time::Duration;
 
-use interlock_bundles::trust::TrustPolicy;
+use interlock_bundles::trust::{AttestationPolicy, TrustPolicy};
 use interlock_crds::GovernanceTrack;
-use interlock_crds::track::ArtifactSigners;
+use interlock_crds::bundle::SignedBy;
+use interlock_crds::track::{ArtifactSigners, AttestationSigners, WorkloadPullSecrets};
+use jiff::Timestamp;
 use kube::ResourceExt as _;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use self::question::Question;
 pub use self::store::Store;
-use self::store::{Found, Wish};
+use self::store::{AttestationWish, Found, Wish};
 use super::Context;
 use super::queue::Trigger;
-use super::registry::signers;
-use crate::artifacts::{self, Answers, Demand, Role};
+use super::registry::credentials::PullSecret;
+use super::registry::signers::{self, SignerProblem};
+use crate::artifacts::{self, Answer, Answers, Demand, Role};
 use crate::dossier::{Dossier, Unavailable};
 use crate::judge::chain;
 use crate::subject::SubjectKey;
@@ -45,6 +49,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// For how long after the start one waits whose verdict stands: it should not turn for a moment and back.
 const PATIENCE_AFTER_START: Duration = Duration::from_mins(1);
+
+/// A workload with an attestation that will become too old is looked at again after this long, if not earlier.
+const LOOK_AGAIN: Duration = Duration::from_hours(24);
 
 /// Questions are gathered for this long: a rollout looks at many workloads at once.
 const GATHER: Duration = Duration::from_millis(20);
@@ -62,8 +69,13 @@ pub(super) async fn attach(
         return Some(dossier);
     };
     let demands = artifacts::demands(&dossier, signers);
-    let wishes = wishes(context, track, signers, &demands);
-    let (store, subject, names) = (Arc::clone(&context.evidence), key.clone(), names(signers));
+    let secrets = secrets(context, track, &dossier);
+    let wishes = wishes(context, track, signers, &demands, &secrets);
+    let (store, subject, names) = (
+        Arc::clone(&context.evidence),
+        key.clone(),
+        signers.names().cloned().collect(),
+    );
     // Reads files and checks signatures.
     let looked = tokio::task::spawn_blocking(move || store.look(&subject, names, &wishes)).await;
     let found = looked.unwrap_or_else(|error| {
@@ -78,11 +90,33 @@ pub(super) async fn attach(
         context.queue.send_at(Trigger::Subject(key.clone()), deadline);
         return None;
     }
+    let now = Timestamp::now();
+    let mut expiry = None;
     let answers: Answers = demands
         .into_iter()
         .zip(found)
-        .map(|(demand, found)| ((demand.role, demand.name), found.signature))
+        .map(|(demand, mut found)| {
+            expiry = artifacts::expire(&mut found.attestations, signers, now)
+                .into_iter()
+                .chain(expiry)
+                .min();
+            let answer = if found.attestations.len() == signers.attestations.len() {
+                Answer {
+                    signature: found.signature,
+                    attestations: found.attestations,
+                }
+            } else {
+                artifacts::without_attestations(signers, found.signature)
+            };
+            ((demand.role, demand.name), answer)
+        })
         .collect();
+    if let Some(expiry) = expiry {
+        // A moment later, so that it is past whatever the clocks round; within what timers take.
+        let wait = Duration::try_from(expiry.duration_since(now)).unwrap_or_default() + Duration::from_secs(1);
+        let at = Instant::now() + wait.min(LOOK_AGAIN);
+        context.queue.send_at(Trigger::Subject(key.clone()), at);
+    }
     artifacts::fill(&mut dossier, signers, &answers);
     Some(dossier)
 }
@@ -102,41 +136,90 @@ fn patience(context: &Context, key: &SubjectKey, dossier: &Dossier) -> Duration 
 }
 
 /// What to look for, one for each demand.
-fn wishes(context: &Context, track: &GovernanceTrack, signers: &ArtifactSigners, demands: &[Demand]) -> Vec<Wish> {
-    let secrets: Arc<[String]> = track.spec.pull_secrets.iter().map(|one| one.name.clone()).collect();
+fn wishes(
+    context: &Context,
+    track: &GovernanceTrack,
+    signers: &ArtifactSigners,
+    demands: &[Demand],
+    secrets: &Arc<[PullSecret]>,
+) -> Vec<Wish> {
     let trust = |role: Role| -> Result<Arc<TrustPolicy>, Unavailable> {
         let wanted = match role {
             Role::Image => &signers.images,
             Role::Model => &signers.models,
         };
-        let unavailable = |reason: &str, message: String| Unavailable {
-            reason: reason.to_owned(),
-            message,
-        };
         let Some(wanted) = wanted else {
             let message = format!("track {} names no signers", track.name_any());
-            return Err(unavailable("SignerNotFound", message));
+            return Err(Unavailable {
+                reason: "SignerNotFound".to_owned(),
+                message,
+            });
         };
-        signers::trust_policy(&context.sources.signers, wanted, role.field())
+        signers::trust_policy(&context.sources, wanted, role.field())
             .map(Arc::new)
-            .map_err(|error| unavailable(error.reason(), chain(&error)))
+            .map_err(|error| unknown(&error))
     };
     let (image, model) = (trust(Role::Image), trust(Role::Model));
+    let attestations = attestations(context, signers);
     let wish = |demand: &Demand| Wish {
         reference: demand.reference.clone(),
-        secrets: Arc::clone(&secrets),
+        secrets: Arc::clone(secrets),
         trust: match demand.role {
             Role::Image => image.clone(),
             Role::Model => model.clone(),
         },
+        attestations: Arc::clone(&attestations),
     };
     demands.iter().map(wish).collect()
 }
 
-/// The Signers that a track names.
-fn names(signers: &ArtifactSigners) -> Vec<String> {
-    let parts = [&signers.images, &signers.models].into_iter().flatten();
-    parts.flat_map(|part| part.signers.clone()).collect()
+/// The platform's Secrets, and the workload's own if the track says so.
+fn secrets(context: &Context, track: &GovernanceTrack, dossier: &Dossier) -> Arc<[PullSecret]> {
+    let of_platform = track.spec.pull_secrets.iter().map(|one| PullSecret {
+        namespace: context.settings.namespace.clone(),
+        name: one.name.clone(),
+        is_optional: false,
+    });
+    let own = match track.spec.workload_pull_secrets {
+        WorkloadPullSecrets::Ignore => Vec::new(),
+        WorkloadPullSecrets::Use => artifacts::pull_secrets(dossier),
+    };
+    let own = own.into_iter().map(|name| PullSecret {
+        namespace: dossier.subject.namespace.clone(),
+        name,
+        is_optional: true,
+    });
+    of_platform.chain(own).collect()
+}
+
+/// It is not known who may sign.
+fn unknown(problem: &SignerProblem) -> Unavailable {
+    Unavailable {
+        reason: problem.reason().to_owned(),
+        message: chain(problem),
+    }
+}
+
+/// Whose attestations count, for each type that the track names.
+fn attestations(context: &Context, signers: &ArtifactSigners) -> Arc<[AttestationWish]> {
+    let wish = |one: &AttestationSigners| {
+        let anyone = SignedBy {
+            signers: one.signers.clone(),
+            threshold: 1,
+        };
+        let field = "spec.signedBy.attestations";
+        let policy = signers::trust_policy(&context.sources, &anyone, field)
+            .map(|trust| AttestationPolicy {
+                predicate_type: one.predicate_type.clone(),
+                trust,
+            })
+            .map_err(|error| unknown(&error));
+        AttestationWish {
+            predicate_type: one.predicate_type.clone(),
+            policy,
+        }
+    };
+    signers.attestations.iter().map(wish).collect()
 }
 
 /// Asks what is due, until the operator stops leading.

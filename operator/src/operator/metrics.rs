@@ -24,6 +24,7 @@ pub struct Metrics {
     releases: Family<VerdictLabel, Gauge>,
     ungoverned: Family<TrackLabel, Gauge>,
     bundles: Family<BundleLabel, Gauge<f64, AtomicU64>>,
+    root_expiry: Family<RootLabel, Gauge>,
     drift_questions: Family<EndpointLabel, Counter>,
     questions: Family<QuestionLabel, Counter>,
     signatures: Family<ResultLabel, Counter>,
@@ -62,6 +63,11 @@ struct BundleLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RootLabel {
+    trust_root: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct EndpointLabel {
     endpoint: &'static str,
     outcome: &'static str,
@@ -79,6 +85,7 @@ impl Default for Metrics {
             releases: Family::default(),
             ungoverned: Family::default(),
             bundles: Family::default(),
+            root_expiry: Family::default(),
             drift_questions: Family::default(),
             questions: Family::default(),
             signatures: Family::default(),
@@ -121,6 +128,11 @@ impl Default for Metrics {
             "policy_bundle_ready",
             "1 while the bundle that a PolicyBundle asks for judges",
             metrics.bundles.clone(),
+        );
+        registry.register(
+            "trust_root_expiry_timestamp_seconds",
+            "When the word of a TrustRoot's last certificate authority ends, in seconds since 1970; absent where no end is set or the root cannot be used",
+            metrics.root_expiry.clone(),
         );
         registry.register(
             "drift_questions",
@@ -195,6 +207,15 @@ impl Metrics {
                 bundle: bundle.to_owned(),
             })
             .set(f64::from(u8::from(ready)));
+    }
+
+    /// When the TrustRoots end; those that are not named do not.
+    pub fn roots_expire<'a>(&self, ends: impl Iterator<Item = (&'a str, i64)>) {
+        self.root_expiry.clear();
+        for (trust_root, end) in ends {
+            let trust_root = trust_root.to_owned();
+            self.root_expiry.get_or_create(&RootLabel { trust_root }).set(end);
+        }
     }
 
     /// One question to a registry has ended.

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::Context;
 use super::reconcile::reconcile;
+use super::registry::{roots, signers};
 use crate::subject::SubjectKey;
 
 /// A reason to look.
@@ -23,6 +24,10 @@ pub enum Trigger {
     Namespace(String),
     /// At every workload whose track names this Signer.
     Signer(String),
+    /// At every workload whose track names a Signer under this TrustRoot.
+    TrustRoot(String),
+    /// At every workload whose track names a Signer under a TrustRoot that reads this ConfigMap.
+    ConfigMap(String),
     /// At every workload.
     All,
 }
@@ -104,8 +109,21 @@ pub async fn run(context: Arc<Context>, mut requests: Requests) {
 }
 
 fn expand(context: &Context, trigger: &Trigger) {
-    if let Trigger::Signer(name) = trigger {
-        for subject in context.evidence.naming(name) {
+    let concerned = match trigger {
+        Trigger::Signer(name) => Some(vec![name.clone()]),
+        Trigger::TrustRoot(name) => Some(signers::trusting(&context.sources, name)),
+        Trigger::ConfigMap(name) => {
+            let roots = roots::reading(&context.sources, name).into_iter();
+            Some(
+                roots
+                    .flat_map(|root| signers::trusting(&context.sources, &root))
+                    .collect(),
+            )
+        }
+        _ => None,
+    };
+    if let Some(signers) = concerned {
+        for subject in signers.iter().flat_map(|signer| context.evidence.naming(signer)) {
             context.queue.send(Trigger::Subject(subject));
         }
         return;
@@ -114,7 +132,7 @@ fn expand(context: &Context, trigger: &Trigger) {
         Trigger::All => true,
         Trigger::Namespace(namespace) => subject.namespace == *namespace,
         Trigger::Subject(one) => subject == one,
-        Trigger::Signer(_) => false,
+        Trigger::Signer(_) | Trigger::TrustRoot(_) | Trigger::ConfigMap(_) => false,
     };
     for subject in context.sources.subjects().into_iter().filter(concerned) {
         context.queue.send(Trigger::Subject(subject));

@@ -1,7 +1,8 @@
-//! What bundles and evidence share when the operator speaks to registries: pull secrets, the keys behind the names of
-//! Signers, and failures in words that last.
+//! What bundles and evidence share when the operator speaks to registries: pull secrets, who stands behind the names of
+//! Signers and TrustRoots, and failures in words that last.
 
 pub(super) mod credentials;
+pub(super) mod roots;
 pub(super) mod signers;
 
 use interlock_bundles::registry::RegistryError;

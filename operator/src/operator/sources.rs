@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use interlock_crds::{GovernanceTrack, PolicyBundle, Release, Signer};
-use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
+use interlock_crds::{GovernanceTrack, PolicyBundle, Release, Signer, TrustRoot};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -17,6 +17,8 @@ use tokio::task::JoinSet;
 
 use super::kinds::Kinds;
 use super::queue::{Sender, Trigger};
+use super::registry::roots::Roots;
+use super::registry::signers::Signers;
 use super::source::{Change, Source, watch};
 use crate::dossier::Unavailable;
 use crate::subject::SubjectKey;
@@ -29,6 +31,16 @@ pub struct Sources {
     pub bundles: Source<PolicyBundle>,
     /// Signers.
     pub signers: Source<Signer>,
+    /// What they were read to be.
+    pub(super) known_signers: Signers,
+    /// TrustRoots.
+    pub trust_roots: Source<TrustRoot>,
+    /// What was read from them.
+    pub(super) known_roots: Roots,
+    /// The ConfigMaps of the operator's namespace, which TrustRoots may name.
+    pub config_maps: Source<ConfigMap>,
+    /// The operator's namespace.
+    pub namespace: String,
     /// Releases.
     pub releases: Source<Release>,
     /// Namespaces.
@@ -49,14 +61,17 @@ pub struct Sources {
     pub kinds: Kinds,
     /// Counts changes of anything that a track's or bundle's status may show.
     pub changed: watch::Sender<u64>,
+    /// Counts changes of anything that says who may sign.
+    pub trust: watch::Sender<u64>,
     /// Counts changes of what the API server serves.
     pub served: watch::Sender<u64>,
 }
 
 impl Sources {
     /// Starts every watch whose kind is known beforehand.
-    pub fn start(client: &Client, queue: &Sender, tasks: &mut JoinSet<()>) -> Self {
+    pub fn start(client: &Client, namespace: &str, queue: &Sender, tasks: &mut JoinSet<()>) -> Self {
         let changed = watch::Sender::new(0);
+        let trust = watch::Sender::new(0);
         let served = watch::Sender::new(0);
         let bump = |sender: &watch::Sender<u64>| {
             let sender = sender.clone();
@@ -75,18 +90,9 @@ impl Sources {
                 served();
             }
         };
-        let signers = {
-            let (queue, bump) = (queue.clone(), bump(&changed));
-            let generations = Generations::default();
-            move |change: Change<'_, Signer>| {
-                bump();
-                match change {
-                    Change::Applied(signer) if !generations.is_new(signer) => {}
-                    Change::Applied(signer) | Change::Gone(signer) => queue.send(Trigger::Signer(signer.name_any())),
-                    Change::All => queue.send(Trigger::All),
-                }
-            }
-        };
+        let signers = says_who_signs::<Signer>(queue, [&changed, &trust], Trigger::Signer);
+        let trust_roots = says_who_signs::<TrustRoot>(queue, [&changed, &trust], Trigger::TrustRoot);
+        let config_maps = says_who_signs::<ConfigMap>(queue, [&changed, &trust], Trigger::ConfigMap);
         let bundles = {
             let (queue, bump) = (queue.clone(), bump(&changed));
             move |change: Change<'_, PolicyBundle>| {
@@ -132,6 +138,14 @@ impl Sources {
             tracks: watch(Api::all(client.clone()), (), noun::<GovernanceTrack>(), tasks, tracks).0,
             bundles: watch(Api::all(client.clone()), (), noun::<PolicyBundle>(), tasks, bundles).0,
             signers: watch(Api::all(client.clone()), (), noun::<Signer>(), tasks, signers).0,
+            known_signers: Signers::default(),
+            trust_roots: watch(Api::all(client.clone()), (), noun::<TrustRoot>(), tasks, trust_roots).0,
+            known_roots: Roots::default(),
+            config_maps: {
+                let api = Api::namespaced(client.clone(), namespace);
+                watch(api, (), noun::<ConfigMap>(), tasks, config_maps).0
+            },
+            namespace: namespace.to_owned(),
             releases: watch(Api::all(client.clone()), (), noun::<Release>(), tasks, releases).0,
             namespaces: watch(Api::all(client.clone()), (), noun::<Namespace>(), tasks, namespaces).0,
             network_policies: related(client, queue, tasks),
@@ -142,6 +156,7 @@ impl Sources {
             cluster_role_bindings: related(client, queue, tasks),
             kinds: Kinds::default(),
             changed,
+            trust,
             served,
         }
     }
@@ -153,6 +168,9 @@ impl Sources {
             self.tracks.complete(),
             self.bundles.complete(),
             self.signers.complete(),
+            self.trust_roots.complete(),
+            // Without the right to look at ConfigMaps, roots that are given inline still count.
+            self.config_maps.settled(),
             self.releases.complete(),
             self.namespaces.complete(),
         );
@@ -209,16 +227,38 @@ impl Sources {
 #[derive(Default)]
 struct Generations(Mutex<HashMap<String, Generation>>);
 
-/// UID, generation, and whether it is being deleted.
-type Generation = (Option<String>, Option<i64>, bool);
+/// UID, generation, and whether it is being deleted. What has no generation, and no status, has its version in the place.
+type Generation = (Option<String>, String, bool);
 
 impl Generations {
     /// Whether people changed it since it was last seen.
     fn is_new<K: Resource>(&self, object: &K) -> bool {
         let meta = object.meta();
-        let seen = (meta.uid.clone(), meta.generation, meta.deletion_timestamp.is_some());
+        let generation = meta.generation.map(|generation| generation.to_string());
+        let generation = generation.or_else(|| meta.resource_version.clone()).unwrap_or_default();
+        let seen = (meta.uid.clone(), generation, meta.deletion_timestamp.is_some());
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(object.name_any(), seen.clone()) != Some(seen)
+    }
+}
+
+/// What a change of an object sets off that says who may sign: the workloads that rest on it are looked at again.
+fn says_who_signs<K: Resource<DynamicType = ()>>(
+    queue: &Sender,
+    counters: [&watch::Sender<u64>; 2],
+    trigger: fn(String) -> Trigger,
+) -> impl Fn(Change<'_, K>) + Send + Sync + 'static {
+    let (queue, counters) = (queue.clone(), counters.map(watch::Sender::clone));
+    let generations = Generations::default();
+    move |change| {
+        for counter in &counters {
+            counter.send_modify(|count| *count = count.wrapping_add(1));
+        }
+        match change {
+            Change::Applied(object) if !generations.is_new(object) => {}
+            Change::Applied(object) | Change::Gone(object) => queue.send(trigger(object.name_any())),
+            Change::All => queue.send(Trigger::All),
+        }
     }
 }
 

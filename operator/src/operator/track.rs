@@ -75,7 +75,7 @@ struct Seen {
     versions: BTreeMap<GroupKind, String>,
     /// Bundles that cannot judge, with reason and message.
     idle_bundles: BTreeMap<String, (String, String)>,
-    /// Signers that tracks name and whose keys cannot be used, with reason and message.
+    /// Signers that tracks name and that cannot be used, with reason and message.
     absent_signers: BTreeMap<String, (String, String)>,
 }
 
@@ -151,16 +151,13 @@ fn look(context: &Context) -> Seen {
 fn absent_signers(context: &Context) -> BTreeMap<String, (String, String)> {
     let tracks = context.sources.tracks.all();
     let demands = tracks.iter().filter_map(|track| track.spec.signed_by.as_ref());
-    let named: BTreeSet<_> = demands
-        .flat_map(|by| by.images.iter().chain(&by.models))
-        .flat_map(|by| by.signers.clone())
-        .collect();
+    let named: BTreeSet<_> = demands.flat_map(|by| by.names().cloned()).collect();
     let problem = |name: String| {
         let alone = SignedBy {
             signers: vec![name.clone()],
             threshold: 1,
         };
-        let problem = trust_policy(&context.sources.signers, &alone, "spec.signedBy").err()?;
+        let problem = trust_policy(&context.sources, &alone, "spec.signedBy").err()?;
         Some((name, (problem.reason().to_owned(), chain(&problem))))
     };
     named.into_iter().filter_map(problem).collect()
@@ -220,7 +217,7 @@ fn obstacle(track: &GovernanceTrack, seen: &Seen) -> Option<(String, String)> {
         .iter()
         .filter_map(|used| seen.idle_bundles.get(&used.name).cloned());
     let signers = track.spec.signed_by.iter().filter_map(|by| {
-        let mut named = by.images.iter().chain(&by.models).flat_map(|by| &by.signers);
+        let mut named = by.names();
         named.find_map(|name| seen.absent_signers.get(name).cloned())
     });
     let mut all: Vec<_> = kinds.chain(bundles).chain(signers).collect();

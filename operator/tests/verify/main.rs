@@ -13,6 +13,7 @@ use std::process::{Command, Output};
 
 mod keyless;
 mod models;
+mod terms;
 
 fn interlock(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_interlock"))

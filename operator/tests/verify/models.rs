@@ -268,7 +268,12 @@ fn what_is_no_image_and_no_model_is_told() {
     refused(
         model,
         &with(&["hf://Qwen/Qwen2.5-7B"]),
-        &["hf://Qwen/Qwen2.5-7B", "registry"],
+        &["hf://Qwen/Qwen2.5-7B", "can change", "push it"],
+    );
+    refused(
+        model,
+        &with(&["s3://models/iris"]),
+        &["s3://models/iris", "can change", "name its folder"],
     );
     refused(
         model,
@@ -278,13 +283,25 @@ fn what_is_no_image_and_no_model_is_told() {
     let reference = "registry.example.com/iris:1";
     refused(
         model,
-        &with(&[reference, "--signature", "model.sig"]),
-        &[reference, "are for a folder"],
+        &with(&[reference, "--signature", "no-such-file.sig"]),
+        &["no signature to check", "no-such-file.sig"],
     );
     refused(
         model,
         &with(&[reference, "--allow-symlinks"]),
-        &[reference, "are for a folder"],
+        &[reference, "is for a folder"],
+    );
+    for flag in ["--folder=models", "--layer-cache=layers"] {
+        refused(
+            model,
+            &[key.as_slice(), &[&folder, flag]].concat(),
+            &["are for a model in a registry"],
+        );
+    }
+    refused(
+        model,
+        &with(&[reference, "--folder", "../models"]),
+        &["\"../models\"", "leads elsewhere"],
     );
     refused(
         model,

@@ -152,7 +152,12 @@ fn compile(engine: &Engine, name: &str, bundle: &Bundle, shape: InputShape) -> a
     let policy = engine
         .compile(bundle, limits)
         .with_context(|| format!("bundle {name} cannot run"))?;
-    Ok(Active { policy, shape, limits })
+    Ok(Active {
+        policy,
+        shape,
+        limits,
+        warnings: Vec::new(),
+    })
 }
 
 fn not_at_hand(name: &str) -> Failure {

@@ -10,6 +10,7 @@ use clap::ArgAction;
 use clap::builder::NonEmptyStringValueParser;
 use interlock_bundles::trust::{self, Claim, IdentityRule, Means, Pattern, Rule, Signer, TrustRoot};
 
+use super::text;
 use crate::cli::files;
 
 /// Largest trust root that is read; the public Sigstore's has 7 kB.
@@ -42,7 +43,7 @@ pub(super) struct Keyless {
     /// What the certificate must say of the build besides, as in sourceRepositoryRef=refs/heads/main. Repeatable.
     #[arg(long = "claim", value_name = "NAME=VALUE", help_heading = HEADING)]
     claims: Vec<WantedClaim>,
-    /// Do without the entry in a transparency log. With keys none is demanded anyway.
+    /// Do without the entry in a transparency log. With keys none is demanded, unless by --require-transparency-log.
     #[arg(long, visible_alias = "insecure-ignore-tlog", value_name = "BOOL", help_heading = HEADING,
         action = ArgAction::Set, num_args = 0..=1, require_equals = true, default_missing_value = "true",
         default_value_t = false, hide_default_value = true, hide_possible_values = true)]
@@ -67,12 +68,38 @@ impl Keyless {
         self.first().is_some() || self.no_transparency_log || self.no_certificate_log
     }
 
-    /// The signer whom the flags name; none if they name nobody. To name one by half is an error.
-    pub(super) fn signer(&self) -> anyhow::Result<Option<Signer>> {
+    /// The trust root, if there is one.
+    pub(super) fn root(&self) -> anyhow::Result<Option<TrustRoot>> {
+        self.trusted_root.as_deref().map(read_root).transpose()
+    }
+
+    /// Whom a certificate of an authority of one's own has to name: there is no issuer then, nor any claim.
+    pub(super) fn subject_alone(&self) -> anyhow::Result<Rule> {
+        let others = [
+            ("--issuer", self.issuer.is_some()),
+            ("--issuer-regexp", self.issuer_regexp.is_some()),
+            ("--claim", !self.claims.is_empty()),
+            ("--no-transparency-log", self.no_transparency_log),
+            ("--no-certificate-log", self.no_certificate_log),
+        ];
+        if let Some((flag, _)) = others.into_iter().find(|(_, is)| *is) {
+            bail!("{flag} is about keyless signatures, and --ca-roots about certificates of an authority of your own");
+        }
+        rule(self.identity.as_ref(), self.identity_regexp.as_ref()).context(
+            "--ca-roots alone does not say whose signature counts: add --identity TEXT (or --identity-regexp PATTERN)",
+        )
+    }
+
+    /// The signer whom the flags name; none if they name nobody. To name one by half is an error, but for a trust root
+    /// that is needed for something else.
+    pub(super) fn signer(&self, root: Option<TrustRoot>, root_is_used: bool) -> anyhow::Result<Option<Signer>> {
         let Some(first) = self.first() else { return Ok(None) };
+        if root_is_used && self.names_nobody() {
+            return Ok(None);
+        }
         let subject = rule(self.identity.as_ref(), self.identity_regexp.as_ref());
         let issuer = rule(self.issuer.as_ref(), self.issuer_regexp.as_ref());
-        let (Some(subject), Some(issuer), Some(root)) = (&subject, &issuer, &self.trusted_root) else {
+        let (Some(subject), Some(issuer), Some(root)) = (&subject, &issuer, root) else {
             let missing = [
                 (subject.is_none(), "--identity TEXT (or --identity-regexp PATTERN)"),
                 (issuer.is_none(), "--issuer URL (or --issuer-regexp PATTERN)"),
@@ -93,14 +120,17 @@ impl Keyless {
                 subject: subject.clone(),
                 claims: self.claims()?,
             },
-            root: read_root(root)?,
+            root,
             logged: !self.no_transparency_log,
             certificate_logged: !self.no_certificate_log,
         };
-        Ok(Some(Signer {
-            name: text(subject).to_owned(),
-            means: Means::Keyless(means),
-        }))
+        Ok(Some(Signer::new(text(subject), Means::Keyless(means))))
+    }
+
+    fn names_nobody(&self) -> bool {
+        let subject = self.identity.is_none() && self.identity_regexp.is_none();
+        let issuer = self.issuer.is_none() && self.issuer_regexp.is_none();
+        subject && issuer && self.claims.is_empty()
     }
 
     /// The first flag that names somebody, with its value.
@@ -142,13 +172,6 @@ const ROOT_MISSING: &str = "--trusted-root FILE (none is built in, and none is d
 fn rule(text: Option<&String>, pattern: Option<&Pattern>) -> Option<Rule> {
     let exact = text.cloned().map(Rule::Exact);
     exact.or_else(|| pattern.cloned().map(Rule::Pattern))
-}
-
-fn text(rule: &Rule) -> &str {
-    match rule {
-        Rule::Exact(text) => text,
-        Rule::Pattern(pattern) => pattern.as_str(),
-    }
 }
 
 fn read_root(file: &Path) -> anyhow::Result<TrustRoot> {

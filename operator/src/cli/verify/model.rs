@@ -1,19 +1,19 @@
 //! `interlock verify model`: a folder or file on this machine with its signature by OpenSSF Model Signing, or an artifact
-//! in a registry with the signatures of cosign.
+//! in a registry with that and the signatures of cosign.
+
+mod remote;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use interlock_bundles::model::directory::{self, DirectoryError};
-use interlock_bundles::model::{Allowed, FileName, Manifest};
+use interlock_bundles::model::{Allowed, FileName, Manifest, NameError};
 use interlock_bundles::trust::Verified;
 
 use super::report::Report;
-use super::{artifact, blob};
+use super::{How, blob};
 use crate::cli::Ending;
-use crate::cli::bundles::{Access, looks_like_reference};
-use crate::cli::output::Format;
-use crate::cli::signers::Signers;
+use crate::cli::bundles::looks_like_reference;
 use crate::judge::chain;
 
 /// What `model_signing sign` calls the signature where nothing else is said.
@@ -26,18 +26,34 @@ pub(in crate::cli) struct Arguments {
     /// The model: a folder, a file, or HOST[:PORT]/PATH:TAG or HOST[:PORT]/PATH@sha256:HEX in a registry.
     #[arg(value_name = "FOLDER|FILE|REFERENCE")]
     model: String,
-    /// The signature, as `model_signing sign` writes it; FOLDER/model.sig by default.
+    /// The signature, as `model_signing sign` writes it. By default FOLDER/model.sig; in a registry what is attached to the
+    /// model, and its own file model.sig.
     #[arg(long, value_name = "FILE")]
     signature: Option<PathBuf>,
+    /// The folder of an artifact that was signed; of an image models by default, as KServe takes it, else the whole artifact
+    /// (`.`).
+    #[arg(long, value_name = "PATH", value_parser = part, help_heading = "Model in a registry")]
+    folder: Option<Part>,
+    /// Keep in this folder what is found in layers that must be downloaded, so that none is twice. Who can write to it can
+    /// say what is in a layer.
+    #[arg(long, value_name = "DIR", help_heading = "Model in a registry")]
+    layer_cache: Option<PathBuf>,
     #[command(flatten)]
     may: May,
     #[command(flatten)]
-    signers: Signers,
-    #[command(flatten)]
-    access: Access,
-    /// Form of the result.
-    #[arg(short = 'o', long = "output", value_enum, default_value_t)]
-    format: Format,
+    how: How,
+}
+
+/// A folder of an artifact; none is the artifact itself.
+#[derive(Clone, Debug)]
+struct Part(Option<FileName>);
+
+fn part(text: &str) -> Result<Part, NameError> {
+    let text = text.strip_suffix('/').unwrap_or(text);
+    Ok(Part(match text {
+        "." => None,
+        text => Some(FileName::parse(text)?),
+    }))
 }
 
 /// What a folder may have besides plain files that are all listed.
@@ -60,27 +76,35 @@ pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     if std::fs::symlink_metadata(name).is_ok() {
         return local(arguments);
     }
+    if name.split_once("://").is_some_and(|(scheme, _)| scheme != "oci") {
+        bail!(
+            "{name:?} is in no OCI registry: what it leads to can change, and no signature is kept with it: download the model and name its folder, or push it and name HOST[:PORT]/PATH@sha256:HEX"
+        );
+    }
     if !looks_like_reference(name) {
         bail!(
             "{name:?} is no folder or file, and no reference: name the model's folder, or HOST[:PORT]/PATH:TAG in a registry"
         );
     }
-    if arguments.signature.is_some() || arguments.may.given() {
-        bail!(
-            "{name:?} is no folder or file but a reference, whose signatures are in the registry: --signature and --allow-… are for a folder"
-        );
+    if arguments.may.symlinks {
+        bail!("{name:?} is in a registry, where no link is followed: --allow-symlinks is for a folder");
     }
-    let reference = name.parse()?;
-    artifact(&reference, &arguments.signers, &arguments.access, arguments.format).await
+    remote::verify(arguments, &name.parse()?).await
 }
 
 /// Whose list of files it is, and whether these are the files.
 fn local(arguments: &Arguments) -> anyhow::Result<Ending> {
-    let trust = arguments.signers.policy()?;
+    let trust = arguments.how.signers.policy()?;
     let path = Path::new(&arguments.model);
-    if arguments.access.plain_http {
+    if arguments.how.access.plain_http {
         bail!(
             "{} is on this machine: --plain-http is for a model in a registry",
+            path.display()
+        );
+    }
+    if arguments.folder.is_some() || arguments.layer_cache.is_some() {
+        bail!(
+            "{} is on this machine: --folder and --layer-cache are for a model in a registry",
             path.display()
         );
     }
@@ -88,7 +112,7 @@ fn local(arguments: &Arguments) -> anyhow::Result<Ending> {
     let evidence =
         blob::evidence(&signature, LARGEST).context("no signature to check: name it with --signature FILE")?;
     let signed = trust.verify_model(&evidence);
-    let report = Report::new(arguments.model.clone(), None, signed.verification);
+    let report = Report::new(arguments.model.clone(), None, signed.verification).of_model();
     let report = match &signed.manifest {
         Ok(manifest) => {
             let allowed = arguments.may.allowed(within(path, &signature));
@@ -96,7 +120,7 @@ fn local(arguments: &Arguments) -> anyhow::Result<Ending> {
         }
         Err(_) => report,
     };
-    report.show(arguments.format)
+    report.show(arguments.how.format)
 }
 
 fn compare(
@@ -109,7 +133,8 @@ fn compare(
     match directory::read(path, manifest.get(), allowed) {
         Ok(seen) => {
             let comparison = manifest.get().compare(seen, allowed);
-            Ok(report.compared(&comparison, passed_over(path, manifest.get(), allowed)))
+            let passed_over = passed_over(path, manifest.get(), allowed);
+            Ok(report.compared(&comparison, passed_over, None))
         }
         // What no signature can be about is there all the same: the folder is not what was signed.
         Err(error @ (No::NotUtf8 { .. } | No::Name { .. } | No::Link { .. } | No::Special { .. })) => {
@@ -155,10 +180,6 @@ fn within(model: &Path, signature: &Path) -> Option<FileName> {
 }
 
 impl May {
-    fn given(&self) -> bool {
-        self.symlinks || !self.ignored.is_empty() || self.empty_files
-    }
-
     fn allowed(&self, signature: Option<FileName>) -> Allowed {
         let mut allowed = Allowed::default();
         allowed.ignored.extend(self.ignored.iter().cloned());

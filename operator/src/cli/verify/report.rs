@@ -17,9 +17,9 @@ pub(super) struct Report {
     verified: bool,
     signers: Vec<String>,
     checks: Vec<Row>,
-    /// Only of a model's folder.
+    /// Only of a model.
     #[serde(flatten)]
-    folder: Option<Folder>,
+    model: Option<Model>,
 }
 
 #[derive(Debug, Serialize)]
@@ -31,8 +31,8 @@ struct Row {
 }
 
 #[derive(Debug, Serialize)]
-struct Folder {
-    /// None if the signature does not count, or the files cannot be compared with it.
+struct Model {
+    /// None if no signed list of files counts, or the files cannot be compared with it.
     comparison: Option<Compared>,
 }
 
@@ -40,6 +40,9 @@ struct Folder {
 struct Compared {
     files: usize,
     bytes: u64,
+    /// Only of a model in a registry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    downloaded: Option<u64>,
     #[serde(rename = "passedOver")]
     passed_over: Vec<String>,
     count: usize,
@@ -68,13 +71,29 @@ impl Report {
             verified: verification.outcome == VerificationOutcome::Verified,
             signers: verification.signers,
             checks: checks.collect(),
-            folder: digest.is_none().then_some(Folder { comparison: None }),
+            model: None,
         }
     }
 
-    /// The same with how the files of the folder compare with those signed, and what was not looked at.
-    pub(super) fn compared(mut self, comparison: &Comparison, passed_over: Vec<String>) -> Self {
+    /// The same of a model, of which no files were compared so far.
+    pub(super) fn of_model(mut self) -> Self {
+        self.model = Some(Model { comparison: None });
+        self
+    }
+
+    /// The same with how the files of the model compare with those signed, what was not looked at, and how many bytes of
+    /// layers were downloaded for it.
+    pub(super) fn compared(
+        mut self,
+        comparison: &Comparison,
+        passed_over: Vec<String>,
+        downloaded: Option<u64>,
+    ) -> Self {
         let what = format!("{} files, {} bytes", comparison.files, comparison.bytes);
+        let what = match downloaded {
+            Some(downloaded) => format!("{what} ({downloaded} downloaded)"),
+            None => what,
+        };
         let detail = match comparison.count {
             0 => format!("{what}, all as signed and none besides"),
             1 => format!("{what}; 1 differs from what was signed"),
@@ -84,8 +103,8 @@ impl Report {
             [] => detail,
             some => format!("{detail}, apart from {}, which the signer passed over", some.join(", ")),
         };
-        self.folder = Some(Folder {
-            comparison: Some(Compared::new(comparison, passed_over)),
+        self.model = Some(Model {
+            comparison: Some(Compared::new(comparison, passed_over, downloaded)),
         });
         self.files(comparison.is_same(), detail)
     }
@@ -124,7 +143,7 @@ impl Report {
             "not verified".to_owned()
         };
         let checks = output::table(&["CHECK", "OUTCOME", "EVIDENCE", "DETAIL"], &rows);
-        let comparison = self.folder.as_ref().and_then(|folder| folder.comparison.as_ref());
+        let comparison = self.model.as_ref().and_then(|model| model.comparison.as_ref());
         let differences = comparison.map(Compared::table).unwrap_or_default();
         format!("{}\n{verdict}\n\n{checks}{differences}", self.subject)
     }
@@ -143,10 +162,11 @@ impl Row {
 }
 
 impl Compared {
-    fn new(comparison: &Comparison, passed_over: Vec<String>) -> Self {
+    fn new(comparison: &Comparison, passed_over: Vec<String>, downloaded: Option<u64>) -> Self {
         Self {
             files: comparison.files,
             bytes: comparison.bytes,
+            downloaded,
             passed_over,
             count: comparison.count,
             differences: comparison.differences.iter().map(Different::from).collect(),
@@ -178,6 +198,7 @@ impl From<&Difference> for Different {
                 Difference::Extra { .. } => "extra",
                 Difference::Changed { .. } => "changed",
                 Difference::Resized { .. } => "resized",
+                Difference::Repeated { .. } => "repeated",
             },
             file: difference.name().to_string(),
             detail: difference.to_string(),

@@ -10,6 +10,7 @@ use interlock_bundles::registry::{Credentials, Evidence, Pulled, RegistryError};
 use interlock_bundles::revision;
 use interlock_bundles::trust::{self, TrustPolicy, Verified};
 use interlock_crds::PolicyBundle;
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::ResourceExt as _;
 
@@ -80,11 +81,7 @@ impl Problem {
 
 impl From<RegistryError> for Problem {
     fn from(error: RegistryError) -> Self {
-        let standing = if error.is_transient() {
-            Standing::Reconciling
-        } else {
-            Standing::Stalled
-        };
+        let standing = Standing::despite(error.is_transient());
         Self {
             stage: Stage::Asking,
             reason: error.reason().to_owned(),
@@ -107,17 +104,23 @@ impl From<SecretError> for Problem {
 
 impl From<SignerProblem> for Problem {
     fn from(error: SignerProblem) -> Self {
-        match error {
-            SignerProblem::NotFound { .. } => Self::transient(error.reason(), chain(&error)),
-            SignerProblem::NotReady { .. } => Self::stalled(Stage::Asking, error.reason(), chain(&error)),
+        if error.is_transient() {
+            Self::transient(error.reason(), chain(&error))
+        } else {
+            Self::stalled(Stage::Asking, error.reason(), chain(&error))
         }
     }
+}
+
+/// Who must have signed it.
+pub(super) fn trust(context: &Context, bundle: &PolicyBundle) -> Result<TrustPolicy, SignerProblem> {
+    signers::trust_policy(&context.sources, &bundle.spec.signed_by, "spec.signedBy")
 }
 
 /// Brings the bundle that is asked for to work, if it is not at work already.
 pub(super) async fn bring_up(context: &Context, bundle: &PolicyBundle) -> Outcome {
     let name = bundle.name_any();
-    let trust = match signers::trust_policy(&context.sources.signers, &bundle.spec.signed_by, "spec.signedBy") {
+    let trust = match trust(context, bundle) {
         Ok(trust) => trust,
         Err(problem) => {
             return Outcome {
@@ -282,7 +285,7 @@ async fn build(
     let limits = limits(bundle)?;
     let at_work = context.policies.active(&bundle.name_any());
     let (engine, wanted) = (context.engine.clone(), Identity::of(bundle, at_work.as_ref()));
-    let policy = tokio::task::spawn_blocking(move || compile(&engine, &verified, &wanted, limits))
+    let (policy, warnings) = tokio::task::spawn_blocking(move || compile(&engine, &verified, &wanted, limits))
         .await
         .map_err(|error| {
             Problem::stalled(
@@ -295,18 +298,27 @@ async fn build(
         policy,
         shape: bundle.spec.input,
         limits,
+        warnings,
     })
 }
 
-fn compile(engine: &Engine, verified: &Verified<Pulled>, wanted: &Identity, limits: Limits) -> Result<Policy, Problem> {
+/// The policy, and what its self-test warns of.
+fn compile(
+    engine: &Engine,
+    verified: &Verified<Pulled>,
+    wanted: &Identity,
+    limits: Limits,
+) -> Result<(Policy, Vec<String>), Problem> {
     let failed = |reason: &str, error: &dyn std::error::Error| Problem::stalled(Stage::Building, reason, chain(error));
     let opened = verified.open().map_err(|error| failed(error.reason(), &error))?;
     wanted.admits(&opened)?;
     let policy = engine
         .compile(&opened, limits)
         .map_err(|error| failed(error.reason(), &error))?;
-    policy.self_test().map_err(|error| failed(error.reason(), &error))?;
-    Ok(policy)
+    let warnings = policy
+        .self_test(Timestamp::now())
+        .map_err(|error| failed(error.reason(), &error))?;
+    Ok((policy, warnings))
 }
 
 /// What a bundle must be, besides signed.

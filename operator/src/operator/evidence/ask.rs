@@ -21,8 +21,7 @@ pub(super) async fn ask(context: &Context, question: &Question) -> Result<Answer
 }
 
 async fn steps(context: &Context, question: &Question) -> Result<Answer, Failure> {
-    let namespace = &context.settings.namespace;
-    let credentials = credentials::first(&context.client, namespace, question.secrets(), question.repository()).await?;
+    let credentials = credentials::first(&context.client, question.secrets(), question.repository()).await?;
     Ok(match question {
         Question::Resolve(tag) => {
             let wanted = Wanted::Tag(tag.name.clone());

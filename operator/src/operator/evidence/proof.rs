@@ -5,9 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use interlock_bundles::digest::Digest;
 use interlock_bundles::registry::Evidence;
-use interlock_bundles::trust::{TrustPolicy, Untrusted};
+use interlock_bundles::trust::{AttestationPolicy, TrustPolicy, Untrusted};
 
-use crate::dossier::{Signature, Unavailable};
+use crate::dossier::{Attested, Signature, Source, Unavailable};
 
 /// Raw evidence and its verdicts.
 pub(super) struct Proof {
@@ -17,6 +17,7 @@ pub(super) struct Proof {
     /// The evidence, unless it is large and lies on disk.
     evidence: Mutex<Option<Vec<Evidence>>>,
     verdicts: Mutex<Vec<(TrustPolicy, Signature)>>,
+    attested: Mutex<Vec<(AttestationPolicy, Source<Attested>)>>,
 }
 
 /// Evidence larger than this is not kept in memory: some ten signatures. Whoever may push to a repository may attach
@@ -31,6 +32,7 @@ impl Proof {
             contents: evidence.iter().map(|one| one.digest).collect(),
             evidence: Mutex::new(Some(evidence)),
             verdicts: Mutex::default(),
+            attested: Mutex::default(),
         }
     }
 
@@ -69,15 +71,45 @@ impl Proof {
             return known.clone();
         }
         let Some(evidence) = self.evidence(load) else {
-            return Signature::Unavailable(Unavailable {
-                reason: "EvidenceFailed".to_owned(),
-                message: format!("the signatures of {} cannot be read from the cache folder", self.digest),
-            });
+            return Signature::Unavailable(self.lost());
         };
         let signature = self.check(policy, &evidence);
         checked(&signature);
         verdicts.push((policy.clone(), signature.clone()));
         signature
+    }
+
+    /// What is attested under a policy; found out once, unless the evidence is too large to be kept.
+    pub(super) fn attested(
+        &self,
+        policy: &AttestationPolicy,
+        load: impl FnOnce() -> Option<Vec<Evidence>>,
+    ) -> Source<Attested> {
+        let mut known = lock(&self.attested);
+        if let Some((_, known)) = known.iter().find(|(one, _)| one == policy) {
+            return known.clone();
+        }
+        let Some(evidence) = self.evidence(load) else {
+            return Source::Unavailable(self.lost());
+        };
+        let found = match policy.attested(&self.digest, &evidence) {
+            Ok(attested) => Source::Complete(Attested::of(&attested)),
+            Err(error) => Source::Unavailable(Unavailable {
+                reason: "TooManyAttestations".to_owned(),
+                message: error.to_string(),
+            }),
+        };
+        if lock(&self.evidence).is_some() {
+            known.push((policy.clone(), found.clone()));
+        }
+        found
+    }
+
+    fn lost(&self) -> Unavailable {
+        Unavailable {
+            reason: "EvidenceFailed".to_owned(),
+            message: format!("the signatures of {} cannot be read from the cache folder", self.digest),
+        }
     }
 
     /// Whether it is known to satisfy a policy.
@@ -87,9 +119,10 @@ impl Proof {
         matches!(known, Some((_, Signature::Verified { .. })))
     }
 
-    /// Forgets verdicts under policies that nobody asks for any more.
+    /// Forgets verdicts under policies that nobody asks for any more, and what is attested: that is found out again.
     pub(super) fn keep(&self, is_wanted: impl Fn(&TrustPolicy) -> bool) {
         lock(&self.verdicts).retain(|(policy, _)| is_wanted(policy));
+        lock(&self.attested).clear();
     }
 
     fn check(&self, policy: &TrustPolicy, evidence: &[Evidence]) -> Signature {
@@ -129,10 +162,7 @@ mod tests {
     fn a_policy_is_checked_once() {
         let digest = Digest::of(b"image");
         let proof = Proof::new(digest, Vec::new());
-        let policy = |threshold| TrustPolicy {
-            signers: Vec::new(),
-            threshold,
-        };
+        let policy = |threshold| TrustPolicy::new(Vec::new(), threshold);
         let mut checks = 0;
         for threshold in [1, 1, 2, 1, 2] {
             let said = proof.judge(&policy(threshold), || None, |_| checks += 1);
@@ -164,10 +194,7 @@ mod tests {
         assert!(large.evidence(|| None).is_none());
         assert!(large.evidence(|| Some(vec![one(1)])).is_none(), "other evidence");
         assert!(large.evidence(|| Some(vec![one(IN_MEMORY), one(1)])).is_some());
-        let policy = TrustPolicy {
-            signers: Vec::new(),
-            threshold: 1,
-        };
+        let policy = TrustPolicy::new(Vec::new(), 1);
         let said = large.judge(&policy, || None, |_| {});
         assert!(matches!(said, Signature::Unavailable(why) if why.reason == "EvidenceFailed"));
         assert!(!large.satisfies(&policy), "it is looked at again");

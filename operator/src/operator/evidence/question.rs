@@ -9,6 +9,7 @@ use interlock_bundles::reference::{Pinned, Repository};
 use interlock_bundles::registry::Evidence;
 
 use crate::dossier::Unavailable;
+use crate::operator::registry::credentials::PullSecret;
 
 /// One question to one registry.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -26,8 +27,8 @@ pub(super) struct Tag {
     pub(super) repository: Repository,
     /// Which.
     pub(super) name: String,
-    /// Names of Secrets, in the order of the track.
-    pub(super) secrets: Arc<[String]>,
+    /// Secrets in the order in which they are tried.
+    pub(super) secrets: Arc<[PullSecret]>,
 }
 
 /// An artifact, and the Secrets it is asked for with.
@@ -35,18 +36,16 @@ pub(super) struct Tag {
 pub(super) struct Artifact {
     /// Which.
     pub(super) pinned: Pinned,
-    /// Names of Secrets, in the order of the track.
-    pub(super) secrets: Arc<[String]>,
+    /// Secrets in the order in which they are tried.
+    pub(super) secrets: Arc<[PullSecret]>,
 }
 
 impl Artifact {
     /// The name under which its evidence is kept: what one team may see is not another's, on disk either.
     pub(super) fn key(&self) -> String {
-        let secrets = self.secrets.iter().map(String::as_str);
-        let parts: Vec<_> = std::iter::once(self.pinned.to_string().as_str())
-            .chain(secrets)
-            .map(str::to_owned)
-            .collect();
+        let secrets = self.secrets.iter();
+        let secrets = secrets.map(|secret| format!("{}/{}", secret.namespace, secret.name));
+        let parts: Vec<_> = std::iter::once(self.pinned.to_string()).chain(secrets).collect();
         parts.join(" ")
     }
 }
@@ -93,8 +92,8 @@ impl Question {
         }
     }
 
-    /// Names of Secrets with credentials.
-    pub(super) fn secrets(&self) -> &[String] {
+    /// Secrets with credentials.
+    pub(super) fn secrets(&self) -> &[PullSecret] {
         match self {
             Self::Resolve(tag) => &tag.secrets,
             Self::Signatures(artifact) => &artifact.secrets,

@@ -12,16 +12,16 @@ use interlock_bundles::cache::{CacheError, EvidenceCache};
 use interlock_bundles::digest::Digest;
 use interlock_bundles::reference::Wanted;
 use interlock_bundles::registry::Evidence;
-use interlock_bundles::trust::TrustPolicy;
+use interlock_bundles::trust::{AttestationPolicy, TrustPolicy};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use self::entry::Entry;
-pub(super) use self::state::Wish;
-use self::state::{State, Subject};
+pub(super) use self::state::{AttestationWish, Wish};
+use self::state::{State, Subject, pending};
 use super::proof::Proof;
 use super::question::{Answer, Artifact, Failure, Question, Tag};
-use crate::dossier::{Signature, Unavailable};
+use crate::dossier::{Attestations, Signature, Source, Unavailable};
 use crate::operator::metrics::Metrics;
 use crate::subject::SubjectKey;
 
@@ -43,6 +43,8 @@ pub struct Store {
 pub(super) struct Found {
     /// The answer; a provisional one while an answer may still come.
     pub(super) signature: Signature,
+    /// What is attested, for each type that is wished for.
+    pub(super) attestations: Vec<Attestations>,
     /// Since when an answer is awaited, if it is.
     pub(super) pending_since: Option<Instant>,
 }
@@ -51,6 +53,7 @@ impl Found {
     fn known(signature: Signature) -> Self {
         Self {
             signature,
+            attestations: Vec::new(),
             pending_since: None,
         }
     }
@@ -114,7 +117,12 @@ impl Store {
             wishes: wishes.to_vec(),
         };
         self.state().subjects.insert(subject.clone(), own);
-        let found: Vec<_> = wishes.iter().map(|wish| self.find(wish, now)).collect();
+        let found = wishes.iter().map(|wish| {
+            let found = self.find(wish, now);
+            let attestations = self.attested(wish, &found.signature);
+            Found { attestations, ..found }
+        });
+        let found: Vec<_> = found.collect();
         if found.iter().any(|one| one.pending_since.is_some()) {
             self.wake.notify_one();
         }
@@ -135,6 +143,35 @@ impl Store {
             )),
         };
         artifact.map_or_else(|found| found, |artifact| self.signed(&artifact, trust, now))
+    }
+
+    /// What is attested about an artifact of whose signatures so much is known.
+    fn attested(&self, wish: &Wish, signature: &Signature) -> Vec<Attestations> {
+        let artifact = signature.digest().and_then(|digest| digest.parse().ok());
+        let artifact = artifact.map(|digest| wish.artifact(digest));
+        let proof = artifact.as_ref().and_then(|artifact| {
+            let state = self.state();
+            state.artifacts.get(artifact)?.answer.clone()
+        });
+        let found = |policy: &Result<AttestationPolicy, Unavailable>| match (policy, signature, &artifact, &proof) {
+            (Err(why), ..) | (_, Signature::Unavailable(why), ..) => Source::Unavailable(why.clone()),
+            (Ok(policy), _, Some(artifact), Some(proof)) => proof.attested(policy, || self.load(artifact)),
+            (Ok(_), ..) => {
+                let pending = pending();
+                let problem = signature.problem().unwrap_or((&pending.reason, &pending.message));
+                Source::Unavailable(Unavailable {
+                    reason: problem.0.to_owned(),
+                    message: problem.1.to_owned(),
+                })
+            }
+        };
+        let wishes = wish.attestations.iter();
+        wishes
+            .map(|one| Attestations {
+                predicate_type: one.predicate_type.clone(),
+                found: found(&one.policy),
+            })
+            .collect()
     }
 
     /// Where a tag leads. What the last attempt could not find out may have changed.
@@ -202,8 +239,8 @@ impl Store {
             entry.next = entry.next.min(now);
         }
         Found {
-            signature: meanwhile,
             pending_since: Some(since),
+            ..Found::known(meanwhile)
         }
     }
 

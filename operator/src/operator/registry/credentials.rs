@@ -1,4 +1,4 @@
-//! Registry credentials from pull secrets in the operator's own namespace.
+//! Registry credentials from pull secrets: the platform's in the operator's own namespace, and a workload's in its own.
 
 use interlock_bundles::reference::Repository;
 use interlock_bundles::registry::Credentials;
@@ -8,6 +8,17 @@ use kube::{Api, Client};
 use crate::docker_config::{DockerConfig, NoCredentials};
 use crate::judge::chain;
 
+/// A Secret with credentials.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct PullSecret {
+    /// Where it is.
+    pub(crate) namespace: String,
+    /// Its name there.
+    pub(crate) name: String,
+    /// Whether one that cannot be read is passed over, as a kubelet does.
+    pub(crate) is_optional: bool,
+}
+
 /// Why a pull secret is of no use.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SecretError {
@@ -16,7 +27,15 @@ pub(crate) enum SecretError {
     Unreadable {
         /// Namespace and name.
         secret: String,
-        /// What the API server said, and what to do about it.
+        /// What the API server said.
+        why: String,
+    },
+    /// The operator may not read it.
+    #[error("cannot read Secret {secret}: {why}; name it in the chart's value secretNames")]
+    Forbidden {
+        /// Namespace and name.
+        secret: String,
+        /// What the API server said.
         why: String,
     },
     /// There is none.
@@ -39,7 +58,7 @@ impl SecretError {
     /// Stable word for conditions.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
-            Self::Unreadable { .. } => "PullSecretUnreadable",
+            Self::Unreadable { .. } | Self::Forbidden { .. } => "PullSecretUnreadable",
             Self::NotFound { .. } => "PullSecretNotFound",
             Self::Invalid { .. } => "PullSecretInvalid",
         }
@@ -68,13 +87,20 @@ pub(crate) async fn read(
 /// A Secret that cannot be used counts only if none of the others helps.
 pub(crate) async fn first(
     client: &Client,
-    namespace: &str,
-    names: &[String],
+    secrets: &[PullSecret],
     repository: &Repository,
 ) -> Result<Credentials, SecretError> {
     let mut problem = None;
-    for name in names {
+    for PullSecret {
+        namespace,
+        name,
+        is_optional,
+    } in secrets
+    {
         let found = docker_config(client, namespace, name).await;
+        if *is_optional && matches!(found, Err(SecretError::NotFound { .. } | SecretError::Forbidden { .. })) {
+            continue;
+        }
         let found = found.and_then(|config| match config.credentials(&repository.to_string()) {
             Err(NoCredentials::NoEntry(_)) => Ok(None),
             Err(error @ NoCredentials::Incomplete(_)) => Err(invalid(namespace, name, error.to_string())),
@@ -95,10 +121,7 @@ async fn docker_config(client: &Client, namespace: &str, name: &str) -> Result<D
     let found = secrets
         .get_opt(name)
         .await
-        .map_err(|error| SecretError::Unreadable {
-            secret: secret(),
-            why: refusal(&error),
-        })?
+        .map_err(|error| refused(secret(), &error))?
         .ok_or_else(|| SecretError::NotFound { secret: secret() })?;
     let file = found.data.as_ref().and_then(|data| data.get(".dockerconfigjson"));
     let file = file.ok_or_else(|| invalid(namespace, name, "has no key .dockerconfigjson".to_owned()))?;
@@ -106,14 +129,21 @@ async fn docker_config(client: &Client, namespace: &str, name: &str) -> Result<D
         .map_err(|_| invalid(namespace, name, "does not hold a Docker configuration".to_owned()))
 }
 
-fn refusal(error: &kube::Error) -> String {
+fn refused(secret: String, error: &kube::Error) -> SecretError {
     match error {
-        kube::Error::Api(status) if status.code == 403 => {
-            format!("{}; name it in the chart's value secretNames", status.message)
-        }
+        kube::Error::Api(status) if status.code == 403 => SecretError::Forbidden {
+            secret,
+            why: status.message.clone(),
+        },
         // Without the debugging text that kube adds to it.
-        kube::Error::Api(status) => status.message.clone(),
-        _ => chain(error),
+        kube::Error::Api(status) => SecretError::Unreadable {
+            secret,
+            why: status.message.clone(),
+        },
+        _ => SecretError::Unreadable {
+            secret,
+            why: chain(error),
+        },
     }
 }
 

@@ -1,10 +1,19 @@
-//! From the names of Signers to their keys.
+//! From the names of Signers to who may sign: their keys, or whom certificates under a TrustRoot have to name.
 
-use interlock_bundles::trust::{self, KeyError, PublicKey, TrustPolicy};
+mod read;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use interlock_bundles::trust::{self, TrustPolicy, TrustRoot};
 use interlock_crds::Signer;
 use interlock_crds::bundle::SignedBy;
+use kube::ResourceExt as _;
 
-use crate::operator::source::Source;
+pub(crate) use self::read::Unusable;
+use self::read::read;
+use super::roots;
+use crate::operator::sources::Sources;
 
 /// Why it is not known who may sign.
 #[derive(Debug, thiserror::Error)]
@@ -17,14 +26,14 @@ pub(crate) enum SignerProblem {
         /// Where it is named.
         field: &'static str,
     },
-    /// Its key is refused.
+    /// It says nothing that can be used.
     #[error("Signer {name}")]
     NotReady {
         /// Its name.
         name: String,
         /// Why.
         #[source]
-        source: KeyError,
+        source: Box<Unusable>,
     },
 }
 
@@ -36,28 +45,92 @@ impl SignerProblem {
             Self::NotReady { .. } => "SignerNotReady",
         }
     }
+
+    /// Whether it may go away without a change of what is in the way.
+    pub(crate) fn is_transient(&self) -> bool {
+        match self {
+            Self::NotFound { .. } => true,
+            Self::NotReady { source, .. } => source.is_transient(),
+        }
+    }
 }
 
-/// The keys of those who may sign. `field` is where they are named, for messages.
+/// What Signers mean, by their names, as long as they and their roots stay the same: patterns are large once they are
+/// compiled, and every workload's wishes hold them.
+#[derive(Default)]
+pub(crate) struct Signers(Mutex<HashMap<String, Known>>);
+
+struct Known {
+    object: Arc<Signer>,
+    root: Option<TrustRoot>,
+    signers: Vec<trust::Signer>,
+}
+
+/// Those who may sign. `field` is where they are named, for messages.
 pub(crate) fn trust_policy(
-    signers: &Source<Signer>,
+    sources: &Sources,
     wanted: &SignedBy,
     field: &'static str,
 ) -> Result<TrustPolicy, SignerProblem> {
     let mut found = Vec::new();
     for name in &wanted.signers {
-        let Some(signer) = signers.get("", name) else {
+        let Some(signer) = sources.signers.get("", name) else {
             let name = name.clone();
             return Err(SignerProblem::NotFound { name, field });
         };
-        let key = PublicKey::from_pem(&signer.spec.public_key.pem).map_err(|source| SignerProblem::NotReady {
+        let signers = resolve(sources, &signer);
+        found.extend(signers.map_err(|source| SignerProblem::NotReady {
             name: name.clone(),
-            source,
-        })?;
-        found.push(trust::Signer::with_key(name, key));
+            source: Box::new(source),
+        })?);
     }
-    Ok(TrustPolicy {
-        signers: found,
-        threshold: wanted.threshold,
-    })
+    Ok(TrustPolicy::new(found, wanted.threshold))
+}
+
+/// Those who sign as this Signer: one for each key or identity, all under its name.
+pub(crate) fn resolve(sources: &Sources, signer: &Arc<Signer>) -> Result<Vec<trust::Signer>, Unusable> {
+    let root = signer
+        .spec
+        .keyless
+        .as_ref()
+        .map(|keyless| root(sources, &keyless.trust_root));
+    let root = root.transpose()?;
+    let name = signer.name_any();
+    let mut known = sources.known_signers.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_current = |known: &&Known| Arc::ptr_eq(&known.object, signer) && known.root == root;
+    if let Some(known) = known.get(&name).filter(is_current) {
+        return Ok(known.signers.clone());
+    }
+    known.retain(|name, _| sources.signers.get("", name).is_some());
+    let signers = read(signer, root.as_ref())?;
+    let entry = Known {
+        object: Arc::clone(signer),
+        root,
+        signers: signers.clone(),
+    };
+    known.insert(name, entry);
+    Ok(signers)
+}
+
+fn root(sources: &Sources, name: &str) -> Result<TrustRoot, Unusable> {
+    let object = sources.trust_roots.get("", name);
+    let name = name.to_owned();
+    let Some(object) = object else {
+        return Err(Unusable::RootNotFound { name });
+    };
+    match sources.known_roots.read(sources, &object) {
+        Ok(root) if roots::has_certificate_authority(&root) => Ok(root),
+        Ok(_) => Err(Unusable::NoAuthority { name }),
+        Err(source) => Err(Unusable::RootNotReady { name, source }),
+    }
+}
+
+/// The Signers that trust a root.
+pub(crate) fn trusting(sources: &Sources, root: &str) -> Vec<String> {
+    let trusts = |signer: &Signer| {
+        let keyless = signer.spec.keyless.as_ref();
+        keyless.is_some_and(|keyless| keyless.trust_root == root)
+    };
+    let found = sources.signers.filter(trusts);
+    found.iter().map(|signer| signer.name_any()).collect()
 }

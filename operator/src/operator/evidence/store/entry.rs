@@ -58,6 +58,7 @@ impl<T> Entry<T> {
     pub(super) fn pending(&self, meanwhile: Unavailable) -> Found {
         Found {
             signature: Signature::Unavailable(meanwhile),
+            attestations: Vec::new(),
             pending_since: Some(self.created),
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use interlock_bundles::digest::Digest;
 use interlock_bundles::reference::{Reference, Wanted};
-use interlock_bundles::trust::TrustPolicy;
+use interlock_bundles::trust::{AttestationPolicy, TrustPolicy};
 use tokio::time::Instant;
 
 use super::super::hosts::Hosts;
@@ -13,6 +13,7 @@ use super::super::proof::Proof;
 use super::super::question::{Artifact, Question, Tag};
 use super::entry::Entry;
 use crate::dossier::Unavailable;
+use crate::operator::registry::credentials::PullSecret;
 use crate::subject::SubjectKey;
 
 #[derive(Default)]
@@ -37,21 +38,34 @@ pub(in super::super) struct Wish {
     /// Which.
     pub(in super::super) reference: Reference,
     /// Secrets with credentials.
-    pub(in super::super) secrets: Arc<[String]>,
+    pub(in super::super) secrets: Arc<[PullSecret]>,
     /// Who must have signed, or why that is not known.
     pub(in super::super) trust: Result<Arc<TrustPolicy>, Unavailable>,
+    /// Whose attestations count, by type, or why that is not known.
+    pub(in super::super) attestations: Arc<[AttestationWish]>,
 }
 
-const PENDING: &str = "the registry has not answered yet; it is being asked";
+/// Attestations of one type that somebody wants to see.
+pub(in super::super) struct AttestationWish {
+    /// The predicate type.
+    pub(in super::super) predicate_type: String,
+    /// Whose count, or why that is not known.
+    pub(in super::super) policy: Result<AttestationPolicy, Unavailable>,
+}
+
+/// Nobody has answered yet.
+pub(super) fn pending() -> Unavailable {
+    Unavailable {
+        reason: "EvidencePending".to_owned(),
+        message: "the registry has not answered yet; it is being asked".to_owned(),
+    }
+}
 
 impl State {
     /// What to say of a question that was not answered in time.
     pub(super) fn fallback(&self, host: &str) -> Unavailable {
         let trouble = self.hosts.trouble(host).cloned();
-        trouble.unwrap_or_else(|| Unavailable {
-            reason: "EvidencePending".to_owned(),
-            message: PENDING.to_owned(),
-        })
+        trouble.unwrap_or_else(pending)
     }
 
     pub(super) fn under_way(&self) -> usize {
@@ -63,7 +77,7 @@ impl State {
     pub(super) fn open(&self) -> Vec<(Instant, Question)> {
         let mut open = HashMap::new();
         for wish in self.subjects.values().flat_map(|subject| &subject.wishes) {
-            // Nothing that a registry says matters while it is not known who may sign.
+            // Nothing that a registry says matters while it is not known who may sign. Another attestation may come any day.
             let Ok(trust) = &wish.trust else { continue };
             if let Some(tag) = wish.own_tag()
                 && let Some(entry) = self.tags.get(&tag).filter(|entry| !entry.under_way)
@@ -72,7 +86,7 @@ impl State {
             }
             if let Some(artifact) = wish.leads_to(&self.tags)
                 && let Some(entry) = self.artifacts.get(&artifact).filter(|entry| !entry.under_way)
-                && !entry.answer.as_ref().is_some_and(|proof| proof.satisfies(trust))
+                && (!entry.answer.as_ref().is_some_and(|proof| proof.satisfies(trust)) || !wish.attestations.is_empty())
             {
                 open.insert(Question::Signatures(artifact), entry.next);
             }

@@ -6,6 +6,7 @@ use interlock_bundles::trust::{PublicKey, Signer};
 
 use super::super::question::Again;
 use super::*;
+use crate::operator::registry::credentials::PullSecret;
 use crate::subject::GroupKind;
 
 macro_rules! file {
@@ -32,10 +33,7 @@ fn trust(names: &[&str]) -> Arc<TrustPolicy> {
     let signers = names
         .iter()
         .map(|name| Signer::with_key(*name, PublicKey::from_pem(key(name)).unwrap()));
-    Arc::new(TrustPolicy {
-        signers: signers.collect(),
-        threshold: 1,
-    })
+    Arc::new(TrustPolicy::new(signers.collect(), 1))
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "an outcome, as the others")]
@@ -75,6 +73,7 @@ fn wish(reference: &str, names: &[&str]) -> Wish {
         reference: reference.parse().unwrap(),
         secrets: Arc::default(),
         trust: Ok(trust(names)),
+        attestations: Arc::from([]),
     }
 }
 
@@ -353,7 +352,11 @@ fn what_needs_other_secrets_is_asked_apart() {
     let scene = Scene::new();
     let one = wish(&pinned(), &["release"]);
     let other = Wish {
-        secrets: Arc::from(["pull".to_owned()]),
+        secrets: Arc::from([PullSecret {
+            namespace: "interlock-system".to_owned(),
+            name: "pull".to_owned(),
+            is_optional: false,
+        }]),
         ..one.clone()
     };
     scene.says("a", &one);
