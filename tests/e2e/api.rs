@@ -10,6 +10,11 @@ use serde_json::Value;
 /// A valid document of each kind; the tables below break one field each.
 const SIGNER: &str = "apiVersion: interlock.dev/v1alpha1\nkind: Signer\nmetadata: {name: api}\nspec:\n  publicKey:\n    \
     pem: \"-----BEGIN PUBLIC KEY-----\\nMFkw\\n-----END PUBLIC KEY-----\\n\"\n";
+const KEYLESS: &str = "apiVersion: interlock.dev/v1alpha1\nkind: Signer\nmetadata: {name: api-keyless}\nspec:\n  \
+    keyless:\n    trustRoot: public-sigstore\n    identities:\n    - issuer: {exact: \"https://token.example\"}\n      \
+    subject: {exact: \"https://ci.example/build\"}\n      claims: {sourceRepositoryRef: {exact: refs/heads/main}}\n";
+const ROOT: &str = "apiVersion: interlock.dev/v1alpha1\nkind: TrustRoot\nmetadata: {name: api}\nspec:\n  digest: \
+    sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\n  inline: \"{}\"\n";
 const BUNDLE: &str = "apiVersion: interlock.dev/v1alpha1\nkind: PolicyBundle\nmetadata: {name: api}\nspec:\n  \
     url: oci://registry.example.com/policies/baseline\n  ref: {tag: stable}\n  signedBy: {signers: [platform]}\n";
 const TRACK: &str = "apiVersion: interlock.dev/v1alpha1\nkind: GovernanceTrack\nmetadata: {name: api}\nspec:\n  \
@@ -49,6 +54,96 @@ const WRONG: &[Wrong] = &[
         "-----BEGIN PUBLIC KEY-----\\nMFkw\\n-----END PUBLIC KEY-----\\n",
         "",
         &["spec.publicKey.pem"],
+    ),
+    (
+        SIGNER,
+        "  publicKey:\n    pem: \"-----BEGIN PUBLIC KEY-----\\nMFkw\\n-----END PUBLIC KEY-----\\n\"\n",
+        "  {}\n",
+        &["spec", "exactly one of publicKey and keyless"],
+    ),
+    (
+        SIGNER,
+        "  publicKey:",
+        "  keyless: {trustRoot: a, identities: [{issuer: {exact: a}, subject: {exact: a}}]}\n  publicKey:",
+        &["spec", "exactly one of publicKey and keyless"],
+    ),
+    (
+        KEYLESS,
+        "    - issuer: {exact: \"https://token.example\"}\n      subject",
+        "    - subject",
+        &["spec.keyless.identities[0].issuer", "Required value"],
+    ),
+    (
+        KEYLESS,
+        "{exact: \"https://ci.example/build\"}",
+        "{}",
+        &["spec.keyless.identities[0].subject", "exactly one of exact and pattern"],
+    ),
+    (
+        KEYLESS,
+        "{exact: \"https://ci.example/build\"}",
+        "{exact: a, pattern: a}",
+        &["spec.keyless.identities[0].subject", "exactly one of exact and pattern"],
+    ),
+    (
+        KEYLESS,
+        "{exact: \"https://ci.example/build\"}",
+        "{exact: \"\"}",
+        &["spec.keyless.identities[0].subject.exact", "at least 1 chars"],
+    ),
+    (
+        KEYLESS,
+        "{exact: \"https://ci.example/build\"}",
+        "{pattern: \".*\"}",
+        &["spec.keyless.identities[0].subject.pattern", "matches the empty text"],
+    ),
+    (
+        KEYLESS,
+        "{exact: \"https://ci.example/build\"}",
+        "{pattern: \"(\"}",
+        &["spec.keyless.identities[0].subject.pattern", "missing closing )"],
+    ),
+    (
+        KEYLESS,
+        "claims: {sourceRepositoryRef:",
+        "claims: {sourceRepositoryref:",
+        &["spec.keyless.identities[0].claims", "no claim is called so"],
+    ),
+    (
+        KEYLESS,
+        "{exact: refs/heads/main}",
+        "{}",
+        &["spec.keyless.identities[0].claims", "exactly one of exact and pattern"],
+    ),
+    (
+        KEYLESS,
+        "    trustRoot: public-sigstore\n",
+        "",
+        &["spec.keyless.trustRoot", "Required value"],
+    ),
+    (
+        KEYLESS,
+        "    identities:",
+        "    transparencyLog: Sometimes\n    identities:",
+        &["spec.keyless.transparencyLog", "\"Required\", \"NotRequired\""],
+    ),
+    (
+        ROOT,
+        "  inline: \"{}\"\n",
+        "",
+        &["spec", "exactly one of inline and configMap"],
+    ),
+    (
+        ROOT,
+        "  inline:",
+        "  configMap: {name: roots}\n  inline:",
+        &["spec", "exactly one of inline and configMap"],
+    ),
+    (
+        ROOT,
+        "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+        "sha256:44136",
+        &["spec.digest", "^sha256:[a-f0-9]{64}$"],
     ),
     (
         BUNDLE,
@@ -399,7 +494,7 @@ const WRONG: &[Wrong] = &[
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_documents_are_refused_with_advice() -> Result<()> {
     let env = TestEnv::new("api-wrong").await?;
-    for good in [SIGNER, BUNDLE, TRACK, MONITOR, RELEASE] {
+    for good in [ROOT, SIGNER, KEYLESS, BUNDLE, TRACK, MONITOR, RELEASE] {
         env.apply(good)
             .await
             .with_context(|| format!("this one is right:\n{good}"))?;
@@ -425,7 +520,7 @@ async fn wrong_documents_are_refused_with_advice() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_applied_twice_is_written_once() -> Result<()> {
     let env = TestEnv::new("api-twice").await?;
-    for good in [SIGNER, BUNDLE, TRACK, MONITOR, RELEASE] {
+    for good in [ROOT, SIGNER, KEYLESS, BUNDLE, TRACK, MONITOR, RELEASE] {
         let good = good.replace("name: api", "name: twice");
         let first = env.apply(&good).await?.remove(0);
         let second = env.apply(&good).await?.remove(0);
@@ -477,13 +572,14 @@ async fn what_is_applied_twice_is_written_once() -> Result<()> {
 async fn kubectl_shows_and_explains() -> Result<()> {
     let env = TestEnv::new("api-kubectl").await?;
     env.apply(
-        &[SIGNER, BUNDLE, TRACK, RELEASE]
+        &[ROOT, SIGNER, BUNDLE, TRACK, RELEASE]
             .map(|good| good.replace("name: api}", "name: shown}"))
             .join("---\n"),
     )
     .await?;
     let columns = [
-        (vec!["signers"], "NAME ALGORITHM READY AGE"),
+        (vec!["trustroots"], "NAME READY REASON EXPIRES AGE"),
+        (vec!["signers"], "NAME ALGORITHM TRUSTROOT READY REASON AGE"),
         (vec!["policybundles"], "NAME REVISION READY REASON AGE"),
         (vec!["tracks"], "NAME PRIORITY GOVERNED DENIED READY AGE"),
         (
@@ -503,13 +599,15 @@ async fn kubectl_shows_and_explains() -> Result<()> {
     }
     let everything = kubectl(&env, &["get", "interlock", "-n", &env.namespace]).await?;
     ensure!(
-        ["signer", "policybundle", "governancetrack", "release"]
+        ["trustroot", "signer", "policybundle", "governancetrack", "release"]
             .iter()
             .all(|kind| everything.contains(kind)),
         "{everything}"
     );
     let explained = [
+        ("trustroot.spec.digest", "sha256sum trusted_root.json"),
         ("signer.spec.publicKey.pem", "cosign.pub"),
+        ("signer.spec.keyless.identities.claims", "sourceRepositoryRef"),
         ("policybundle.spec.signedBy", "threshold"),
         ("policybundle.spec.ref.digest", "deliberate way"),
         ("policybundle.spec.limits.memory", "256Mi"),

@@ -507,6 +507,58 @@ async fn behind_a_password(scene: &Scene) -> Result<()> {
     ensure!(!serde_json::to_string(&found)?.contains(PASSWORD), "a password shows");
     // What one track may see is not another's answer.
     says(platform, &closed, "deployment-app", unauthorized).await?;
+    with_secrets_of_its_own(scene, &image).await
+}
+
+/// A team's own Secret helps its workloads where the track says so and the team lets the operator read it.
+async fn with_secrets_of_its_own(scene: &Scene, image: &str) -> Result<()> {
+    let platform = &scene.platform;
+    let team = platform.namespace("team").await?;
+    let own = "  workloadPullSecrets: Use\n";
+    platform
+        .apply(
+            &team,
+            &track(&team, DEPLOYMENTS, "{images: {signers: [platform]}}", own),
+        )
+        .await?;
+    let config = json!({"auths": {scene.private.host(): {"username": USER, "password": PASSWORD}}});
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "regcred"},
+        "type": "kubernetes.io/dockerconfigjson", "stringData": {".dockerconfigjson": config.to_string()},
+    });
+    apply(platform, &team, secret).await?;
+    let account = json!({
+        "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "runner"},
+        "imagePullSecrets": [{"name": "regcred"}],
+    });
+    apply(platform, &team, account).await?;
+    let mut named = deployment("named", image, None);
+    named["spec"]["template"]["spec"]["imagePullSecrets"] = json!([{"name": "absent"}, {"name": "regcred"}]);
+    let mut by_account = deployment("by-account", image, None);
+    by_account["spec"]["template"]["spec"]["serviceAccountName"] = json!("runner");
+    for workload in [named, by_account, deployment("without", image, None)] {
+        apply(platform, &team, workload).await?;
+    }
+    let releases = ["deployment-named", "deployment-by-account", "deployment-without"];
+    let unauthorized = unknown(IMAGES, "Unauthorized", "check the pull secret");
+    for release in releases {
+        says(platform, &team, release, unauthorized).await?;
+    }
+    let role = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "interlock-pulls"},
+        "rules": [{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["regcred"], "verbs": ["get"]}],
+    });
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "interlock-pulls"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "interlock-pulls"},
+        "subjects": [{"kind": "ServiceAccount", "name": "interlock", "namespace": NAMESPACE}],
+    });
+    apply(platform, &team, role).await?;
+    apply(platform, &team, binding).await?;
+    for release in &releases[..2] {
+        says(platform, &team, release, verified(IMAGES)).await?;
+    }
+    says(platform, &team, releases[2], unauthorized).await?;
     Ok(())
 }
 

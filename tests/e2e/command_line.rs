@@ -3,6 +3,9 @@
 //! 1 is bad, 2 is an error, and only results go to stdout.
 
 mod keyless;
+mod keys;
+mod lies;
+mod models;
 
 use std::path::{Path, PathBuf};
 
@@ -228,7 +231,7 @@ async fn a_registry_that_fails_is_an_error_and_never_a_verdict() -> Result<()> {
         (Part::Referrers, Lie::Status(403), 2, "forbids this"),
         (Part::Referrers, Lie::Status(500), 3, "failed with status 500"),
         (Part::Referrers, Lie::Hang, 3, "no complete answer within 1 s"),
-        (Part::Manifests, Lie::FlipBit, 2, "got bytes with digest"),
+        (Part::Manifests, Lie::FlipBit, 3, "got bytes with digest"),
     ] {
         liar.be_honest();
         liar.tell(part, lie);

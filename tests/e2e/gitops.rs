@@ -66,6 +66,13 @@ fn signer(name: &str, pem: &str) -> String {
     )
 }
 
+fn root(name: &str, source: &str) -> String {
+    let digest = "0".repeat(64);
+    format!(
+        "apiVersion: interlock.dev/v1alpha1\nkind: TrustRoot\nmetadata: {{name: {name}}}\nspec: {{digest: \"sha256:{digest}\", {source}}}\n"
+    )
+}
+
 fn bundle(name: &str, host: &str, tag: &str, signer: &str) -> String {
     format!(
         "apiVersion: interlock.dev/v1alpha1\nkind: PolicyBundle\nmetadata: {{name: {name}}}\nspec:\n  \
@@ -89,6 +96,22 @@ type Row = (
 const WORKING: &[Row] = &[
     ("Signer", "ready", "Healthy", "KeyAccepted: ", "Current", "Current"),
     ("Signer", "stalled", "Degraded", "KeyRejected: ", "Failed", "Failed"),
+    (
+        "TrustRoot",
+        "stalled",
+        "Degraded",
+        "DigestMismatch: ",
+        "Failed",
+        "Failed",
+    ),
+    (
+        "TrustRoot",
+        "reconciling",
+        "Progressing",
+        "ConfigMapNotFound: ",
+        "InProgress",
+        "InProgress",
+    ),
     ("PolicyBundle", "baseline", "Healthy", "Judging: ", "Current", "Current"),
     (
         "PolicyBundle",
@@ -153,6 +176,14 @@ const WORKING: &[Row] = &[
 /// status for good; that is why there are expressions. A Release whose workload was changed (`deployment-moved`) still
 /// tells the verdict before: its own generation is the same.
 const WAITING: &[Row] = &[
+    (
+        "TrustRoot",
+        "new",
+        "Progressing",
+        "not looked at yet",
+        "Current",
+        "Unknown",
+    ),
     (
         "Signer",
         "new",
@@ -247,6 +278,8 @@ async fn argo_cd_and_flux_see_every_kind_as_it_stands() -> Result<()> {
         signer("ready", key.public()),
         signer("stranger", stranger.public()),
         signer("stalled", NO_KEY),
+        root("stalled", "inline: '{}'"),
+        root("reconciling", "configMap: {name: nowhere}"),
         bundle("reconciling", &host, "stable", "nobody"),
         bundle("stalled", &host, "stable", "stranger"),
         track("ready", &namespace, 10, DEPLOYMENTS, ""),
@@ -293,6 +326,7 @@ async fn argo_cd_and_flux_see_every_kind_as_it_stands() -> Result<()> {
     let changed = [
         signer("ready", stranger.public()),
         signer("new", key.public()),
+        root("new", "inline: '{}'"),
         bundle("baseline", &host, "other", "platform"),
         bundle("new", &host, "stable", "platform"),
         track("ready", &namespace, 11, DEPLOYMENTS, ""),
@@ -321,8 +355,9 @@ async fn compare(platform: &Platform, places: &[&str], rows: &[Row]) -> Result<(
             && said.message.starts_with(message)
             && said.kstatus == *kstatus
             && said.flux == *flux
-            // A bundle whose update is refused is not ready, and the one before it goes on judging: nothing waits for it.
-            && said.in_checks == (*kind != "PolicyBundle");
+            // A bundle whose update is refused is not ready, and the one before it goes on judging: nothing waits for it. A
+            // trust root is waited for with its Signers.
+            && said.in_checks != ["PolicyBundle", "TrustRoot"].contains(kind);
         if !as_told {
             problems.push(format!(
                 "{kind} {name}: {said:?}, want {argo} {message:?} {kstatus} {flux}"

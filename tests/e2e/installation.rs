@@ -47,7 +47,10 @@ async fn helm_installs_upgrades_and_leaves_the_objects() -> Result<()> {
     // Newer CRDs come with the newer chart.
     let notes = release(control_plane.kubeconfig(), "upgrade", &new, &["replicas=3"]).await?;
     ensure!(notes.contains("It may contact NO registry yet"), "{notes}");
-    ensure!(columns(&crds.get("signers.interlock.dev").await?) == ["Algorithm", "Ready", "Key", "Age"]);
+    ensure!(
+        columns(&crds.get("signers.interlock.dev").await?)
+            == ["Algorithm", "TrustRoot", "Ready", "Reason", "Key", "Age"]
+    );
     pods_are_made(&client, 3).await?;
     let size = size_of_release(&client).await?;
     println!("the release's Secret is {size} bytes, of 1,048,576");
@@ -98,7 +101,7 @@ async fn crds_may_be_applied_beside_helm() -> Result<()> {
     release(control_plane.kubeconfig(), "install", &old, &[]).await?;
     apply_crds(&kubeconfig).await?;
     let crd = crds.get("signers.interlock.dev").await?;
-    ensure!(columns(&crd) == ["Algorithm", "Ready", "Key", "Age"]);
+    ensure!(columns(&crd) == ["Algorithm", "TrustRoot", "Ready", "Reason", "Key", "Age"]);
     ensure!(
         crd.annotations()
             .get("helm.sh/resource-policy")
@@ -138,7 +141,10 @@ async fn crds_may_be_applied_beside_helm() -> Result<()> {
     )
     .await?;
     ensure!(output.status.success(), "{}", said(&output));
-    ensure!(columns(&crds.get("signers.interlock.dev").await?) == ["Algorithm", "Ready", "Key", "Age"]);
+    ensure!(
+        columns(&crds.get("signers.interlock.dev").await?)
+            == ["Algorithm", "TrustRoot", "Ready", "Reason", "Key", "Age"]
+    );
     Ok(())
 }
 

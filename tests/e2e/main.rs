@@ -12,6 +12,7 @@
 mod api;
 mod archives;
 mod artifacts;
+mod attestations;
 mod bundles;
 mod chart;
 mod command_line;
@@ -23,6 +24,7 @@ mod governance;
 mod identity;
 mod image;
 mod installation;
+mod keyless;
 mod kinds;
 mod lifecycle;
 mod main_job;

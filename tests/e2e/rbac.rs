@@ -262,7 +262,11 @@ async fn every_right_is_missed_by_name_when_it_is_taken_away() -> Result<()> {
     own_namespace(&mut trial).await?;
     owners(&mut trial, &kinds).await?;
     for verb in ["list", "watch"] {
-        for role in ["ClusterRole interlock-common-kinds", "ClusterRole interlock"] {
+        for role in [
+            "ClusterRole interlock-common-kinds",
+            "ClusterRole interlock",
+            "Role interlock",
+        ] {
             trial
                 .take(|right| right.verb == verb && right.role == role, restart)
                 .await?;
@@ -376,6 +380,9 @@ async fn writes(trial: &mut Trial) -> Result<()> {
     let everything = async |platform: &mut Platform, namespace: &str| {
         platform.apply(namespace, &idle("status")).await?;
         platform.signer("status", &platform.key).await?;
+        let root = "apiVersion: interlock.dev/v1alpha1\nkind: TrustRoot\nmetadata: {name: status}\nspec:\n  digest: \
+            sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\n  inline: \"{}\"\n";
+        platform.apply(namespace, root).await?;
         let host = platform.registry.host().to_owned();
         platform
             .bundle("status", &host, "policies/baseline", "stable", "baseline")

@@ -76,7 +76,7 @@ const POLICIES: [(&str, &str, Refusal); 5] = [
         "few := numbers.range(1, 4000)\n\tsome a in few\n\tsome b in few\n\tsome c in few\n\ta == b\n\tb == c\n\tc == -1",
         building(
             "DeadlineExceeded",
-            "input \"empty\" cannot be judged: the policy did not answer within 1s",
+            "input \"{}\" cannot be judged: the policy did not answer within 1s",
         ),
     ),
     (
@@ -84,7 +84,7 @@ const POLICIES: [(&str, &str, Refusal); 5] = [
         "count(numbers.range(1, 100000000)) > 0",
         building(
             "MemoryLimit",
-            "input \"empty\" cannot be judged: the policy needs more than 268435456 bytes of memory",
+            "input \"{}\" cannot be judged: the policy needs more than 268435456 bytes of memory",
         ),
     ),
     (
@@ -92,7 +92,7 @@ const POLICIES: [(&str, &str, Refusal); 5] = [
         "json.unmarshal(concat(\"\", [\"[\" | some _ in numbers.range(1, 100000)]))",
         building(
             "Trap",
-            "input \"empty\" cannot be judged: the policy trapped: wasm trap: call stack exhausted",
+            "input \"{}\" cannot be judged: the policy trapped: wasm trap: call stack exhausted",
         ),
     ),
     (

@@ -8,10 +8,11 @@ use base64::prelude::BASE64_STANDARD;
 use interlock_bundles::digest::Digest;
 use interlock_bundles::registry::Evidence;
 use interlock_bundles::trust::{
-    Blob, CheckOutcome, IdentityRule, Keyless, Means, Rule, SIGNATURE_PREDICATE, Signer, TrustPolicy, TrustRoot,
-    VerificationOutcome,
+    Blob, CertificateAuthority, CheckOutcome, Demands, IdentityRule, Issued, Keyed, Keyless, Means, PublicKey, Rule,
+    SIGNATURE_PREDICATE, Signer, SigningTime, TrustPolicy, TrustRoot, VerificationOutcome, Window,
 };
 use interlock_tests::sigstore::{DEV, Sigstore};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 const CONTENT: &[u8] = b"the manifest";
@@ -48,15 +49,20 @@ const WRONG: [&str; 26] = [
 
 /// Requests for a statement and for a file, in each version, with each algorithm, log and timestamp given.
 fn requests(versions: &[&str], algorithms: &[&str], timestamps: &[&str]) -> Vec<Value> {
+    requests_of(&Sigstore::dev(), versions, algorithms, timestamps)
+}
+
+/// The same by another signer than the one without a key.
+fn requests_of(by: &Value, versions: &[&str], algorithms: &[&str], timestamps: &[&str]) -> Vec<Value> {
     let statement = json!({
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [{"digest": {"sha256": Digest::of(CONTENT).hex()}}],
         "predicateType": SIGNATURE_PREDICATE,
         "predicate": {},
     });
-    let mut blob = Sigstore::dev();
+    let mut blob = by.clone();
     blob["blob"] = json!(BASE64_STANDARD.encode(CONTENT));
-    let mut stated = Sigstore::dev();
+    let mut stated = by.clone();
     stated["payload"] = json!(BASE64_STANDARD.encode(statement.to_string()));
     stated["payloadType"] = json!("application/vnd.in-toto+json");
     let mut found = vec![stated, blob];
@@ -131,14 +137,12 @@ fn verify(root: &TrustRoot, request: &Value, bundle: &Value) -> Result<Result<()
         logged: request["logs"] != json!([]),
         certificate_logged: true,
     };
-    let dev = Signer {
-        name: "dev".to_owned(),
-        means: Means::Keyless(keyless),
-    };
-    let policy = TrustPolicy {
-        signers: vec![dev],
-        threshold: 1,
-    };
+    judge(Signer::new("dev", Means::Keyless(keyless)), request, bundle)
+}
+
+/// Whether a signer's signature counts; else what failed.
+fn judge(signer: Signer, request: &Value, bundle: &Value) -> Result<Result<(), String>> {
+    let policy = TrustPolicy::new(vec![signer], 1);
     let bytes = bundle.to_string().into_bytes();
     let evidence = Evidence {
         media_type: "application/vnd.dev.sigstore.bundle.v0.3+json".to_owned(),
@@ -215,5 +219,121 @@ fn the_verdict_is_that_of_sigstore_go() -> Result<()> {
         .filter(|wrong| **wrong != "no-usage" && !both_reject.contains_key(*wrong))
         .collect();
     ensure!(untried.is_empty(), "never tried: {untried:?}");
+    Ok(())
+}
+
+/// What is asked of a signature with a key or of an authority, where sigstore-go was asked for it.
+fn demands(root: &TrustRoot, request: &Value) -> Demands {
+    Demands {
+        root: root.clone(),
+        logged: request["logs"] != json!([]),
+        timestamped: request["timestamp"] != json!(""),
+    }
+}
+
+/// As [`STRICTER`], of keys and of authorities of one's own.
+const STRICTER_TOO: [(&str, &str); 7] = [
+    (
+        "V2 bundle requires RFC3161 timestamp",
+        "sigstore-go takes the clock for the time; Rekor v2 gives none",
+    ),
+    (
+        "must have an inclusion promise",
+        "the specification of version 0.1 asks for one, whatever else there is",
+    ),
+    (
+        "for signing code",
+        "a certificate without usages is for everything, says sigstore-go",
+    ),
+    ("unsupported or invalid EC curve", "the library knows no P-521"),
+    ("of ECDSA P-521 with SHA-512 cannot be checked", "the same"),
+    (
+        "failed to parse hashedrekord v0.0.2 body",
+        "of Rekor v2, the library knows entries of P-256 alone",
+    ),
+    (
+        "SHA-256 hash must be 32 bytes",
+        "the library knows no entry of a file with SHA-384, which P-384 goes with",
+    ),
+];
+
+#[test]
+fn the_verdict_on_keys_and_authorities_is_that_of_sigstore_go() -> Result<()> {
+    let mut sigstore = Sigstore::start()?;
+    let (key, pki) = (json!({"key": "release"}), json!({"pki": {"email": DEV.1}}));
+    let mut chained = pki.clone();
+    chained["chain"] = json!(true);
+    let mut all = Vec::new();
+    for by in [&key, &pki, &chained] {
+        let algorithms = ["ecdsa-p256", "ecdsa-p384", "ecdsa-p521"];
+        all.extend(requests_of(by, &["0.1", "0.3"], &algorithms, &["", "bare", "embedded"]));
+        for wrong in WRONG {
+            for mut request in requests_of(by, &["0.3"], &["ecdsa-p256"], &["", "bare"]) {
+                request["wrong"] = json!(wrong);
+                all.push(request);
+            }
+        }
+    }
+    let mut stricter: BTreeMap<&str, usize> = BTreeMap::new();
+    let (mut both_accept, mut both_reject) = (0, BTreeMap::<&str, usize>::new());
+    for request in &all {
+        let answer = sigstore.ask(request)?;
+        let Some(bundle) = answer.bundle else {
+            continue; // there is no such bundle, or sigstore-go does not mind: the tool says so
+        };
+        let root = TrustRoot::from_json(&sigstore.trusted_root()?)?;
+        let demands = demands(&root, request);
+        let signer = if request.get("key").is_some() {
+            let key = PublicKey::from_pem(&answer.public_key.context("a key")?)?;
+            let demands = Some(demands);
+            let window = Window::default();
+            Signer::new("release", Means::Key(Keyed { key, demands, window }))
+        } else {
+            let dated = demands.logged || demands.timestamped;
+            let issued = Issued {
+                authority: CertificateAuthority::from_pem(
+                    &sigstore.pem("pki_root.pem")?,
+                    &sigstore.pem("pki_intermediate.pem")?,
+                )?,
+                subject: Rule::Exact(DEV.1.to_owned()),
+                time: if dated {
+                    SigningTime::Said(demands)
+                } else {
+                    SigningTime::At(Timestamp::now())
+                },
+            };
+            Signer::new("dev", Means::Issued(issued))
+        };
+        match (answer.rejected, judge(signer, request, &bundle)?) {
+            (None, Ok(())) => both_accept += 1,
+            (Some(_), Err(_)) => {
+                *both_reject
+                    .entry(request["wrong"].as_str().context("wrong")?)
+                    .or_default() += 1;
+            }
+            (Some(why), Ok(())) => panic!("accepted, and sigstore-go says: {why}\n{request}"),
+            (None, Err(why)) => {
+                let known = STRICTER_TOO.iter().find(|(words, _)| why.contains(words));
+                let (words, _) = known.with_context(|| format!("sigstore-go accepts it: {why}\n{request}"))?;
+                *stricter.entry(words).or_default() += 1;
+            }
+        }
+    }
+    println!("{both_accept} accepted, {both_reject:?} rejected by both; stricter: {stricter:?}");
+    ensure!(both_accept > 60, "only {both_accept} good bundles");
+    ensure!(
+        stricter.len() == STRICTER_TOO.len(),
+        "not all differences were met: {stricter:?}"
+    );
+    for wrong in [
+        "entry-other",
+        "entry-key",
+        "log-foreign",
+        "timestamp-other",
+        "ca-foreign",
+        "leaf-expired",
+    ] {
+        ensure!(both_reject.contains_key(wrong), "never tried: {wrong}");
+    }
     Ok(())
 }

@@ -51,6 +51,11 @@ impl KeyPair {
         self.run("sign", &[], reference).await
     }
 
+    /// The same in the format that cosign had before version 3: under the tag `sha256-….sig`.
+    pub async fn sign_legacy(&self, reference: &str) -> Result<()> {
+        self.run("sign", &["--new-bundle-format=false"], reference).await
+    }
+
     /// The same for an index and all that is in it.
     pub async fn sign_all(&self, reference: &str) -> Result<()> {
         self.run("sign", &["--recursive"], reference).await
@@ -79,6 +84,11 @@ impl KeyPair {
             file,
         )
         .await
+    }
+
+    /// The folder with the key pair, as `cosign.key` and `cosign.pub`.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     async fn run_on_file(&self, verb: &str, more: &[&str], file: &Path) -> Result<Vec<u8>> {

@@ -57,6 +57,17 @@ pub struct Signature {
     bundle: Vec<u8>,
 }
 
+/// A Sigstore bundle as `oras attach` and cosign carry it, of which the config's blob must be pushed.
+pub fn carried(bundle: Vec<u8>) -> Signature {
+    let media_type = "application/vnd.dev.sigstore.bundle.v0.3+json";
+    let config = json!({"mediaType": "application/vnd.oci.empty.v1+json", "digest": Digest::of(b"{}"), "size": 2});
+    let manifest = json!({
+        "schemaVersion": 2, "mediaType": MANIFEST, "artifactType": media_type, "config": config,
+        "layers": [{"mediaType": media_type}],
+    });
+    Signature { manifest, bundle }
+}
+
 /// The signature attached to `reference`, by the referrers API or by tag.
 pub async fn signature_of(repository: &Repository, reference: &str) -> Result<Signature> {
     let digest = digest_of(reference);

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::child::{Child, Recipe};
-use crate::cosign::cosign;
+use crate::cosign::{KeyPair, cosign};
 use crate::eventually::eventually_while;
 use crate::scratch::{scratch, write};
 use crate::tools::tool;
@@ -43,6 +43,16 @@ pub struct Identity {
     pub claims: Value,
 }
 
+impl Log {
+    /// What tells cosign to use it.
+    fn config(self) -> &'static str {
+        match self {
+            Self::Rekor1 => "signing_config.json",
+            Self::Rekor2 => "signing_config_rekor2.json",
+        }
+    }
+}
+
 impl Services {
     /// Makes them, with keys that nobody else has.
     pub async fn start() -> Result<Self> {
@@ -70,15 +80,33 @@ impl Services {
             "{reference} names no digest; what a tag means may change"
         );
         let token = write(self.folder.path(), "token", self.token(who).await?)?;
-        let config = match log {
-            Log::Rekor1 => "signing_config.json",
-            Log::Rekor2 => "signing_config_rekor2.json",
-        };
+        let config = log.config();
         let token = token.display().to_string();
         let flags = ["--signing-config", config, "--trusted-root", "trusted_root.json"];
         let more = ["--identity-token", &token, "--allow-http-registry", "-y", reference];
         let arguments: Vec<&str> = ["sign"].into_iter().chain(flags).chain(more).collect();
         cosign(self.folder.path(), &arguments).await.map(drop)
+    }
+
+    /// Signs `reference` with a key; the log and the timestamp authority see it.
+    pub async fn sign_with_key(&self, key: &KeyPair, log: Log, reference: &str) -> Result<()> {
+        ensure!(
+            reference.contains("@sha256:"),
+            "{reference} names no digest; what a tag means may change"
+        );
+        let here = |file: &str| self.folder.path().join(file).display().to_string();
+        let (config, root) = (here(log.config()), here("trusted_root.json"));
+        let flags = [
+            "--key",
+            "cosign.key",
+            "--signing-config",
+            &config,
+            "--trusted-root",
+            &root,
+        ];
+        let more = ["--allow-http-registry", "-y", reference];
+        let arguments: Vec<&str> = ["sign"].into_iter().chain(flags).chain(more).collect();
+        cosign(key.folder(), &arguments).await.map(drop)
     }
 
     /// What `who` shows to Fulcio.

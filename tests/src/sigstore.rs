@@ -30,6 +30,8 @@ pub struct Sigstore {
 pub struct Answer {
     /// The Sigstore bundle; none where the request cannot be met.
     pub bundle: Option<Value>,
+    /// The key that signed it, in PEM.
+    pub public_key: Option<String>,
     /// Why sigstore-go rejects it, where it does.
     pub rejected: Option<String>,
     /// Why there is none.
@@ -66,6 +68,11 @@ impl Sigstore {
     /// What there is to trust, as `trusted_root.json`; from the first answer on.
     pub fn trusted_root(&self) -> Result<Vec<u8>> {
         Ok(std::fs::read(self.folder.path().join("trusted_root.json"))?)
+    }
+
+    /// One of the PEM files that it writes, `pki_root.pem` or `pki_intermediate.pem`.
+    pub fn pem(&self, file: &str) -> Result<String> {
+        Ok(std::fs::read_to_string(self.folder.path().join(file))?)
     }
 
     /// Signs as a request has it.

@@ -187,7 +187,7 @@ async fn a_signature_moved_to_another_image_and_a_registry_that_fails_verify_not
         (Part::Referrers, Lie::Status(500), 3),
         (Part::Everything, Lie::Status(429), 3),
         (Part::Everything, Lie::Status(404), 2),
-        (Part::Manifests, Lie::FlipBit, 2),
+        (Part::Manifests, Lie::FlipBit, 3),
     ] {
         liar.be_honest();
         liar.tell(part, lie);

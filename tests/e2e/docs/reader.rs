@@ -81,6 +81,10 @@ impl Reader {
             std::os::unix::fs::symlink(repository_root().join(folder), desk.path().join("work").join(folder))?;
         }
         std::fs::write(desk.path().join("work/prometheus-ca.crt"), prometheus.authority())?;
+        std::fs::copy(
+            repository_root().join("bundles/testdata/keyless/trusted_root.json"),
+            desk.path().join("work/trusted_root.json"),
+        )?;
         let client = control_plane.client().await?;
         apply(&client, "argocd", ARGO_CD).await?;
         let kserve = std::fs::read_to_string(Project::KServe.folder()?.join(KSERVE))?;

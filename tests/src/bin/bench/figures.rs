@@ -26,12 +26,16 @@ struct Figure {
 }
 
 impl Figures {
-    /// Those of the engine, which were measured just before (`bundles/benches/engine`).
-    pub(crate) fn of_engine() -> Result<Self> {
-        let path = repository_root().join("target/bench/engine.json");
-        let figures =
-            std::fs::read(&path).with_context(|| format!("{}: start this with make bench", path.display()))?;
-        Ok(Self(serde_json::from_slice(&figures)?))
+    /// Those of the engine and of signatures, which were measured just before (`bundles/benches`).
+    pub(crate) fn of_libraries() -> Result<Self> {
+        let mut all = Vec::new();
+        for name in ["engine", "trust"] {
+            let path = repository_root().join(format!("target/bench/{name}.json"));
+            let figures =
+                std::fs::read(&path).with_context(|| format!("{}: start this with make bench", path.display()))?;
+            all.extend(serde_json::from_slice::<Vec<Figure>>(&figures)?);
+        }
+        Ok(Self(all))
     }
 
     /// A number of `subject`, beside the number of something else.

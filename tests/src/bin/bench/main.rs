@@ -1,5 +1,5 @@
 //! The second part of `make bench`: what Interlock costs at the size of a real platform, each figure beside one of a peer
-//! in the same run. The first part measures the engine (`bundles/benches/engine`).
+//! in the same run. The first parts measure the engine and the checks of signatures (`bundles/benches`).
 //!
 //! 1,000 workloads in 400 namespaces, 50 images and 20 models on a real API server, registry and Prometheus. Counted is
 //! what the steady state asks and writes, and what one changed Signer sets off; times are told as ratios only. The
@@ -22,7 +22,7 @@ const ROUNDS: u32 = 4;
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let mut figures = Figures::of_engine()?;
+    let mut figures = Figures::of_libraries()?;
     step("an API server, a registry, a Prometheus, and the operator with its bundles");
     let mut cluster = Cluster::start().await?;
     let brought_up = bring_up(&mut cluster, &mut figures).await?;
