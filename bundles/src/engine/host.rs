@@ -46,9 +46,8 @@ pub(super) struct Guest {
     pub(super) memory: Memory,
     pub(super) malloc: TypedFunc<i32, i32>,
     pub(super) value_parse: TypedFunc<(i32, i32), i32>,
-    pub(super) value_dump: TypedFunc<i32, i32>,
-    /// Whether values are read and written where they lie in memory, or cross as text.
-    pub(super) by_memory: bool,
+    /// Writes a value as text; none where values are read and written in memory, as they lie there.
+    pub(super) value_dump: Option<TypedFunc<i32, i32>>,
 }
 
 impl HostState {
@@ -249,7 +248,7 @@ fn read_argument(
             "its arguments are larger than {MAX_VALUE_BYTES} bytes, or take too much memory"
         ))
     };
-    if guest.by_memory {
+    let Some(value_dump) = &guest.value_dump else {
         let memory = guest.memory.data(caller.as_context());
         let read = value::read(memory, address.cast_unsigned(), MAX_VALUE_BYTES, MAX_VALUE_DEPTH, room);
         return read.map_err(|error| match error {
@@ -258,9 +257,8 @@ fn read_argument(
             ReadError::TooDeep => limit(format!("an argument is nested deeper than {MAX_VALUE_DEPTH} levels")),
             ReadError::Malformed(what) => limit(format!("an argument is {what}")),
         });
-    }
-    let text = guest
-        .value_dump
+    };
+    let text = value_dump
         .call(&mut *caller, address)
         .map_err(EvaluateError::from_runtime)?;
     let text = TextAddress::new(text, "opa_value_dump")?;
@@ -278,7 +276,7 @@ fn write_value(caller: &mut Caller<'_, HostState>, guest: &Guest, term: &Term) -
     let not_parsed = || EvaluateError::NotParsed {
         document: "built-in function's value",
     };
-    if guest.by_memory
+    if guest.value_dump.is_none()
         && let Some(block) = Block::of(term)
     {
         let room = malloc(caller, guest, block.len())?;

@@ -20,7 +20,7 @@ const MAX_DECISIONS: u32 = 64;
 const MAX_MEMORY_BYTES: usize = 4 << 30;
 /// What an ended decision leaves behind to be overwritten from the snapshot, so that the next one in its place meets
 /// fewer page faults. What is dirty beyond it goes back to the operating system.
-const KEEP_RESIDENT_BYTES: usize = 1 << 20;
+const KEEP_RESIDENT_BYTES: usize = 3 << 19;
 
 /// One runtime; cheap to clone.
 #[derive(Clone)]

@@ -109,8 +109,11 @@ impl Sandbox {
             memory: memory(&instance, &mut store, &image.memory)?,
             malloc: function(&instance, &mut store, &image.malloc)?,
             value_parse: function(&instance, &mut store, &image.value_parse)?,
-            value_dump: function(&instance, &mut store, &image.value_dump)?,
-            by_memory: image.by_memory,
+            value_dump: if image.by_memory {
+                None
+            } else {
+                Some(function(&instance, &mut store, &image.value_dump)?)
+            },
         };
         store.data_mut().connect(guest.clone());
         Ok(Self {
@@ -194,8 +197,8 @@ impl Sandbox {
             address: 0,
             fault: "null",
         })?;
-        if !self.guest.by_memory {
-            return self.dump(at, name);
+        if let Some(dump) = self.guest.value_dump.clone() {
+            return self.dump(&dump, at, name);
         }
         let address = at.raw().cast_unsigned();
         let room = &mut Room::new();
@@ -208,9 +211,13 @@ impl Sandbox {
     }
 
     /// The value as the text that the guest writes for it.
-    pub(super) fn dump(&mut self, value: ValueAddress, name: &str) -> Result<Term, EvaluateError> {
-        let dump = self.guest.value_dump.clone();
-        let text = TextAddress::new(self.call(&dump, value.raw())?, "opa_value_dump")?;
+    pub(super) fn dump(
+        &mut self,
+        dump: &TypedFunc<i32, i32>,
+        value: ValueAddress,
+        name: &str,
+    ) -> Result<Term, EvaluateError> {
+        let text = TextAddress::new(self.call(dump, value.raw())?, "opa_value_dump")?;
         let bytes = text
             .read(self.memory(), self.result_bytes, "opa_value_dump")?
             .ok_or_else(|| self.too_large(name))?;

@@ -6,8 +6,15 @@ use std::time::Duration;
 /// Places that threads wait for.
 pub(super) struct Slots {
     most: usize,
-    used: Mutex<usize>,
+    places: Mutex<Places>,
     freed: Condvar,
+}
+
+#[derive(Default)]
+struct Places {
+    used: usize,
+    /// Threads that wait for one: waking nobody is a call of the system all the same.
+    wanted: usize,
 }
 
 /// A place; given back when dropped.
@@ -17,7 +24,7 @@ impl Slots {
     pub(super) fn new(most: usize) -> Self {
         Self {
             most: most.max(1),
-            used: Mutex::new(0),
+            places: Mutex::default(),
             freed: Condvar::new(),
         }
     }
@@ -29,30 +36,39 @@ impl Slots {
 
     /// A place, or `None` if none became free in time.
     pub(super) fn take(self: &Arc<Self>, patience: Duration) -> Option<Slot> {
-        let full = |used: &mut usize| *used >= self.most;
-        let (mut used, _) = self
-            .freed
-            .wait_timeout_while(self.lock(), patience, full)
-            .unwrap_or_else(PoisonError::into_inner);
-        if full(&mut used) {
-            return None;
+        let mut places = self.lock();
+        if places.used >= self.most {
+            places.wanted += 1;
+            let full = |places: &mut Places| places.used >= self.most;
+            let (after, timeout) = self
+                .freed
+                .wait_timeout_while(places, patience, full)
+                .unwrap_or_else(PoisonError::into_inner);
+            places = after;
+            places.wanted -= 1;
+            if timeout.timed_out() {
+                return None;
+            }
         }
-        *used += 1;
+        places.used += 1;
         Some(Slot(Arc::clone(self)))
     }
 
     /// A counter stays right even if a thread panicked while it held the lock.
-    fn lock(&self) -> MutexGuard<'_, usize> {
-        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut used = self.0.lock();
-        *used = used.saturating_sub(1);
-        drop(used);
-        self.0.freed.notify_one();
+        let mut places = self.0.lock();
+        places.used = places.used.saturating_sub(1);
+        let wanted = places.wanted > 0;
+        drop(places);
+        if wanted {
+            self.0.freed.notify_one();
+        }
     }
 }
 

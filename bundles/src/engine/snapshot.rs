@@ -212,7 +212,8 @@ impl Sandbox {
     fn keeps_layout(&mut self) -> Result<bool, EvaluateError> {
         self.restart(Timestamp::UNIX_EPOCH);
         let probe = self.parse(PROBE.as_bytes(), "probe");
-        let said = probe.and_then(|probe| Ok((probe, self.dump(probe, "probe")?)));
+        let dump = self.export("opa_value_dump")?;
+        let said = probe.and_then(|probe| Ok((probe, self.dump(&dump, probe, "probe")?)));
         let (probe, said) = match said {
             Ok(found) => found,
             // Stopped in the middle of something: no snapshot can be taken of that.
