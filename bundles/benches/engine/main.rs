@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use figures::Figures;
 use peers::{Library, OtherHost, Server};
 use policies::Subject;
-use timing::{in_turn, median, time_a_call};
+use timing::{in_turn, median, side_by_side, time_a_call};
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 const FRESH: &str = "this engine, fresh instance";
@@ -115,24 +115,20 @@ fn reuse(figures: &mut Figures, subject: &Subject, policy: &Policy) {
     for kilobytes in inputs::KILOBYTES {
         let input = inputs::of_size(kilobytes);
         let fresh = || {
-            median(|| {
-                policy
-                    .evaluate_bytes(subject.entrypoint, Some(input.as_bytes()), NOW)
-                    .unwrap();
-            })
+            policy
+                .evaluate_bytes(subject.entrypoint, Some(input.as_bytes()), NOW)
+                .unwrap();
         };
         let mut instance = policy.reused(subject.entrypoint).unwrap();
-        let mut reused = || {
-            median(|| {
-                instance.decide(input.as_bytes()).unwrap();
-            })
+        let reused = || {
+            instance.decide(input.as_bytes()).unwrap();
         };
         let measure = format!("isolation, {}, {kilobytes} kB", subject.name);
         figures.time(
             &measure,
             FRESH,
             "the same with one instance reused, its heap set back",
-            in_turn(fresh, &mut reused),
+            side_by_side(fresh, reused),
         );
     }
 }
