@@ -4,6 +4,7 @@
 mod archives;
 mod artifacts;
 mod folders;
+mod listed;
 mod names;
 mod refusals;
 mod tool;

@@ -11,8 +11,8 @@ use crate::trust::CheckOutcome::{self, NotNeeded, Passed};
 use crate::trust::{ModelSignature, Provenance, PublicKey, Signer, TrustPolicy, UntrustedModel, VerificationOutcome};
 
 #[derive(serde::Deserialize)]
-struct Fixture {
-    tree: BTreeMap<String, String>,
+pub(super) struct Fixture {
+    pub(super) tree: BTreeMap<String, String>,
     #[serde(default)]
     links: BTreeMap<String, String>,
     #[serde(default)]
@@ -29,12 +29,12 @@ struct Case {
     verifies: bool,
 }
 
-fn data(name: &str) -> String {
+pub(super) fn data(name: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/oms");
     fs::read_to_string(folder.join(name)).unwrap()
 }
 
-fn fixtures() -> BTreeMap<String, Fixture> {
+pub(super) fn fixtures() -> BTreeMap<String, Fixture> {
     serde_json::from_str(&data("fixtures.json")).unwrap()
 }
 
@@ -48,7 +48,7 @@ fn signer(name: &str) -> Signer {
     Signer::with_key(name, key)
 }
 
-fn trusting(keys: &[&str], threshold: u32) -> TrustPolicy {
+pub(super) fn trusting(keys: &[&str], threshold: u32) -> TrustPolicy {
     let signers = keys.iter().map(|key| signer(key)).collect();
     TrustPolicy::new(signers, threshold)
 }

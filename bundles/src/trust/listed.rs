@@ -1,0 +1,92 @@
+//! What a signed list of files (OpenSSF Model Signing) says of an artifact in a registry, told from its manifest alone: a
+//! layer that is a file has the file's digest. Nothing is downloaded, so archives are not compared.
+
+use super::model::claims_model;
+use super::policy::TrustPolicy;
+use super::verified::Verified;
+use crate::digest::Digest;
+use crate::model::artifact::{Artifact, ArtifactFiles, Reading};
+use crate::model::{Allowed, FileName, Manifest};
+use crate::registry::Evidence;
+
+/// What `model_signing sign` calls the signature where nothing else is said.
+const SIGNATURE: &str = "model.sig";
+
+/// What the trusted lists among the evidence say of an artifact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listed {
+    /// Its files are those of a list.
+    Same {
+        /// Whose list it is, sorted.
+        signers: Vec<String>,
+    },
+    /// No list has these files.
+    Differs {
+        /// How, as one sentence.
+        detail: String,
+    },
+    /// That cannot be told from the manifest.
+    Unread {
+        /// Why, as one sentence.
+        detail: String,
+    },
+}
+
+impl TrustPolicy {
+    /// What trusted lists say of the artifact with this manifest; none if there is no such list. The first that fits
+    /// counts. What `interlock verify model` tells of an artifact, as far as it reads no layer.
+    pub fn listed(&self, manifest: &[u8], evidence: &[Evidence]) -> Option<Listed> {
+        let artifact = Artifact::read(manifest).map_err(|error| error.to_string());
+        let mut best = None;
+        for list in evidence.iter().filter(|one| claims_model(one)) {
+            let signature = self.verify_model(list);
+            let Ok(files) = signature.manifest else { continue };
+            let compared = match &artifact {
+                Ok(artifact) => compare(artifact, &files, list.digest),
+                Err(error) => Err(Listed::Unread { detail: error.clone() }),
+            };
+            match compared {
+                Ok(()) => {
+                    let signers = signature.verification.signers;
+                    return Some(Listed::Same { signers });
+                }
+                Err(other) => best = best.or(Some(other)),
+            }
+        }
+        best
+    }
+}
+
+/// Whether the artifact has exactly the files of the list.
+fn compare(artifact: &Artifact, files: &Verified<Manifest>, list: Digest) -> Result<(), Listed> {
+    let unread = |detail: String| Err(Listed::Unread { detail });
+    if artifact.is_image {
+        return unread("it is a container image, whose files are in archives".to_owned());
+    }
+    let files = files.get();
+    let reading = Reading::of(files.serialization(), None, None);
+    let mut contents = Vec::new();
+    for (at, layer) in artifact.layers.iter().enumerate() {
+        match layer.unread(&reading) {
+            Some(one) => contents.push(one),
+            None => return unread(format!("layer {} says nothing of its files without being read", at + 1)),
+        }
+    }
+    let all = match ArtifactFiles::of(contents, None) {
+        Ok(all) => all,
+        Err(error) => return unread(error.to_string()),
+    };
+    let own = FileName::parse(SIGNATURE).ok();
+    let is_list = |name: &FileName| artifact.file(name).is_some_and(|layer| layer.digest == list);
+    let allowed = Allowed {
+        signature: own.filter(is_list),
+        ..Allowed::default()
+    };
+    let comparison = files.compare(all.seen(files, &allowed), &allowed);
+    match comparison.differences.first() {
+        None => Ok(()),
+        Some(first) => Err(Listed::Differs {
+            detail: format!("{} of its files differ from those listed: {first}", comparison.count),
+        }),
+    }
+}
