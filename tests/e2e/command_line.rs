@@ -63,7 +63,24 @@ impl Desk {
 
     /// Runs `interlock` with these words, and with these files and references behind them.
     async fn run(&self, words: &str, more: &[&str]) -> Result<Said> {
-        let output = tokio::process::Command::new(binary()?)
+        self.said(&mut tokio::process::Command::new(binary()?), words, more)
+            .await
+    }
+
+    /// The same with no more than so many KiB of address space, of which it takes no more on machines with many cores.
+    async fn run_within(&self, kib: u32, words: &str, more: &[&str]) -> Result<Said> {
+        let mut shell = tokio::process::Command::new("sh");
+        let limited = format!(r#"ulimit -v {kib}; exec "$0" "$@""#);
+        shell
+            .args(["-c", &limited])
+            .arg(binary()?)
+            .env("MALLOC_ARENA_MAX", "2")
+            .env("TOKIO_WORKER_THREADS", "2");
+        self.said(&mut shell, words, more).await
+    }
+
+    async fn said(&self, command: &mut tokio::process::Command, words: &str, more: &[&str]) -> Result<Said> {
+        let output = command
             .args(words.split(' '))
             .args(more)
             .env("DOCKER_CONFIG", self.folder.path())

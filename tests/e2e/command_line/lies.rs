@@ -1,5 +1,5 @@
 //! A registry that lies about an image that is well signed: whatever it says or keeps to itself, the image is not verified,
-//! not said to be unsigned, and not waited for without end. What it sends on to is not asked.
+//! not said to be unsigned, not waited for without end, and not kept in memory without end. What it sends on to is not asked.
 
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,9 @@ use interlock_tests::{Flavour, Liar, Lie, Part, Registry};
 use serde_json::Value;
 
 use super::{Desk, file_of};
+
+/// Address space of a command in KiB: twice what it takes to start and listen. What never ends would fill it at once.
+const MEMORY: u32 = 200 << 10;
 
 fn path(text: &str) -> Part {
     Part::Path(text.to_owned())
@@ -152,7 +155,11 @@ async fn no_lie_about_an_image_becomes_a_verdict() -> Result<()> {
         }
         let started = Instant::now();
         let said = desk
-            .run("verify image --plain-http --timeout 2", &["--key", &key, &tagged])
+            .run_within(
+                MEMORY,
+                "verify image --plain-http --timeout 2",
+                &["--key", &key, &tagged],
+            )
             .await?;
         ensure!(
             said.code == Some(3) && said.out.is_empty() && !said.complaint.contains("no signature"),
