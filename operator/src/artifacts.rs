@@ -200,6 +200,7 @@ fn elsewhere(model: &Model) -> Signature {
                 "what {} leads to can change, and nobody can sign it: publish the model as an OCI artifact, sign it, and write oci://NAME@sha256:…",
                 model.uri
             ),
+            checks_failed: Vec::new(),
         },
         Location::Pinned | Location::Unsupported => unavailable(
             "UnsupportedLocation",
@@ -289,6 +290,7 @@ mod tests {
         let verified = Signature::Verified {
             digest: "sha256:a".to_owned(),
             signers: vec!["i".to_owned()],
+            formats: Vec::new(),
         };
         let items = Attested::default();
         let attestations = vec![Attestations {

@@ -58,9 +58,20 @@ impl TrustPolicy {
 
     /// Checks all evidence and tells every check by name.
     pub fn check(&self, subject: &Digest, predicate_type: &str, evidence: &[Evidence]) -> Verification {
+        self.examine(subject, predicate_type, evidence).0
+    }
+
+    /// Both faces of one check: what [`Self::check`] tells, and whose signatures are enough or why they are not, as
+    /// [`Self::satisfied_by`] says.
+    pub fn examine(
+        &self,
+        subject: &Digest,
+        predicate_type: &str,
+        evidence: &[Evidence],
+    ) -> (Verification, Result<Vec<String>, Untrusted>) {
         let (examination, verdict) = self.decide(subject, predicate_type, evidence);
         let last = self.last_notes(verdict.as_deref());
-        examination.conclude(verdict.is_ok(), last)
+        (examination.conclude(verdict.is_ok(), last), verdict)
     }
 
     /// Whether enough signatures over `subject` count, and whose they are. To be asked before an artifact
@@ -193,6 +204,7 @@ impl Examination {
                 VerificationOutcome::Rejected
             },
             signers: names(&self.vouching),
+            formats: self.vouching.iter().filter_map(|vouch| vouch.came_as).collect(),
             checks,
         }
     }
@@ -330,8 +342,11 @@ impl Steps<'_> {
 
     /// Those who sign in this format.
     pub(super) fn accepted(&mut self, vouching: Vec<Vouch>, format: SignatureFormat) -> Result<Vec<Vouch>, Refusal> {
-        let (accepted, others): (Vec<_>, Vec<_>) =
+        let (mut accepted, others): (Vec<_>, Vec<_>) =
             vouching.into_iter().partition(|vouch| vouch.formats.contains(&format));
+        for vouch in &mut accepted {
+            vouch.came_as = Some(format);
+        }
         let outcome = match others.first() {
             Some(other) if accepted.is_empty() => Err(format!(
                 "{} signs in the format {}, and this is {format}",
