@@ -229,10 +229,7 @@ mod tests {
     use crate::dossier::{Attested, NamespaceFact, Related};
 
     fn by(name: &str) -> SignedBy {
-        SignedBy {
-            signers: vec![name.to_owned()],
-            threshold: 1,
-        }
+        SignedBy::any_of(vec![name.to_owned()])
     }
 
     fn signers(images: bool, models: bool) -> ArtifactSigners {

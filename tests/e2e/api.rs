@@ -201,6 +201,36 @@ const WRONG: &[Wrong] = &[
     ),
     (
         BUNDLE,
+        "[platform]}",
+        "[platform], duties: [{name: approver, signers: [lead]}]}",
+        &["spec.signedBy", "none of the signers: add the name to signers"],
+    ),
+    (
+        BUNDLE,
+        "[platform]}",
+        "[platform], duties: [{name: a, signers: [platform]}, {name: b, signers: [platform]}]}",
+        &["spec.signedBy", "more duties than signers"],
+    ),
+    (
+        BUNDLE,
+        "[platform]}",
+        "[a, b], duties: [{name: c, signers: [a]}, {name: c, signers: [b]}]}",
+        &["spec.signedBy.duties", "c"],
+    ),
+    (
+        BUNDLE,
+        "[platform]}",
+        "[platform], duties: [{name: approver, signers: []}]}",
+        &["spec.signedBy.duties[0].signers", "at least 1 items"],
+    ),
+    (
+        BUNDLE,
+        "[platform]}",
+        "[platform], duties: [{name: Approver!, signers: [platform]}]}",
+        &["spec.signedBy.duties[0].name", "^[a-z0-9]"],
+    ),
+    (
+        BUNDLE,
         "[platform]",
         "[]",
         &["spec.signedBy.signers", "at least 1 items"],
@@ -328,6 +358,12 @@ const WRONG: &[Wrong] = &[
         "  bundles:",
         "  signedBy: {models: {signers: [a], threshold: 2}}\n  bundles:",
         &["spec.signedBy.models", "lower the threshold"],
+    ),
+    (
+        TRACK,
+        "  bundles:",
+        "  signedBy: {images: {signers: [a], duties: [{name: b, signers: [c]}]}}\n  bundles:",
+        &["spec.signedBy.images", "none of the signers: add the name to signers"],
     ),
     (
         TRACK,
@@ -609,6 +645,7 @@ async fn kubectl_shows_and_explains() -> Result<()> {
         ("signer.spec.publicKey.pem", "cosign.pub"),
         ("signer.spec.keyless.identities.claims", "sourceRepositoryRef"),
         ("policybundle.spec.signedBy", "threshold"),
+        ("policybundle.spec.signedBy.duties", "Separation of duties"),
         ("policybundle.spec.ref.digest", "deliberate way"),
         ("policybundle.spec.limits.memory", "256Mi"),
         ("track.spec.match.objectSelector", "never their absence"),

@@ -18,6 +18,7 @@ mod chart;
 mod command_line;
 mod docs;
 mod drift;
+mod duties;
 mod evidence;
 mod gitops;
 mod governance;

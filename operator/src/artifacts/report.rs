@@ -205,12 +205,8 @@ mod tests {
     }
 
     fn images_only() -> ArtifactSigners {
-        let images = SignedBy {
-            signers: vec!["platform".to_owned()],
-            threshold: 1,
-        };
         ArtifactSigners {
-            images: Some(images),
+            images: Some(SignedBy::any_of(vec!["platform".to_owned()])),
             models: None,
             attestations: Vec::new(),
         }

@@ -203,10 +203,7 @@ fn unknown(problem: &SignerProblem) -> Unavailable {
 /// Whose attestations count, for each type that the track names.
 fn attestations(context: &Context, signers: &ArtifactSigners) -> Arc<[AttestationWish]> {
     let wish = |one: &AttestationSigners| {
-        let anyone = SignedBy {
-            signers: one.signers.clone(),
-            threshold: 1,
-        };
+        let anyone = SignedBy::any_of(one.signers.clone());
         let field = "spec.signedBy.attestations";
         let policy = signers::trust_policy(&context.sources, &anyone, field)
             .map(|trust| AttestationPolicy {

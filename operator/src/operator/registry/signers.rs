@@ -5,7 +5,7 @@ mod read;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use interlock_bundles::trust::{self, TrustPolicy, TrustRoot};
+use interlock_bundles::trust::{self, Duty, TrustPolicy, TrustRoot};
 use interlock_crds::Signer;
 use interlock_crds::bundle::SignedBy;
 use kube::ResourceExt as _;
@@ -84,7 +84,14 @@ pub(crate) fn trust_policy(
             source: Box::new(source),
         })?);
     }
-    Ok(TrustPolicy::new(found, wanted.threshold))
+    let duties = wanted.duties.iter().map(|duty| Duty {
+        name: duty.name.clone(),
+        signers: duty.signers.iter().cloned().collect(),
+    });
+    Ok(TrustPolicy {
+        duties: duties.collect(),
+        ..TrustPolicy::new(found, wanted.threshold)
+    })
 }
 
 /// Those who sign as this Signer: one for each key or identity, all under its name.
