@@ -33,6 +33,7 @@ mod outages;
 mod rbac;
 mod real_manifests;
 mod registries;
+mod revocation;
 mod sandbox;
 mod scale;
 mod scene;

@@ -5,6 +5,8 @@
 //! Nothing of a payload is read before its signature holds; nothing in a bundle chooses the key, the
 //! algorithm, the trust root or the kind.
 
+use std::sync::Arc;
+
 use super::duties::{Duty, unfilled};
 use super::envelope::{Made, MadeWith, Signed, SigstoreBundle};
 use super::format::{self, SignatureFormat};
@@ -27,8 +29,8 @@ pub struct TrustPolicy {
     pub threshold: u32,
     /// What has to be signed for by different people.
     pub duties: Vec<Duty>,
-    /// What does not count, whoever signed it.
-    pub revoked: Revoked,
+    /// What does not count, whoever signed it. Shared, as it is one list for all policies, and long where much is revoked.
+    pub revoked: Arc<Revoked>,
 }
 
 /// Everything found out about the evidence; both faces of the check are made from it.
@@ -47,7 +49,7 @@ impl TrustPolicy {
             signers,
             threshold,
             duties: Vec::new(),
-            revoked: Revoked::default(),
+            revoked: Arc::default(),
         }
     }
 
@@ -126,8 +128,8 @@ impl TrustPolicy {
         Err(Untrusted::UnusablePolicy { problem })
     }
 
-    /// Whether what is to be checked may count at all.
-    pub(super) fn not_revoked(&self, subject: Digest) -> Result<(), Untrusted> {
+    /// Whether what is to be checked may count at all: what is revoked does not, whatever signatures it has.
+    pub fn not_revoked(&self, subject: Digest) -> Result<(), Untrusted> {
         if self.revoked.digests.contains(&subject) {
             return Err(Untrusted::Revoked { subject });
         }

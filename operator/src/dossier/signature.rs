@@ -71,6 +71,11 @@ impl Signature {
         }
     }
 
+    /// Whether it is rejected, also, because something is revoked.
+    pub fn is_revoked(&self) -> bool {
+        self.checks_failed().iter().any(|check| check == "revocation")
+    }
+
     /// What the reference leads to, as far as the registry was asked.
     pub fn digest(&self) -> Option<&str> {
         match self {

@@ -229,7 +229,10 @@ fn what_is_revoked_does_not_count_in_the_old_format_either() {
     signature.receipt = Some("{}".to_owned());
     let unreadable = document(&signature);
     let says = |revoked: Revoked, evidence: &Evidence| {
-        let policy = TrustPolicy { revoked, ..old.clone() };
+        let policy = TrustPolicy {
+            revoked: Arc::new(revoked),
+            ..old.clone()
+        };
         reason(&policy, std::slice::from_ref(evidence))
     };
     let entry = |log: Digest| Revoked {

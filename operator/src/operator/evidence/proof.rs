@@ -126,6 +126,12 @@ impl Proof {
     }
 }
 
+/// What is said of an artifact that is revoked itself, whatever signatures it has; nothing of others.
+pub(super) fn revoked(policy: &TrustPolicy, digest: Digest) -> Option<Signature> {
+    policy.not_revoked(digest).err()?;
+    Some(check(policy, &digest, &[]))
+}
+
 fn check(policy: &TrustPolicy, digest: &Digest, evidence: &[Evidence]) -> Signature {
     let (verification, verdict) = policy.examine(digest, SIGNATURE_PREDICATE, evidence);
     match verdict {

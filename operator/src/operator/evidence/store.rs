@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use self::entry::Entry;
 pub(super) use self::state::{AttestationWish, Wish};
 use self::state::{State, Subject, pending};
-use super::proof::Proof;
+use super::proof::{self, Proof};
 use super::question::{Answer, Artifact, Failure, Question, Tag};
 use crate::dossier::{Attestations, Signature, Source, Unavailable};
 use crate::operator::metrics::Metrics;
@@ -142,7 +142,14 @@ impl Store {
                 "an image has no range of versions",
             )),
         };
-        artifact.map_or_else(|found| found, |artifact| self.signed(&artifact, trust, now))
+        artifact.map_or_else(
+            |found| found,
+            // Of what is revoked itself no registry can say anything that helps.
+            |artifact| match proof::revoked(trust, artifact.pinned.digest) {
+                Some(signature) => Found::known(signature),
+                None => self.signed(&artifact, trust, now),
+            },
+        )
     }
 
     /// What is attested about an artifact of whose signatures so much is known.
@@ -225,9 +232,9 @@ impl Store {
         if was_answered_since || matches!(signature, Signature::Verified { .. }) {
             return Found::known(signature);
         }
-        // What an earlier life found out stands while the registry cannot be asked; otherwise an old answer says
-        // nothing under terms that are new.
-        let meanwhile = if is_restored {
+        // What an earlier life found out stands while the registry cannot be asked, and so does what is revoked: that is
+        // not to wait for anybody. Otherwise an old answer says nothing under terms that are new.
+        let meanwhile = if is_restored || signature.is_revoked() {
             signature
         } else {
             Signature::Unavailable(problem.unwrap_or(fallback))
