@@ -137,13 +137,13 @@ impl Store {
         let artifact = match &wish.reference.wanted {
             Wanted::Digest(digest) => Ok(wish.artifact(*digest)),
             Wanted::Tag(tag) => self.leads(wish.tag(tag), now).map(|digest| wish.artifact(digest)),
-            Wanted::Semver(_) => Err(Found::known_unavailable(
+            Wanted::Semver(_) => Err(Box::new(Found::known_unavailable(
                 "InvalidReference",
                 "an image has no range of versions",
-            )),
+            ))),
         };
         artifact.map_or_else(
-            |found| found,
+            |found| *found,
             // Of what is revoked itself no registry can say anything that helps.
             |artifact| match proof::revoked(trust, artifact.pinned.digest) {
                 Some(signature) => Found::known(signature),
@@ -182,14 +182,14 @@ impl Store {
     }
 
     /// Where a tag leads. What the last attempt could not find out may have changed.
-    fn leads(&self, tag: Tag, now: Instant) -> Result<Digest, Found> {
+    fn leads(&self, tag: Tag, now: Instant) -> Result<Digest, Box<Found>> {
         let mut state = self.state();
         let fallback = state.fallback(tag.repository.registry());
         let entry = state.tags.entry(tag).or_insert_with(|| Entry::new(None, now));
         match (&entry.problem, entry.answer) {
-            (Some(why), _) => Err(Found::known(Signature::Unavailable(why.clone()))),
+            (Some(why), _) => Err(Box::new(Found::known(Signature::Unavailable(why.clone())))),
             (None, Some(digest)) => Ok(digest),
-            (None, None) => Err(entry.pending(fallback)),
+            (None, None) => Err(Box::new(entry.pending(fallback))),
         }
     }
 
