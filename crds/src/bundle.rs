@@ -129,7 +129,11 @@ pub struct LocalReference {
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("self.threshold <= self.signers.size()")
-        .message("threshold is larger than the number of signers: add signers or lower the threshold")
+        .message("threshold is larger than the number of signers: add signers or lower the threshold"),
+    validation = Rule::new("!has(self.duties) || self.duties.all(duty, duty.signers.all(name, name in self.signers))")
+        .message("a duty names somebody who is none of the signers: add the name to signers, or correct it"),
+    validation = Rule::new("!has(self.duties) || self.duties.size() <= self.signers.size()")
+        .message("there are more duties than signers, and nobody can have two: add signers or leave a duty out")
 )]
 pub struct SignedBy {
     /// Names of Signers.
@@ -139,6 +143,35 @@ pub struct SignedBy {
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 32))]
     pub threshold: u32,
+    /// Separation of duties: for each of these somebody must have signed whose duty it is, and for no two of them the
+    /// same person, whatever the threshold is. Who is the same is told by keys and identities, not by names alone. All
+    /// sign the same digest. Example: `[{name: builder, signers: [ci]}, {name: approver, signers: [lead, deputy]}]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub duties: Vec<Duty>,
+}
+
+impl SignedBy {
+    /// Any one of these.
+    pub fn any_of(signers: Vec<String>) -> Self {
+        Self {
+            signers,
+            threshold: 1,
+            duties: Vec::new(),
+        }
+    }
+}
+
+/// A part that somebody has to play who plays no other.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Duty {
+    /// What it is called. Example: `approver`.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"))]
+    pub name: String,
+    /// Names of the Signers whose duty it is, each of them one of `signers`.
+    #[schemars(length(min = 1, max = 32), extend("x-kubernetes-list-type" = "set"), inner(length(min = 1, max = 253)))]
+    pub signers: Vec<String>,
 }
 
 fn one() -> u32 {

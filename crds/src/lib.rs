@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! TrustRoot ◀── Signer ◀── PolicyBundle ◀── GovernanceTrack ──governs──▶ Release (its status is the verdict)
+//! Revocation: holds for all who sign
 //! ```
 //!
 //! One file a kind; [`condition`] holds the vocabulary of conditions and reasons that all kinds share. The doc
@@ -21,12 +22,14 @@ pub mod bundle;
 pub mod condition;
 pub mod drift;
 pub mod release;
+pub mod revocation;
 pub mod signer;
 pub mod track;
 pub mod trust_root;
 
 pub use bundle::{PolicyBundle, PolicyBundleSpec, PolicyBundleStatus};
 pub use release::{Release, ReleaseSpec, ReleaseStatus, Verdict};
+pub use revocation::{Revocation, RevocationSpec};
 pub use signer::{Signer, SignerSpec, SignerStatus};
 pub use track::{GovernanceTrack, GovernanceTrackSpec, GovernanceTrackStatus, Level};
 pub use trust_root::{TrustRoot, TrustRootSpec, TrustRootStatus};
@@ -52,6 +55,7 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
     let mut crds = vec![
         TrustRoot::crd(),
         Signer::crd(),
+        Revocation::crd(),
         PolicyBundle::crd(),
         GovernanceTrack::crd(),
         Release::crd(),

@@ -182,12 +182,21 @@ pub struct Artifact {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     pub signers: Vec<String>,
+    /// The formats in which the signatures came that count: `Bundle`, `OldBundle`, `Legacy`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 3), extend("x-kubernetes-list-type" = "atomic"))]
+    pub formats: Vec<String>,
     /// Why it is not verified, as a stable word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Why it is not verified, in one sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// Which checks failed, the first eight by name: those on whatever signature there is, and those on the whole.
+    /// `interlock verify image` makes the same ones, and says what each found. Example: `[signature, threshold]`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "atomic"))]
+    pub checks_failed: Vec<String>,
     /// Where it stands in the workload, the first place. Example: `spec.template.spec.containers[0].image`.
     pub path: String,
     /// In how many places it stands, if in more than one.

@@ -200,6 +200,7 @@ fn elsewhere(model: &Model) -> Signature {
                 "what {} leads to can change, and nobody can sign it: publish the model as an OCI artifact, sign it, and write oci://NAME@sha256:…",
                 model.uri
             ),
+            checks_failed: Vec::new(),
         },
         Location::Pinned | Location::Unsupported => unavailable(
             "UnsupportedLocation",
@@ -228,10 +229,7 @@ mod tests {
     use crate::dossier::{Attested, NamespaceFact, Related};
 
     fn by(name: &str) -> SignedBy {
-        SignedBy {
-            signers: vec![name.to_owned()],
-            threshold: 1,
-        }
+        SignedBy::any_of(vec![name.to_owned()])
     }
 
     fn signers(images: bool, models: bool) -> ArtifactSigners {
@@ -289,6 +287,7 @@ mod tests {
         let verified = Signature::Verified {
             digest: "sha256:a".to_owned(),
             signers: vec!["i".to_owned()],
+            formats: Vec::new(),
         };
         let items = Attested::default();
         let attestations = vec![Attestations {

@@ -151,7 +151,8 @@ async fn lead(client: Client, settings: Settings, health: Health, metrics: Arc<M
         client,
         settings,
     });
-    health.starting("waiting for the API server to list tracks, bundles, signers, trust roots and Releases");
+    health
+        .starting("waiting for the API server to list tracks, bundles, signers, trust roots, revocations and Releases");
     context.sources.wait_for_own().await;
     tasks.spawn(signer::run(Arc::clone(&context)));
     tasks.spawn(bundle::run(Arc::clone(&context)));

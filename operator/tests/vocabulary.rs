@@ -10,7 +10,8 @@ use interlock_crds::condition::Type;
 use interlock_crds::condition::reasons::{REASONS, find};
 
 /// Words of the same shape that are no reasons: kinds, links of a drift monitor, headers, operators and answers of others,
-/// verdicts, and what only a dossier says. A word of two parts must be in the table of reasons or here.
+/// verdicts, formats of signatures, and what only a dossier says. A word of two parts must be in the table of reasons or
+/// here.
 const OTHERS: &[&str] = &[
     "ClusterRoleBinding",
     "CronJob",
@@ -19,6 +20,7 @@ const OTHERS: &[&str] = &[
     "InferenceService",
     "LLMInferenceService",
     "NotIn",
+    "OldBundle",
     "PolicyBundle",
     "RoleBinding",
     "RuleHealthy",

@@ -15,6 +15,8 @@ const KEYLESS: &str = "apiVersion: interlock.dev/v1alpha1\nkind: Signer\nmetadat
     subject: {exact: \"https://ci.example/build\"}\n      claims: {sourceRepositoryRef: {exact: refs/heads/main}}\n";
 const ROOT: &str = "apiVersion: interlock.dev/v1alpha1\nkind: TrustRoot\nmetadata: {name: api}\nspec:\n  digest: \
     sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\n  inline: \"{}\"\n";
+const REVOCATION: &str = "apiVersion: interlock.dev/v1alpha1\nkind: Revocation\nmetadata: {name: api}\nspec:\n  \
+    reason: lost\n  keys: [\"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\"]\n";
 const BUNDLE: &str = "apiVersion: interlock.dev/v1alpha1\nkind: PolicyBundle\nmetadata: {name: api}\nspec:\n  \
     url: oci://registry.example.com/policies/baseline\n  ref: {tag: stable}\n  signedBy: {signers: [platform]}\n";
 const TRACK: &str = "apiVersion: interlock.dev/v1alpha1\nkind: GovernanceTrack\nmetadata: {name: api}\nspec:\n  \
@@ -145,6 +147,44 @@ const WRONG: &[Wrong] = &[
         "sha256:44136",
         &["spec.digest", "^sha256:[a-f0-9]{64}$"],
     ),
+    (REVOCATION, "  reason: lost\n", "", &["spec.reason", "Required value"]),
+    (REVOCATION, "lost", "\"\"", &["spec.reason", "at least 1 chars"]),
+    (
+        REVOCATION,
+        "  keys: [\"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\"]\n",
+        "",
+        &["spec", "give at least one of keys, digests and logEntries"],
+    ),
+    (
+        REVOCATION,
+        "[\"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\"]",
+        "[]",
+        &["spec", "give at least one of keys, digests and logEntries"],
+    ),
+    (
+        REVOCATION,
+        "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+        "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+        &["spec.keys[0]", "^sha256:[a-f0-9]{64}$"],
+    ),
+    (
+        REVOCATION,
+        "keys: [\"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\"]",
+        "digests: [\"registry.example.com/cart:1\"]",
+        &["spec.digests[0]", "^sha256:[a-f0-9]{64}$"],
+    ),
+    (
+        REVOCATION,
+        "keys: [\"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\"]",
+        "logEntries: [\"42\"]",
+        &["spec.logEntries[0]", "^[a-f0-9]{64}:"],
+    ),
+    (
+        REVOCATION,
+        "[\"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\"]",
+        "[\"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\", \"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\"]",
+        &["spec.keys", "duplicate"],
+    ),
     (
         BUNDLE,
         "oci://",
@@ -198,6 +238,36 @@ const WRONG: &[Wrong] = &[
         "[platform]}",
         "[platform], threshold: 0}",
         &["spec.signedBy.threshold", "greater than or equal to 1"],
+    ),
+    (
+        BUNDLE,
+        "[platform]}",
+        "[platform], duties: [{name: approver, signers: [lead]}]}",
+        &["spec.signedBy", "none of the signers: add the name to signers"],
+    ),
+    (
+        BUNDLE,
+        "[platform]}",
+        "[platform], duties: [{name: a, signers: [platform]}, {name: b, signers: [platform]}]}",
+        &["spec.signedBy", "more duties than signers"],
+    ),
+    (
+        BUNDLE,
+        "[platform]}",
+        "[a, b], duties: [{name: c, signers: [a]}, {name: c, signers: [b]}]}",
+        &["spec.signedBy.duties", "c"],
+    ),
+    (
+        BUNDLE,
+        "[platform]}",
+        "[platform], duties: [{name: approver, signers: []}]}",
+        &["spec.signedBy.duties[0].signers", "at least 1 items"],
+    ),
+    (
+        BUNDLE,
+        "[platform]}",
+        "[platform], duties: [{name: Approver!, signers: [platform]}]}",
+        &["spec.signedBy.duties[0].name", "^[a-z0-9]"],
     ),
     (
         BUNDLE,
@@ -328,6 +398,12 @@ const WRONG: &[Wrong] = &[
         "  bundles:",
         "  signedBy: {models: {signers: [a], threshold: 2}}\n  bundles:",
         &["spec.signedBy.models", "lower the threshold"],
+    ),
+    (
+        TRACK,
+        "  bundles:",
+        "  signedBy: {images: {signers: [a], duties: [{name: b, signers: [c]}]}}\n  bundles:",
+        &["spec.signedBy.images", "none of the signers: add the name to signers"],
     ),
     (
         TRACK,
@@ -494,7 +570,7 @@ const WRONG: &[Wrong] = &[
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_documents_are_refused_with_advice() -> Result<()> {
     let env = TestEnv::new("api-wrong").await?;
-    for good in [ROOT, SIGNER, KEYLESS, BUNDLE, TRACK, MONITOR, RELEASE] {
+    for good in [ROOT, SIGNER, KEYLESS, REVOCATION, BUNDLE, TRACK, MONITOR, RELEASE] {
         env.apply(good)
             .await
             .with_context(|| format!("this one is right:\n{good}"))?;
@@ -520,7 +596,7 @@ async fn wrong_documents_are_refused_with_advice() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_applied_twice_is_written_once() -> Result<()> {
     let env = TestEnv::new("api-twice").await?;
-    for good in [ROOT, SIGNER, KEYLESS, BUNDLE, TRACK, MONITOR, RELEASE] {
+    for good in [ROOT, SIGNER, KEYLESS, REVOCATION, BUNDLE, TRACK, MONITOR, RELEASE] {
         let good = good.replace("name: api", "name: twice");
         let first = env.apply(&good).await?.remove(0);
         let second = env.apply(&good).await?.remove(0);
@@ -572,7 +648,7 @@ async fn what_is_applied_twice_is_written_once() -> Result<()> {
 async fn kubectl_shows_and_explains() -> Result<()> {
     let env = TestEnv::new("api-kubectl").await?;
     env.apply(
-        &[ROOT, SIGNER, BUNDLE, TRACK, RELEASE]
+        &[ROOT, SIGNER, REVOCATION, BUNDLE, TRACK, RELEASE]
             .map(|good| good.replace("name: api}", "name: shown}"))
             .join("---\n"),
     )
@@ -580,6 +656,7 @@ async fn kubectl_shows_and_explains() -> Result<()> {
     let columns = [
         (vec!["trustroots"], "NAME READY REASON EXPIRES AGE"),
         (vec!["signers"], "NAME ALGORITHM TRUSTROOT READY REASON AGE"),
+        (vec!["revocations"], "NAME REASON AGE"),
         (vec!["policybundles"], "NAME REVISION READY REASON AGE"),
         (vec!["tracks"], "NAME PRIORITY GOVERNED DENIED READY AGE"),
         (
@@ -599,16 +676,25 @@ async fn kubectl_shows_and_explains() -> Result<()> {
     }
     let everything = kubectl(&env, &["get", "interlock", "-n", &env.namespace]).await?;
     ensure!(
-        ["trustroot", "signer", "policybundle", "governancetrack", "release"]
-            .iter()
-            .all(|kind| everything.contains(kind)),
+        [
+            "trustroot",
+            "signer",
+            "revocation",
+            "policybundle",
+            "governancetrack",
+            "release"
+        ]
+        .iter()
+        .all(|kind| everything.contains(kind)),
         "{everything}"
     );
     let explained = [
         ("trustroot.spec.digest", "sha256sum trusted_root.json"),
         ("signer.spec.publicKey.pem", "cosign.pub"),
         ("signer.spec.keyless.identities.claims", "sourceRepositoryRef"),
+        ("revocation.spec.keys", "status.fingerprint"),
         ("policybundle.spec.signedBy", "threshold"),
+        ("policybundle.spec.signedBy.duties", "Separation of duties"),
         ("policybundle.spec.ref.digest", "deliberate way"),
         ("policybundle.spec.limits.memory", "256Mi"),
         ("track.spec.match.objectSelector", "never their absence"),

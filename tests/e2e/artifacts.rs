@@ -144,6 +144,10 @@ async fn every_failure(scene: &Scene) -> Result<()> {
                 ensure!(one.result == ArtifactResult::Rejected, "{case}: {one:?}");
                 ensure!(one.reason.as_deref() == Some(reason), "{case}: {one:?}");
                 ensure!(one.digest.is_none(), "what the reference says is not repeated: {one:?}");
+                ensure!(
+                    !one.checks_failed.is_empty() && one.formats.is_empty(),
+                    "{case}: {one:?}"
+                );
             }
         }
     }
@@ -162,10 +166,14 @@ async fn every_failure(scene: &Scene) -> Result<()> {
     platform.key.sign(&offered).await?;
     let found = says(platform, namespace, "deployment-late", verified(IMAGES)).await?;
     ensure!(artifacts(&found)[0].signers == ["platform"], "{:?}", artifacts(&found));
+    ensure!(artifacts(&found)[0].formats == ["Bundle"], "{:?}", artifacts(&found));
     let both = namespaces.get("apart").context("a namespace")?;
     apply(platform, both, deployment("both", &offered, None)).await?;
     let one_of_two = rejected(IMAGES, "ThresholdNotMet", "signed by 1 of 2 needed signers (platform)");
-    says(platform, both, "deployment-both", one_of_two).await?;
+    let found = says(platform, both, "deployment-both", one_of_two).await?;
+    let failed = &artifacts(&found)[0].checks_failed;
+    // The stranger's is not there yet: no signature fails, there are too few.
+    ensure!(*failed == ["threshold"], "{failed:?}");
     scene.stranger.sign(&offered).await?;
     let found = says(platform, both, "deployment-both", verified(IMAGES)).await?;
     ensure!(

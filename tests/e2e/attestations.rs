@@ -2,11 +2,12 @@
 //! else says, or about something else, does not. On registries with the referrers API and without.
 
 use anyhow::{Context as _, Result, ensure};
-use interlock_crds::Release;
+use interlock_crds::{Release, Signer};
 use interlock_tests::artifact::Repository;
 use interlock_tests::cosign::KeyPair;
 use interlock_tests::opa::build_files;
 use interlock_tests::{Flavour, Platform, Registry};
+use kube::Api;
 use serde_json::json;
 
 use crate::signed::{apply, deployment, fresh};
@@ -57,6 +58,22 @@ async fn what_those_who_count_attest_decides_a_gate() -> Result<()> {
     says(&platform, &namespace, "referrers", "Unknown", "SignerNotFound").await?;
     platform.apply(&namespace, &track(&namespace, "lab")).await?;
     says(&platform, &namespace, "referrers", "Allow", "").await?;
+    // The evaluator's key is revoked: all that it ever attested is.
+    let signers: Api<Signer> = Api::all(platform.client.clone());
+    let key = signers.get("lab").await?.status.and_then(|status| status.fingerprint);
+    let revocation = json!({
+        "apiVersion": "interlock.dev/v1alpha1", "kind": "Revocation", "metadata": {"name": "lab"},
+        "spec": {"reason": "a story", "keys": [key.context("a fingerprint")?]},
+    });
+    apply(&platform, "default", revocation).await?;
+    says(
+        &platform,
+        &namespace,
+        "referrers",
+        "Pending",
+        "no evaluation yet, Revoked",
+    )
+    .await?;
     Ok(())
 }
 

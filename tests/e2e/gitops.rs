@@ -73,6 +73,13 @@ fn root(name: &str, source: &str) -> String {
     )
 }
 
+fn revocation(name: &str) -> String {
+    let digest = "0".repeat(64);
+    format!(
+        "apiVersion: interlock.dev/v1alpha1\nkind: Revocation\nmetadata: {{name: {name}}}\nspec: {{reason: lost, keys: [\"sha256:{digest}\"]}}\n"
+    )
+}
+
 fn bundle(name: &str, host: &str, tag: &str, signer: &str) -> String {
     format!(
         "apiVersion: interlock.dev/v1alpha1\nkind: PolicyBundle\nmetadata: {{name: {name}}}\nspec:\n  \
@@ -112,6 +119,7 @@ const WORKING: &[Row] = &[
         "InProgress",
         "InProgress",
     ),
+    ("Revocation", "lost", "None", "", "Current", "None"),
     ("PolicyBundle", "baseline", "Healthy", "Judging: ", "Current", "Current"),
     (
         "PolicyBundle",
@@ -278,6 +286,7 @@ async fn argo_cd_and_flux_see_every_kind_as_it_stands() -> Result<()> {
         signer("ready", key.public()),
         signer("stranger", stranger.public()),
         signer("stalled", NO_KEY),
+        revocation("lost"),
         root("stalled", "inline: '{}'"),
         root("reconciling", "configMap: {name: nowhere}"),
         bundle("reconciling", &host, "stable", "nobody"),
@@ -356,8 +365,8 @@ async fn compare(platform: &Platform, places: &[&str], rows: &[Row]) -> Result<(
             && said.kstatus == *kstatus
             && said.flux == *flux
             // A bundle whose update is refused is not ready, and the one before it goes on judging: nothing waits for it. A
-            // trust root is waited for with its Signers.
-            && said.in_checks != ["PolicyBundle", "TrustRoot"].contains(kind);
+            // trust root is waited for with its Signers. A Revocation has no status.
+            && said.in_checks != ["PolicyBundle", "TrustRoot", "Revocation"].contains(kind);
         if !as_told {
             problems.push(format!(
                 "{kind} {name}: {said:?}, want {argo} {message:?} {kstatus} {flux}"

@@ -253,6 +253,7 @@ async fn people_may_do_their_part(client: &Client) -> Result<()> {
         ("admin", "releases", true),
         ("edit", "governancetracks", false),
         ("admin", "signers", false),
+        ("admin", "revocations", false),
     ] {
         eventually(
             &format!("{role} reads {resource}, writes: {writes}"),

@@ -143,7 +143,11 @@ fn every_way_to_name_a_model_is_read_as_documented() -> Result<()> {
         let model = dossier.models.first_mut().context("a model")?;
         if let Some(digest) = model.digest.clone() {
             let signers = vec!["ml".to_owned()];
-            model.signature = Signature::Verified { digest, signers };
+            model.signature = Signature::Verified {
+                digest,
+                signers,
+                formats: Vec::new(),
+            };
         }
         let location = model.location;
         let findings = policy.judge(

@@ -3,8 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
+
 /// A form in which a signature comes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum SignatureFormat {
     /// A Sigstore bundle of version 0.3: what cosign 3 and model-signing 1 write.
     Bundle,

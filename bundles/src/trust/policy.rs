@@ -5,6 +5,8 @@
 //! Nothing of a payload is read before its signature holds; nothing in a bundle chooses the key, the
 //! algorithm, the trust root or the kind.
 
+use std::sync::Arc;
+
 use super::duties::{Duty, unfilled};
 use super::envelope::{Made, MadeWith, Signed, SigstoreBundle};
 use super::format::{self, SignatureFormat};
@@ -27,8 +29,8 @@ pub struct TrustPolicy {
     pub threshold: u32,
     /// What has to be signed for by different people.
     pub duties: Vec<Duty>,
-    /// What does not count, whoever signed it.
-    pub revoked: Revoked,
+    /// What does not count, whoever signed it. Shared, as it is one list for all policies, and long where much is revoked.
+    pub revoked: Arc<Revoked>,
 }
 
 /// Everything found out about the evidence; both faces of the check are made from it.
@@ -47,7 +49,7 @@ impl TrustPolicy {
             signers,
             threshold,
             duties: Vec::new(),
-            revoked: Revoked::default(),
+            revoked: Arc::default(),
         }
     }
 
@@ -58,9 +60,20 @@ impl TrustPolicy {
 
     /// Checks all evidence and tells every check by name.
     pub fn check(&self, subject: &Digest, predicate_type: &str, evidence: &[Evidence]) -> Verification {
+        self.examine(subject, predicate_type, evidence).0
+    }
+
+    /// Both faces of one check: what [`Self::check`] tells, and whose signatures are enough or why they are not, as
+    /// [`Self::satisfied_by`] says.
+    pub fn examine(
+        &self,
+        subject: &Digest,
+        predicate_type: &str,
+        evidence: &[Evidence],
+    ) -> (Verification, Result<Vec<String>, Untrusted>) {
         let (examination, verdict) = self.decide(subject, predicate_type, evidence);
         let last = self.last_notes(verdict.as_deref());
-        examination.conclude(verdict.is_ok(), last)
+        (examination.conclude(verdict.is_ok(), last), verdict)
     }
 
     /// Whether enough signatures over `subject` count, and whose they are. To be asked before an artifact
@@ -115,8 +128,8 @@ impl TrustPolicy {
         Err(Untrusted::UnusablePolicy { problem })
     }
 
-    /// Whether what is to be checked may count at all.
-    pub(super) fn not_revoked(&self, subject: Digest) -> Result<(), Untrusted> {
+    /// Whether what is to be checked may count at all: what is revoked does not, whatever signatures it has.
+    pub fn not_revoked(&self, subject: Digest) -> Result<(), Untrusted> {
         if self.revoked.digests.contains(&subject) {
             return Err(Untrusted::Revoked { subject });
         }
@@ -193,6 +206,7 @@ impl Examination {
                 VerificationOutcome::Rejected
             },
             signers: names(&self.vouching),
+            formats: self.vouching.iter().filter_map(|vouch| vouch.came_as).collect(),
             checks,
         }
     }
@@ -330,8 +344,11 @@ impl Steps<'_> {
 
     /// Those who sign in this format.
     pub(super) fn accepted(&mut self, vouching: Vec<Vouch>, format: SignatureFormat) -> Result<Vec<Vouch>, Refusal> {
-        let (accepted, others): (Vec<_>, Vec<_>) =
+        let (mut accepted, others): (Vec<_>, Vec<_>) =
             vouching.into_iter().partition(|vouch| vouch.formats.contains(&format));
+        for vouch in &mut accepted {
+            vouch.came_as = Some(format);
+        }
         let outcome = match others.first() {
             Some(other) if accepted.is_empty() => Err(format!(
                 "{} signs in the format {}, and this is {format}",

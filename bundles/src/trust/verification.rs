@@ -1,7 +1,10 @@
 //! What came out of checking signatures: every check by name for people, one reason for conditions.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
+use super::format::SignatureFormat;
 use crate::digest::Digest;
 
 /// The outcome of checking all evidence about one subject, with every check that was made.
@@ -12,8 +15,18 @@ pub struct Verification {
     pub outcome: VerificationOutcome,
     /// The names of the signers whose signatures hold, sorted.
     pub signers: Vec<String>,
+    /// The formats in which those signatures came.
+    pub formats: BTreeSet<SignatureFormat>,
     /// What was checked, in order: for each piece of evidence, and for the policy as a whole.
     pub checks: Vec<Check>,
+}
+
+impl Verification {
+    /// The names of the checks that failed, on whatever evidence.
+    pub fn failed(&self) -> BTreeSet<&'static str> {
+        let failed = self.checks.iter().filter(|check| check.outcome == CheckOutcome::Failed);
+        failed.map(|check| check.name).collect()
+    }
 }
 
 /// Whether enough trusted signers vouch for the subject.

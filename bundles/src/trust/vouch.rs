@@ -18,6 +18,8 @@ pub(super) struct Vouch {
     pub(super) keys: Vec<Digest>,
     /// The formats in which it counts.
     pub(super) formats: BTreeSet<SignatureFormat>,
+    /// The format in which it came, once that is known to be one of them.
+    pub(super) came_as: Option<SignatureFormat>,
     /// When a trusted clock saw it, the earliest if several did and were asked.
     pub(super) seen_at: Option<Timestamp>,
 }
@@ -37,6 +39,7 @@ impl Vouch {
             makers: vec![Maker::Key(key)],
             keys: vec![key],
             formats: signer.formats.clone(),
+            came_as: None,
             seen_at: None,
         }
     }
@@ -49,6 +52,7 @@ impl Vouch {
             makers: vec![Maker::Key(key)],
             keys: vec![key],
             formats: SignatureFormat::usual(),
+            came_as: None,
             seen_at: None,
         }
     }

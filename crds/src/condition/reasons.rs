@@ -101,12 +101,12 @@ pub const REASONS: &[Reason] = &[
     r("BundleNotReady", &[T, R], "the PolicyBundle has no bundle that works yet", "read its `Ready` condition"),
     r("StatusRefused", &[R], "the API server does not take the status, mostly because it is too large, so nothing is said of the workload", "shorten what is odd in the workload, for example a name of thousands of characters"),
     r("EvaluationFailed", &[R], "an evaluation ended abnormally", "wait: it is tried again within a minute; report it if it comes again"),
-    r("KindNotFound", &[T, R], "the API server does not serve the kind", "install what provides it, or correct `spec.match.kinds`"),
+    r("KindNotFound", &[B, T, R], "the API server does not serve the kind", "install what provides it, or correct `spec.match.kinds`"),
     r("KindNotListable", &[T, R], "the kind cannot be listed and watched", "name another kind in `spec.match.kinds`"),
     r("KindNotNamespaced", &[T, R], "the kind is cluster-scoped", "name a namespaced kind in `spec.match.kinds`"),
     r("VersionMismatch", &[T], "the kind is read in another version than the track asks for", "leave `spec.match.kinds[].version` out, or ask for the same in all tracks"),
-    r("ListFailed", &[T, R], "the API server answers, but fails to list the kind", "read the operator's log; often a conversion webhook of that kind is down"),
-    r("WatchEnded", &[T, R], "the watch of the kind ended; it is started again", "wait"),
+    r("ListFailed", &[B, T, R], "the API server answers, but fails to list the kind", "read the operator's log; often a conversion webhook of that kind is down"),
+    r("WatchEnded", &[B, T, R], "the watch of the kind ended; it is started again", "wait"),
 
     // Keys and credentials.
     r("KeyRejected", &[S], "the key cannot be read, or is of a kind that is not accepted", "paste the content of `cosign.pub`"),
@@ -122,6 +122,7 @@ pub const REASONS: &[Reason] = &[
     r("UnusableTrustRoot", &[O, C], "a key or certificate in the trust root cannot be used", "make it anew with `cosign trusted-root create`"),
     r("UnusableAuthority", &[S, C], "the text holds no certificates of an authority that can be used", "give its root certificate in PEM"),
     r("SignerNotFound", &[B, T, R], "`spec.signedBy` names a Signer that does not exist", "create it, or correct the name"),
+    r("MalformedRevocation", &[B, T, R], "a Revocation cannot be read, so it is not known what counts no more", "correct the field that the message names"),
     r("SignerNotReady", &[B, T, R], "a Signer of `spec.signedBy` cannot be used", "read that Signer's `Ready` condition"),
     r("PullSecretNotFound", &[B, R], "there is no Secret of this name in the operator's namespace", "`kubectl create secret docker-registry` there"),
     r("PullSecretInvalid", &[B, R], "the Secret holds no usable Docker configuration", "make it with `kubectl create secret docker-registry`"),

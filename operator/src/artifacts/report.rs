@@ -17,6 +17,9 @@ const MESSAGE: usize = 256;
 /// Longest name and path of one, in characters. A container runtime takes none that is longer.
 const NAME: usize = 512;
 
+/// Failed checks of one that are listed.
+const CHECKS: usize = 8;
+
 /// What a Release says of its artifacts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Report {
@@ -126,8 +129,10 @@ fn artifact(line: &Line<'_>) -> Artifact {
             Signature::Verified { signers, .. } => signers.clone(),
             _ => Vec::new(),
         },
+        formats: line.signature.formats().to_vec(),
         reason: problem.map(|(reason, _)| reason.to_owned()),
         message: problem.map(|(_, message)| shorten(message, MESSAGE)),
+        checks_failed: line.signature.checks_failed().iter().take(CHECKS).cloned().collect(),
         path: shorten(line.paths.first().copied().unwrap_or_default(), NAME),
         places: u32::try_from(line.paths.len()).ok().filter(|count| *count > 1),
     }
@@ -200,12 +205,8 @@ mod tests {
     }
 
     fn images_only() -> ArtifactSigners {
-        let images = SignedBy {
-            signers: vec!["platform".to_owned()],
-            threshold: 1,
-        };
         ArtifactSigners {
-            images: Some(images),
+            images: Some(SignedBy::any_of(vec!["platform".to_owned()])),
             models: None,
             attestations: Vec::new(),
         }
@@ -215,6 +216,7 @@ mod tests {
         Signature::Verified {
             digest: "sha256:a".to_owned(),
             signers: vec!["platform".to_owned()],
+            formats: vec!["Bundle".to_owned()],
         }
     }
 
@@ -223,6 +225,7 @@ mod tests {
             digest: Some("sha256:b".to_owned()),
             reason: "Unsigned".to_owned(),
             message: "no signature".to_owned(),
+            checks_failed: ('a'..='z').map(String::from).collect(),
         }
     }
 
@@ -291,6 +294,13 @@ mod tests {
         assert_eq!(
             (first.reference.as_str(), first.result),
             ("r.example/last", ArtifactResult::Rejected)
+        );
+        assert_eq!(first.checks_failed.concat(), "abcdefgh");
+        assert!(first.formats.is_empty());
+        let second = &report.artifacts[1];
+        assert_eq!(
+            (second.formats.concat().as_str(), second.checks_failed.len()),
+            ("Bundle", 0)
         );
         let twice = report
             .artifacts

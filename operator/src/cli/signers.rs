@@ -9,6 +9,7 @@ mod revoked;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use interlock_bundles::trust::{self, Keyed, Means, PublicKey, Rule, SignatureFormat, Signer, TrustPolicy};
@@ -98,7 +99,7 @@ impl Signers {
         }
         let mut policy = TrustPolicy::new(signers, self.threshold);
         policy.duties = self.duties(&policy.signers)?;
-        policy.revoked = self.revoked.read();
+        policy.revoked = Arc::new(self.revoked.read());
         Ok(policy)
     }
 

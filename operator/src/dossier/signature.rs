@@ -18,6 +18,9 @@ pub enum Signature {
         digest: String,
         /// Signers that vouch, sorted.
         signers: Vec<String>,
+        /// The formats in which their signatures came, sorted: `Bundle`, `OldBundle`, `Legacy`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        formats: Vec<String>,
     },
     /// The registry answered completely, and the track's demands are not met.
     Rejected {
@@ -28,6 +31,10 @@ pub enum Signature {
         reason: String,
         /// One sentence for people.
         message: String,
+        /// The names of the checks that failed, sorted, as `interlock verify` tells them: on whatever signature there
+        /// is, and on the whole. Empty where nothing was checked.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        checks_failed: Vec<String>,
     },
     /// It could not be found out: neither signed nor unsigned.
     Unavailable(Unavailable),
@@ -46,6 +53,27 @@ impl Signature {
             Self::Rejected { reason, message, .. } => Some((reason, message)),
             Self::Unavailable(why) => Some((&why.reason, &why.message)),
         }
+    }
+
+    /// The formats in which the signatures came that count.
+    pub fn formats(&self) -> &[String] {
+        match self {
+            Self::Verified { formats, .. } => formats,
+            _ => &[],
+        }
+    }
+
+    /// The names of the checks that failed.
+    pub fn checks_failed(&self) -> &[String] {
+        match self {
+            Self::Rejected { checks_failed, .. } => checks_failed,
+            _ => &[],
+        }
+    }
+
+    /// Whether it is rejected, also, because something is revoked.
+    pub fn is_revoked(&self) -> bool {
+        self.checks_failed().iter().any(|check| check == "revocation")
     }
 
     /// What the reference leads to, as far as the registry was asked.

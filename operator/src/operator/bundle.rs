@@ -6,7 +6,7 @@
 //!
 //! Flow: the new bundle is built aside; only one that passed every step takes the place of the old one, in a single
 //! write. Guarantees: a step that fails leaves the last good bundle at work and says why in `Ready`; a bundle that
-//! works is not taken away while the operator runs, not even when its signer is. Assumption: the status of a PolicyBundle is written by
+//! works is not taken away while the operator runs, not even when its signer is, or it is revoked. Assumption: the status of a PolicyBundle is written by
 //! the operator alone; its `active.revision` is what rollbacks are measured by.
 
 mod build;
@@ -55,7 +55,8 @@ pub async fn run(context: Arc<Context>) {
         .await;
 }
 
-/// Bundles whose `signedBy` comes to mean something else: a Signer, its TrustRoot, or what that reads has changed.
+/// Bundles whose `signedBy` comes to mean something else: a Signer, its TrustRoot, what that reads, or a Revocation has
+/// changed.
 fn trusting_others(context: Arc<Context>) -> impl Stream<Item = ObjectRef<PolicyBundle>> {
     let changes = context.sources.trust.subscribe();
     let rounds = stream::unfold(

@@ -9,7 +9,7 @@
 //! Two questions are asked, each once however many workloads share it: where a tag leads (again at every interval), and
 //! which signatures a digest has. Signatures are kept as the registry gave them and verified by whoever looks, with
 //! the keys and trust roots of the day: a Signer or TrustRoot that changes costs no question unless the result is not
-//! Verified.
+//! Verified. What is revoked waits for no answer.
 //!
 //! What can only get better by asking stays while a registry cannot be asked: a digest keeps its signatures. What may
 //! have changed becomes Unavailable: where a tag leads. Nothing asked yet is neither.
@@ -203,10 +203,7 @@ fn unknown(problem: &SignerProblem) -> Unavailable {
 /// Whose attestations count, for each type that the track names.
 fn attestations(context: &Context, signers: &ArtifactSigners) -> Arc<[AttestationWish]> {
     let wish = |one: &AttestationSigners| {
-        let anyone = SignedBy {
-            signers: one.signers.clone(),
-            threshold: 1,
-        };
+        let anyone = SignedBy::any_of(one.signers.clone());
         let field = "spec.signedBy.attestations";
         let policy = signers::trust_policy(&context.sources, &anyone, field)
             .map(|trust| AttestationPolicy {

@@ -1,7 +1,8 @@
 //! What bundles and evidence share when the operator speaks to registries: pull secrets, who stands behind the names of
-//! Signers and TrustRoots, and failures in words that last.
+//! Signers and TrustRoots, what is revoked, and failures in words that last.
 
 pub(super) mod credentials;
+pub(super) mod revocations;
 pub(super) mod roots;
 pub(super) mod signers;
 

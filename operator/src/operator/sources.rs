@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use interlock_crds::{GovernanceTrack, PolicyBundle, Release, Signer, TrustRoot};
+use interlock_crds::{GovernanceTrack, PolicyBundle, Release, Revocation, Signer, TrustRoot};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 
 use super::kinds::Kinds;
 use super::queue::{Sender, Trigger};
+use super::registry::revocations::Revocations;
 use super::registry::roots::Roots;
 use super::registry::signers::Signers;
 use super::source::{Change, Source, watch};
@@ -37,6 +38,10 @@ pub struct Sources {
     pub trust_roots: Source<TrustRoot>,
     /// What was read from them.
     pub(super) known_roots: Roots,
+    /// Revocations.
+    pub revocations: Source<Revocation>,
+    /// What they come to.
+    pub(super) known_revocations: Revocations,
     /// The ConfigMaps of the operator's namespace, which TrustRoots may name.
     pub config_maps: Source<ConfigMap>,
     /// The operator's namespace.
@@ -61,7 +66,7 @@ pub struct Sources {
     pub kinds: Kinds,
     /// Counts changes of anything that a track's or bundle's status may show.
     pub changed: watch::Sender<u64>,
-    /// Counts changes of anything that says who may sign.
+    /// Counts changes of anything that says who may sign, or what of it does not count.
     pub trust: watch::Sender<u64>,
     /// Counts changes of what the API server serves.
     pub served: watch::Sender<u64>,
@@ -92,6 +97,7 @@ impl Sources {
         };
         let signers = says_who_signs::<Signer>(queue, [&changed, &trust], Trigger::Signer);
         let trust_roots = says_who_signs::<TrustRoot>(queue, [&changed, &trust], Trigger::TrustRoot);
+        let revocations = says_who_signs::<Revocation>(queue, [&changed, &trust], |_| Trigger::All);
         let config_maps = says_who_signs::<ConfigMap>(queue, [&changed, &trust], Trigger::ConfigMap);
         let bundles = {
             let (queue, bump) = (queue.clone(), bump(&changed));
@@ -141,6 +147,8 @@ impl Sources {
             known_signers: Signers::default(),
             trust_roots: watch(Api::all(client.clone()), (), noun::<TrustRoot>(), tasks, trust_roots).0,
             known_roots: Roots::default(),
+            revocations: watch(Api::all(client.clone()), (), noun::<Revocation>(), tasks, revocations).0,
+            known_revocations: Revocations::default(),
             config_maps: {
                 let api = Api::namespaced(client.clone(), namespace);
                 watch(api, (), noun::<ConfigMap>(), tasks, config_maps).0
@@ -169,6 +177,7 @@ impl Sources {
             self.bundles.complete(),
             self.signers.complete(),
             self.trust_roots.complete(),
+            self.revocations.complete(),
             // Without the right to look at ConfigMaps, roots that are given inline still count.
             self.config_maps.settled(),
             self.releases.complete(),
@@ -242,7 +251,8 @@ impl Generations {
     }
 }
 
-/// What a change of an object sets off that says who may sign: the workloads that rest on it are looked at again.
+/// What a change of an object sets off that says who may sign, or what of it does not count: the workloads that rest on it
+/// are looked at again.
 fn says_who_signs<K: Resource<DynamicType = ()>>(
     queue: &Sender,
     counters: [&watch::Sender<u64>; 2],

@@ -153,10 +153,7 @@ fn absent_signers(context: &Context) -> BTreeMap<String, (String, String)> {
     let demands = tracks.iter().filter_map(|track| track.spec.signed_by.as_ref());
     let named: BTreeSet<_> = demands.flat_map(|by| by.names().cloned()).collect();
     let problem = |name: String| {
-        let alone = SignedBy {
-            signers: vec![name.clone()],
-            threshold: 1,
-        };
+        let alone = SignedBy::any_of(vec![name.clone()]);
         let problem = trust_policy(&context.sources, &alone, "spec.signedBy").err()?;
         Some((name, (problem.reason().to_owned(), chain(&problem))))
     };

@@ -167,7 +167,10 @@ fn what_is_revoked_attests_nothing() {
     let team = Hand::p256();
     let evidence = [team.evidence(&evaluation(&subject(), TYPE, &json!({"auc": 1})))];
     let mut policy = policy(vec![team.named("team")]);
-    policy.trust.revoked.digests.insert(subject());
+    policy.trust.revoked = Arc::new(Revoked {
+        digests: [subject()].into(),
+        ..Revoked::default()
+    });
     let attested = policy.attested(&subject(), &evidence).unwrap();
     assert!(attested.attestations.is_empty());
     let reasons: Vec<_> = attested.refusals.iter().map(|one| one.reason).collect();

@@ -292,7 +292,7 @@ fn whoever_is_named_by_one_certificate_is_one_and_their_keys_can_be_revoked() {
     ];
     let count = |threshold: u32, signers: Vec<Signer>, revoked: Revoked| {
         let policy = TrustPolicy {
-            revoked,
+            revoked: Arc::new(revoked),
             ..policy(threshold, signers)
         };
         let verdict = policy.vouched(&subject(), SIGNATURE_PREDICATE, &both);

@@ -158,6 +158,39 @@ fn no_bent_bit_of_the_old_format_verifies_and_junk_is_refused() {
 }
 
 #[test]
+fn a_verification_tells_the_formats_that_counted_and_the_checks_that_failed() {
+    use SignatureFormat::{Bundle, Legacy};
+    let (hand, stranger) = (Hand::p256(), Hand::p256());
+    let all = taking(&policy(1, vec![hand.named("a")]), &SignatureFormat::ALL);
+    let new = hand.evidence(&about_pulled());
+    let old = legacy(&hand, &simple(&pulled().digest().to_string()));
+    let strange = stranger.evidence(&about_pulled());
+    let mut two = all.clone();
+    two.threshold = 2;
+    for (policy, evidence, is_good, formats, failed) in [
+        (&all, vec![], false, vec![], vec!["threshold"]),
+        (&all, vec![&new], true, vec![Bundle], vec![]),
+        (&all, vec![&old, &new], true, vec![Bundle, Legacy], vec![]),
+        (&all, vec![&strange], false, vec![], vec!["signature", "threshold"]),
+        (&all, vec![&strange, &old], true, vec![Legacy], vec!["signature"]),
+        (&two, vec![&new], false, vec![Bundle], vec!["threshold"]),
+        (
+            &taking(&all, &[Bundle]),
+            vec![&old, &new],
+            true,
+            vec![Bundle],
+            vec!["signature-format"],
+        ),
+    ] {
+        let evidence: Vec<_> = evidence.into_iter().cloned().collect();
+        let (found, verdict) = policy.examine(&pulled().digest(), SIGNATURE_PREDICATE, &evidence);
+        assert_eq!(verdict.is_ok(), is_good, "{found:?}");
+        assert!(found.formats.iter().eq(&formats), "{found:?}");
+        assert!(found.failed().into_iter().eq(failed), "{found:?}");
+    }
+}
+
+#[test]
 fn the_old_format_never_has_what_is_demanded_of_others() {
     let hand = Hand::p256();
     let good = legacy(&hand, &simple(&pulled().digest().to_string()));
@@ -196,7 +229,10 @@ fn what_is_revoked_does_not_count_in_the_old_format_either() {
     signature.receipt = Some("{}".to_owned());
     let unreadable = document(&signature);
     let says = |revoked: Revoked, evidence: &Evidence| {
-        let policy = TrustPolicy { revoked, ..old.clone() };
+        let policy = TrustPolicy {
+            revoked: Arc::new(revoked),
+            ..old.clone()
+        };
         reason(&policy, std::slice::from_ref(evidence))
     };
     let entry = |log: Digest| Revoked {

@@ -16,6 +16,8 @@ mod revoked;
 mod roots;
 mod token;
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};

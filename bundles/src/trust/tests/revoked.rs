@@ -8,7 +8,7 @@ const REVOKED: Said = Err(("revocation", "Revoked"));
 
 fn revoking(policy: &TrustPolicy, revoked: Revoked) -> TrustPolicy {
     TrustPolicy {
-        revoked,
+        revoked: Arc::new(revoked),
         ..policy.clone()
     }
 }

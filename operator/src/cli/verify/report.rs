@@ -1,8 +1,10 @@
 //! What `interlock verify` prints: the verdict, then every check. `docs/verify.md` has the shape of the JSON.
 
+use std::collections::BTreeSet;
+
 use interlock_bundles::digest::Digest;
 use interlock_bundles::model::{Comparison, Difference};
-use interlock_bundles::trust::{CheckOutcome, Verification, VerificationOutcome};
+use interlock_bundles::trust::{CheckOutcome, SignatureFormat, Verification, VerificationOutcome};
 use serde::Serialize;
 
 use crate::cli::Ending;
@@ -16,6 +18,7 @@ pub(super) struct Report {
     digest: Option<String>,
     verified: bool,
     signers: Vec<String>,
+    formats: BTreeSet<SignatureFormat>,
     checks: Vec<Row>,
     /// Only of a model.
     #[serde(flatten)]
@@ -70,6 +73,7 @@ impl Report {
             digest: digest.map(|digest| digest.to_string()),
             verified: verification.outcome == VerificationOutcome::Verified,
             signers: verification.signers,
+            formats: verification.formats,
             checks: checks.collect(),
             model: None,
         }

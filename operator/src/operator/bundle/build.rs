@@ -8,7 +8,7 @@ use interlock_bundles::engine::{Engine, Limits, Policy};
 use interlock_bundles::reference::{Pinned, Repository, Wanted};
 use interlock_bundles::registry::{Credentials, Evidence, Pulled, RegistryError};
 use interlock_bundles::revision;
-use interlock_bundles::trust::{self, TrustPolicy, Verified};
+use interlock_bundles::trust::{self, SIGNATURE_PREDICATE, TrustPolicy, Verified};
 use interlock_crds::PolicyBundle;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
@@ -137,7 +137,7 @@ pub(super) async fn bring_up(context: &Context, bundle: &PolicyBundle) -> Outcom
         Err(problem) => {
             return Outcome {
                 resolved: None,
-                problem: Some(problem),
+                problem: Some(revoked(context, &name, &trust, &problem).unwrap_or(problem)),
             };
         }
     };
@@ -146,6 +146,19 @@ pub(super) async fn bring_up(context: &Context, bundle: &PolicyBundle) -> Outcom
         resolved: Some(pinned.digest),
         problem,
     }
+}
+
+/// That what judges is revoked, where nothing else can be found out: an outage must not hide it.
+fn revoked(context: &Context, name: &str, trust: &TrustPolicy, problem: &Problem) -> Option<Problem> {
+    let digest = context.policies.active(name)?.policy.digest();
+    let (_, evidence) = context.cache.load(&digest).ok().flatten()?;
+    let (verification, verdict) = trust.examine(&digest, SIGNATURE_PREDICATE, &evidence);
+    let error = verdict.err().filter(|_| verification.failed().contains("revocation"))?;
+    Some(Problem {
+        standing: problem.standing,
+        retry_after: problem.retry_after,
+        ..untrusted(&error)
+    })
 }
 
 /// After a restart the last good bundle comes from the cache, so that a registry outage leaves no gap. It is

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use interlock_bundles::digest::Digest;
 use interlock_bundles::registry::Evidence;
-use interlock_bundles::trust::{AttestationPolicy, TrustPolicy, Untrusted};
+use interlock_bundles::trust::{AttestationPolicy, SIGNATURE_PREDICATE, SignatureFormat, TrustPolicy, Untrusted};
 
 use crate::dossier::{Attested, Signature, Source, Unavailable};
 
@@ -73,7 +73,7 @@ impl Proof {
         let Some(evidence) = self.evidence(load) else {
             return Signature::Unavailable(self.lost());
         };
-        let signature = self.check(policy, &evidence);
+        let signature = check(policy, &self.digest, &evidence);
         checked(&signature);
         verdicts.push((policy.clone(), signature.clone()));
         signature
@@ -124,19 +124,42 @@ impl Proof {
         lock(&self.verdicts).retain(|(policy, _)| is_wanted(policy));
         lock(&self.attested).clear();
     }
+}
 
-    fn check(&self, policy: &TrustPolicy, evidence: &[Evidence]) -> Signature {
-        match policy.satisfied_by(&self.digest, evidence) {
-            Ok(signers) => Signature::Verified {
-                digest: self.digest.to_string(),
-                signers,
-            },
-            Err(error) => Signature::Rejected {
-                digest: Some(self.digest.to_string()),
-                reason: error.reason().to_owned(),
-                message: message(&error),
-            },
-        }
+/// What is said of an artifact that is revoked itself, whatever signatures it has; nothing of others.
+pub(super) fn revoked(policy: &TrustPolicy, digest: Digest) -> Option<Signature> {
+    policy.not_revoked(digest).err()?;
+    Some(check(policy, &digest, &[]))
+}
+
+fn check(policy: &TrustPolicy, digest: &Digest, evidence: &[Evidence]) -> Signature {
+    let (verification, verdict) = policy.examine(digest, SIGNATURE_PREDICATE, evidence);
+    match verdict {
+        Ok(signers) => Signature::Verified {
+            digest: digest.to_string(),
+            signers,
+            formats: verification
+                .formats
+                .into_iter()
+                .map(spoken)
+                .map(str::to_owned)
+                .collect(),
+        },
+        Err(error) => Signature::Rejected {
+            digest: Some(digest.to_string()),
+            reason: error.reason().to_owned(),
+            message: message(&error),
+            checks_failed: verification.failed().into_iter().map(str::to_owned).collect(),
+        },
+    }
+}
+
+/// A format's name in the API.
+fn spoken(format: SignatureFormat) -> &'static str {
+    match format {
+        SignatureFormat::Bundle => "Bundle",
+        SignatureFormat::OldBundle => "OldBundle",
+        SignatureFormat::Legacy => "Legacy",
     }
 }
 
@@ -166,7 +189,7 @@ mod tests {
         let mut checks = 0;
         for threshold in [1, 1, 2, 1, 2] {
             let said = proof.judge(&policy(threshold), || None, |_| checks += 1);
-            assert!(matches!(said, Signature::Rejected { .. }));
+            assert_eq!(said.checks_failed(), ["policy"]);
         }
         assert_eq!(checks, 2);
         proof.keep(|known| known.threshold == 1);

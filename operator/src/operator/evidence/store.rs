@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use self::entry::Entry;
 pub(super) use self::state::{AttestationWish, Wish};
 use self::state::{State, Subject, pending};
-use super::proof::Proof;
+use super::proof::{self, Proof};
 use super::question::{Answer, Artifact, Failure, Question, Tag};
 use crate::dossier::{Attestations, Signature, Source, Unavailable};
 use crate::operator::metrics::Metrics;
@@ -137,12 +137,19 @@ impl Store {
         let artifact = match &wish.reference.wanted {
             Wanted::Digest(digest) => Ok(wish.artifact(*digest)),
             Wanted::Tag(tag) => self.leads(wish.tag(tag), now).map(|digest| wish.artifact(digest)),
-            Wanted::Semver(_) => Err(Found::known_unavailable(
+            Wanted::Semver(_) => Err(Box::new(Found::known_unavailable(
                 "InvalidReference",
                 "an image has no range of versions",
-            )),
+            ))),
         };
-        artifact.map_or_else(|found| found, |artifact| self.signed(&artifact, trust, now))
+        artifact.map_or_else(
+            |found| *found,
+            // Of what is revoked itself no registry can say anything that helps.
+            |artifact| match proof::revoked(trust, artifact.pinned.digest) {
+                Some(signature) => Found::known(signature),
+                None => self.signed(&artifact, trust, now),
+            },
+        )
     }
 
     /// What is attested about an artifact of whose signatures so much is known.
@@ -175,14 +182,14 @@ impl Store {
     }
 
     /// Where a tag leads. What the last attempt could not find out may have changed.
-    fn leads(&self, tag: Tag, now: Instant) -> Result<Digest, Found> {
+    fn leads(&self, tag: Tag, now: Instant) -> Result<Digest, Box<Found>> {
         let mut state = self.state();
         let fallback = state.fallback(tag.repository.registry());
         let entry = state.tags.entry(tag).or_insert_with(|| Entry::new(None, now));
         match (&entry.problem, entry.answer) {
-            (Some(why), _) => Err(Found::known(Signature::Unavailable(why.clone()))),
+            (Some(why), _) => Err(Box::new(Found::known(Signature::Unavailable(why.clone())))),
             (None, Some(digest)) => Ok(digest),
-            (None, None) => Err(entry.pending(fallback)),
+            (None, None) => Err(Box::new(entry.pending(fallback))),
         }
     }
 
@@ -225,9 +232,9 @@ impl Store {
         if was_answered_since || matches!(signature, Signature::Verified { .. }) {
             return Found::known(signature);
         }
-        // What an earlier life found out stands while the registry cannot be asked; otherwise an old answer says
-        // nothing under terms that are new.
-        let meanwhile = if is_restored {
+        // What an earlier life found out stands while the registry cannot be asked, and so does what is revoked: that is
+        // not to wait for anybody. Otherwise an old answer says nothing under terms that are new.
+        let meanwhile = if is_restored || signature.is_revoked() {
             signature
         } else {
             Signature::Unavailable(problem.unwrap_or(fallback))

@@ -5,13 +5,14 @@ mod read;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use interlock_bundles::trust::{self, TrustPolicy, TrustRoot};
+use interlock_bundles::trust::{self, Duty, TrustPolicy, TrustRoot};
 use interlock_crds::Signer;
 use interlock_crds::bundle::SignedBy;
 use kube::ResourceExt as _;
 
 pub(crate) use self::read::Unusable;
 use self::read::read;
+use super::revocations::RevocationProblem;
 use super::roots;
 use crate::operator::sources::Sources;
 
@@ -35,14 +36,18 @@ pub(crate) enum SignerProblem {
         #[source]
         source: Box<Unusable>,
     },
+    /// It is not known what of theirs counts no more.
+    #[error(transparent)]
+    Revocations(#[from] RevocationProblem),
 }
 
 impl SignerProblem {
     /// Stable word for conditions.
-    pub(crate) fn reason(&self) -> &'static str {
+    pub(crate) fn reason(&self) -> &str {
         match self {
             Self::NotFound { .. } => "SignerNotFound",
             Self::NotReady { .. } => "SignerNotReady",
+            Self::Revocations(problem) => problem.reason(),
         }
     }
 
@@ -51,6 +56,7 @@ impl SignerProblem {
         match self {
             Self::NotFound { .. } => true,
             Self::NotReady { source, .. } => source.is_transient(),
+            Self::Revocations(problem) => problem.is_transient(),
         }
     }
 }
@@ -66,7 +72,7 @@ struct Known {
     signers: Vec<trust::Signer>,
 }
 
-/// Those who may sign. `field` is where they are named, for messages.
+/// Those who may sign, and what does not count whoever did. `field` is where they are named, for messages.
 pub(crate) fn trust_policy(
     sources: &Sources,
     wanted: &SignedBy,
@@ -84,7 +90,15 @@ pub(crate) fn trust_policy(
             source: Box::new(source),
         })?);
     }
-    Ok(TrustPolicy::new(found, wanted.threshold))
+    let duties = wanted.duties.iter().map(|duty| Duty {
+        name: duty.name.clone(),
+        signers: duty.signers.iter().cloned().collect(),
+    });
+    Ok(TrustPolicy {
+        duties: duties.collect(),
+        revoked: sources.known_revocations.read(sources)?,
+        ..TrustPolicy::new(found, wanted.threshold)
+    })
 }
 
 /// Those who sign as this Signer: one for each key or identity, all under its name.

@@ -215,6 +215,7 @@ impl Subject<'_> {
         for signature in signed {
             all.checks.extend(signature.verification.checks);
             all.signers.extend(signature.verification.signers);
+            all.formats.extend(signature.verification.formats);
         }
         all.signers.sort();
         all.signers.dedup();

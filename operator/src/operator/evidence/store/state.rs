@@ -85,6 +85,7 @@ impl State {
                 open.insert(Question::Resolve(tag), entry.next);
             }
             if let Some(artifact) = wish.leads_to(&self.tags)
+                && trust.not_revoked(artifact.pinned.digest).is_ok()
                 && let Some(entry) = self.artifacts.get(&artifact).filter(|entry| !entry.under_way)
                 && (!entry.answer.as_ref().is_some_and(|proof| proof.satisfies(trust)) || !wish.attestations.is_empty())
             {

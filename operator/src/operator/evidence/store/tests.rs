@@ -2,7 +2,7 @@
 //! (`bundles/testdata/trust/README.md` says how).
 
 use interlock_bundles::registry::Evidence;
-use interlock_bundles::trust::{PublicKey, Signer};
+use interlock_bundles::trust::{PublicKey, Revoked, Signer};
 
 use super::super::question::Again;
 use super::*;
@@ -273,6 +273,50 @@ fn another_key_costs_a_question_only_where_it_changes_the_result() {
     );
     assert_eq!(scene.answer(signed_by(&[RELEASE, AUDIT])).len(), 2);
     assert_eq!(scene.says("b", &strict), "ThresholdNotMet");
+}
+
+#[test]
+fn what_is_revoked_turns_without_a_word_of_the_registry() {
+    let scene = Scene::new();
+    let good = wish(&pinned(), &["release"]);
+    scene.says("a", &good);
+    scene.answer(signed_by(&[RELEASE]));
+    assert_eq!(scene.says("a", &good), "Verified by release");
+    let under = |revoked: Revoked, wish: &Wish| {
+        let trust = TrustPolicy {
+            revoked: Arc::new(revoked),
+            ..trust(&["release"]).as_ref().clone()
+        };
+        Wish {
+            trust: Ok(Arc::new(trust)),
+            ..wish.clone()
+        }
+    };
+    // The artifact itself, and one that no registry was asked about.
+    let other = Digest::of(b"never asked about");
+    let digests = || Revoked {
+        digests: [digest(), other].into(),
+        ..Revoked::default()
+    };
+    let unseen = wish(&format!("r.example/app@{other}"), &["release"]);
+    assert_eq!(scene.says("a", &under(digests(), &good)), "Revoked");
+    assert_eq!(scene.says("b", &under(digests(), &unseen)), "Revoked");
+    assert!(scene.asks_nothing());
+    scene.store.tidy(&[key("a"), key("b")]).unwrap();
+    assert_eq!(scene.says("a", &good), "Verified by release");
+    // The key: told at once; somebody else may have signed meanwhile, which only the registry knows.
+    scene.store.forget(&key("b"));
+    let fingerprint = PublicKey::from_pem(file!("release.pub")).unwrap().fingerprint();
+    let keys = Revoked {
+        keys: [fingerprint].into(),
+        ..Revoked::default()
+    };
+    let lost = under(keys, &good);
+    assert_eq!(scene.says("a", &lost), "Revoked…");
+    scene.answer(failed("RegistryUnavailable", Again::Soon(None), true));
+    assert_eq!(scene.says("a", &lost), "Revoked");
+    assert_eq!(scene.says("a", &good), "Verified by release");
+    assert!(scene.asks_nothing());
 }
 
 #[test]
