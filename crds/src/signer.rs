@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +21,7 @@ use crate::condition::Condition;
     derive = "PartialEq",
     doc = "A Signer is somebody whose signatures count. PolicyBundles and GovernanceTracks name the Signers they accept.",
     printcolumn(name = "Algorithm", type_ = "string", json_path = ".status.algorithm"),
-    printcolumn(name = "TrustRoot", type_ = "string", json_path = ".spec.keyless.trustRoot"),
+    printcolumn(name = "TrustRoot", type_ = "string", json_path = ".spec.*.trustRoot"),
     printcolumn(
         name = "Ready",
         type_ = "string",
@@ -31,6 +32,7 @@ use crate::condition::Condition;
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
     ),
+    printcolumn(name = "Expires", type_ = "string", json_path = ".status.expires"),
     printcolumn(name = "Key", type_ = "string", json_path = ".status.fingerprint", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
@@ -48,12 +50,30 @@ pub struct SignerSpec {
     pub keyless: Option<Keyless>,
 }
 
-/// A public key.
+impl SignerSpec {
+    /// Name of the TrustRoot on whose word it relies, if it does.
+    pub fn trust_root(&self) -> Option<&str> {
+        let of_key = self.public_key.as_ref().and_then(|key| key.trust_root.as_deref());
+        let of_keyless = self.keyless.as_ref().map(|keyless| keyless.trust_root.as_str());
+        of_key.or(of_keyless)
+    }
+}
+
+/// A public key, and what its signatures must have besides. Without more than the key, a signature counts at any time.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.trustRoot) || !(has(self.notBefore) || has(self.notAfter) || self.transparencyLog == 'Required' || self.timestamp == 'Required')")
+        .message("notBefore, notAfter, transparencyLog: Required and timestamp: Required take a trustRoot: nobody else can say when a signature was made"),
+    validation = Rule::new("!has(self.trustRoot) || has(self.notBefore) || has(self.notAfter) || self.transparencyLog == 'Required' || self.timestamp == 'Required'")
+        .message("trustRoot is of use with notBefore, notAfter, transparencyLog: Required or timestamp: Required only: add what is demanded, or leave it out"),
+    validation = Rule::new("!has(self.notBefore) || !has(self.notAfter) || self.notBefore < self.notAfter")
+        .message("notBefore must be earlier than notAfter")
+)]
 pub struct PublicKeySource {
-    /// The key in PEM: `-----BEGIN PUBLIC KEY-----` (a SubjectPublicKeyInfo, RFC 5280). ECDSA P-256 and P-384,
-    /// Ed25519, and RSA of 2048 bits or more are accepted. Example: the content of `cosign.pub`.
+    /// The key in PEM: `-----BEGIN PUBLIC KEY-----` (a SubjectPublicKeyInfo, RFC 5280). ECDSA P-256, P-384 and P-521,
+    /// Ed25519, and RSA of 2048 bits or more are accepted; log entries and timestamps of P-521 keys cannot be checked.
+    /// Example: the content of `cosign.pub`.
     #[schemars(length(min = 1, max = 16384))]
     #[x_kube(
         validation = Rule::new("self.contains('-----BEGIN PUBLIC KEY-----') && self.contains('-----END PUBLIC KEY-----')")
@@ -62,6 +82,28 @@ pub struct PublicKeySource {
             .message("must not hold a private key: only the public key belongs here; revoke the private key you pasted")
     )]
     pub pem: String,
+    /// From when on the key counts (RFC 3339), by the time that a timestamp authority or a log of the trust root says. A
+    /// signature that none of them dates does not count then. Example: `2026-01-31T00:00:00Z`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Time>,
+    /// Until when the key counts. What it signed before goes on counting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<Time>,
+    /// Name of the TrustRoot whose logs and timestamp authorities are believed. Example: `public-sigstore`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub trust_root: Option<String>,
+    /// Whether the signature has to be in a transparency log of the trust root.
+    #[serde(default = "not_required")]
+    pub transparency_log: Demand,
+    /// Whether a timestamp authority of the trust root must have seen the signature (RFC 3161).
+    #[serde(default = "not_required")]
+    pub timestamp: Demand,
+}
+
+/// What is demanded of those who bring nothing but a key or a chain.
+fn not_required() -> Demand {
+    Demand::NotRequired
 }
 
 /// Somebody who signs with a certificate that was issued for the occasion.
@@ -154,9 +196,13 @@ pub struct SignerStatus {
     /// The key's algorithm, for example `ECDSA P-256`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub algorithm: Option<String>,
-    /// Digest of the trusted_root.json under which keyless signatures count, `sha256:<hex>`.
+    /// Digest of the trusted_root.json on whose word signatures count, `sha256:<hex>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust_root_digest: Option<String>,
+    /// Until when new signatures can count: the key, or the last of those whose word is needed, ends then. What was signed
+    /// before stays good. Absent: no end is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Time>,
     /// `Ready`, and while it is not: `Reconciling` or `Stalled`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]

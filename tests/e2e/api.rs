@@ -10,6 +10,10 @@ use serde_json::Value;
 /// A valid document of each kind; the tables below break one field each.
 const SIGNER: &str = "apiVersion: interlock.dev/v1alpha1\nkind: Signer\nmetadata: {name: api}\nspec:\n  publicKey:\n    \
     pem: \"-----BEGIN PUBLIC KEY-----\\nMFkw\\n-----END PUBLIC KEY-----\\n\"\n";
+const WITNESSED: &str = "apiVersion: interlock.dev/v1alpha1\nkind: Signer\nmetadata: {name: api-witnessed}\nspec:\n  publicKey:\n    \
+    pem: \"-----BEGIN PUBLIC KEY-----\\nMFkw\\n-----END PUBLIC KEY-----\\n\"\n    trustRoot: public-sigstore\n    \
+    transparencyLog: Required\n    timestamp: Required\n    notBefore: 2026-01-31T00:00:00Z\n    \
+    notAfter: 2027-01-31T00:00:00Z\n";
 const KEYLESS: &str = "apiVersion: interlock.dev/v1alpha1\nkind: Signer\nmetadata: {name: api-keyless}\nspec:\n  \
     keyless:\n    trustRoot: public-sigstore\n    identities:\n    - issuer: {exact: \"https://token.example\"}\n      \
     subject: {exact: \"https://ci.example/build\"}\n      claims: {sourceRepositoryRef: {exact: refs/heads/main}}\n";
@@ -66,6 +70,42 @@ const WRONG: &[Wrong] = &[
         "  publicKey:",
         "  keyless: {trustRoot: a, identities: [{issuer: {exact: a}, subject: {exact: a}}]}\n  publicKey:",
         &["spec", "exactly one of publicKey and keyless"],
+    ),
+    (
+        WITNESSED,
+        "    trustRoot: public-sigstore\n",
+        "",
+        &["spec.publicKey", "take a trustRoot"],
+    ),
+    (
+        SIGNER,
+        "    pem: ",
+        "    notAfter: 2027-01-31T00:00:00Z\n    pem: ",
+        &["spec.publicKey", "take a trustRoot"],
+    ),
+    (
+        SIGNER,
+        "    pem: ",
+        "    trustRoot: public-sigstore\n    pem: ",
+        &["spec.publicKey", "add what is demanded, or leave it out"],
+    ),
+    (
+        WITNESSED,
+        "notAfter: 2027-01-31T00:00:00Z",
+        "notAfter: 2026-01-31T01:00:00+01:00",
+        &["spec.publicKey", "notBefore must be earlier than notAfter"],
+    ),
+    (
+        WITNESSED,
+        "2027-01-31T00:00:00Z",
+        "2027-01-31",
+        &["spec.publicKey.notAfter", "date-time"],
+    ),
+    (
+        WITNESSED,
+        "timestamp: Required",
+        "timestamp: Perhaps",
+        &["spec.publicKey.timestamp", "\"Required\", \"NotRequired\""],
     ),
     (
         KEYLESS,
@@ -494,7 +534,7 @@ const WRONG: &[Wrong] = &[
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_documents_are_refused_with_advice() -> Result<()> {
     let env = TestEnv::new("api-wrong").await?;
-    for good in [ROOT, SIGNER, KEYLESS, BUNDLE, TRACK, MONITOR, RELEASE] {
+    for good in [ROOT, SIGNER, WITNESSED, KEYLESS, BUNDLE, TRACK, MONITOR, RELEASE] {
         env.apply(good)
             .await
             .with_context(|| format!("this one is right:\n{good}"))?;
@@ -520,7 +560,7 @@ async fn wrong_documents_are_refused_with_advice() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_applied_twice_is_written_once() -> Result<()> {
     let env = TestEnv::new("api-twice").await?;
-    for good in [ROOT, SIGNER, KEYLESS, BUNDLE, TRACK, MONITOR, RELEASE] {
+    for good in [ROOT, SIGNER, WITNESSED, KEYLESS, BUNDLE, TRACK, MONITOR, RELEASE] {
         let good = good.replace("name: api", "name: twice");
         let first = env.apply(&good).await?.remove(0);
         let second = env.apply(&good).await?.remove(0);
@@ -579,7 +619,7 @@ async fn kubectl_shows_and_explains() -> Result<()> {
     .await?;
     let columns = [
         (vec!["trustroots"], "NAME READY REASON EXPIRES AGE"),
-        (vec!["signers"], "NAME ALGORITHM TRUSTROOT READY REASON AGE"),
+        (vec!["signers"], "NAME ALGORITHM TRUSTROOT READY REASON EXPIRES AGE"),
         (vec!["policybundles"], "NAME REVISION READY REASON AGE"),
         (vec!["tracks"], "NAME PRIORITY GOVERNED DENIED READY AGE"),
         (

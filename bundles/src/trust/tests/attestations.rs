@@ -138,7 +138,7 @@ fn a_bent_one_says_nothing() {
 
 #[test]
 fn its_time_is_that_of_a_trusted_clock() {
-    use keyless::{BOTH, dev, trusting};
+    use keyless::{BOTH, dev, made, root, trusting};
 
     let subject = subject();
     let attested = |trust: TrustPolicy, text: &str| {
@@ -154,7 +154,21 @@ fn its_time_is_that_of_a_trusted_clock() {
     };
     let seen = attested(trusting(dev()), BOTH).unwrap();
     assert!(seen.starts_with("2025-06-01T12:0"), "{seen}");
-    // Nobody was asked when a key signed.
+    // Of a key, where somebody is asked.
+    let logged = |logged| {
+        let demands = Demands {
+            root: root(),
+            logged,
+            timestamped: false,
+        };
+        let keyed = Keyed {
+            demands: Some(demands),
+            ..Keyed::new(demands::key())
+        };
+        super::policy(1, vec![Signer::new("release", Means::Key(keyed))])
+    };
+    assert_eq!(attested(logged(true), made!("key-both.json")), Some(seen));
+    assert_eq!(attested(logged(false), made!("key-both.json")), None);
     let team = Hand::p256();
     let mut said = statement(&subject);
     said["predicate"] = json!({});
