@@ -39,7 +39,9 @@ use crate::condition::Condition;
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("has(self.publicKey) != has(self.keyless)")
-        .message("exactly one of publicKey and keyless must be set: make a Signer for each")
+        .message("exactly one of publicKey and keyless must be set: make a Signer for each"),
+    validation = Rule::new("!has(self.formats) || !('Legacy' in self.formats) || (has(self.publicKey) && !has(self.publicKey.trustRoot))")
+        .message("formats may have Legacy only with a publicKey of which nothing is demanded: what logs and timestamp authorities say of such signatures is not looked into")
 )]
 pub struct SignerSpec {
     /// The public key whose signatures count, as `cosign generate-key-pair` writes it.
@@ -48,6 +50,23 @@ pub struct SignerSpec {
     /// Whose certificates count: signatures without a key of one's own, as `cosign sign` makes them in a pipeline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keyless: Option<Keyless>,
+    /// The formats in which signatures count: `Bundle` is a Sigstore bundle of version 0.3, which cosign 3 writes;
+    /// `OldBundle` one of version 0.1 or 0.2; `Legacy` what cosign wrote before version 3, under the tag `sha256-….sig`:
+    /// only looked for where it is named, and only of keys of which nothing is demanded. Left out: `Bundle` and `OldBundle`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 3), extend("x-kubernetes-list-type" = "set"))]
+    pub formats: Vec<SignatureFormat>,
+}
+
+/// A form in which a signature comes.
+#[derive(schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignatureFormat {
+    /// A Sigstore bundle of version 0.3.
+    Bundle,
+    /// One of version 0.1 or 0.2.
+    OldBundle,
+    /// What cosign wrote before version 3.
+    Legacy,
 }
 
 impl SignerSpec {

@@ -108,6 +108,36 @@ const WRONG: &[Wrong] = &[
         &["spec.publicKey.timestamp", "\"Required\", \"NotRequired\""],
     ),
     (
+        WITNESSED,
+        "  publicKey:",
+        "  formats: [Legacy]\n  publicKey:",
+        &["spec", "formats may have Legacy only with a publicKey"],
+    ),
+    (
+        KEYLESS,
+        "  keyless:",
+        "  formats: [Bundle, Legacy]\n  keyless:",
+        &["spec", "formats may have Legacy only with a publicKey"],
+    ),
+    (
+        SIGNER,
+        "  publicKey:",
+        "  formats: []\n  publicKey:",
+        &["spec.formats", "at least 1 items"],
+    ),
+    (
+        SIGNER,
+        "  publicKey:",
+        "  formats: [Bundle, Bundle]\n  publicKey:",
+        &["spec.formats", "duplicate"],
+    ),
+    (
+        SIGNER,
+        "  publicKey:",
+        "  formats: [OCI]\n  publicKey:",
+        &["spec.formats[0]", "\"Bundle\", \"OldBundle\", \"Legacy\""],
+    ),
+    (
         KEYLESS,
         "    - issuer: {exact: \"https://token.example\"}\n      subject",
         "    - subject",

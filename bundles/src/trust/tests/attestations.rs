@@ -1,6 +1,7 @@
 //! Statements that say more than that something was signed.
 
 use super::*;
+use crate::registry::LegacySignature;
 
 const TYPE: &str = "https://example.com/evaluation/v1";
 
@@ -174,6 +175,18 @@ fn its_time_is_that_of_a_trusted_clock() {
     said["predicate"] = json!({});
     let bundle = team.bundle(said.to_string().as_bytes()).to_string();
     assert_eq!(attested(TrustPolicy::new(vec![team.named("team")], 1), &bundle), None);
+}
+
+#[test]
+fn a_signature_in_the_old_format_is_no_attestation_that_is_refused() {
+    let team = Hand::p256();
+    let old = Evidence {
+        media_type: LegacySignature::MEDIA_TYPE.to_owned(),
+        ..raw(b"{}".to_vec())
+    };
+    let evidence = [old, team.evidence(&evaluation(&subject(), TYPE, &json!({"auc": 1})))];
+    let attested = policy(vec![team.named("team")]).attested(&subject(), &evidence).unwrap();
+    assert_eq!((predicates(&attested).len(), attested.refusals.len()), (1, 0));
 }
 
 #[test]

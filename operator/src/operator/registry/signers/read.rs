@@ -1,10 +1,10 @@
 //! What a Signer's specification says, in the words of the library that checks signatures. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use interlock_bundles::trust::{
     self, AuthorityRole, Claim, Demands, IdentityRule, KeyError, Keyed, Means, Pattern, PatternError, PublicKey, Rule,
-    TrustRoot, Window,
+    SignatureFormat, TrustRoot, Window,
 };
 use interlock_crds::Signer;
 use interlock_crds::signer::{self, Demand, Keyless, PublicKeySource, TextRule};
@@ -115,9 +115,25 @@ pub(super) fn read(signer: &Signer, root: Option<&TrustRoot>) -> Result<Vec<trus
         (None, Some(keyless)) if !keyless.identities.is_empty() => without_key(keyless, root)?,
         _ => return Err(Unusable::Nobody),
     };
-    let name = signer.name_any();
-    let signers = means.into_iter().map(|means| trust::Signer::new(name.clone(), means));
+    let formats = if spec.formats.is_empty() {
+        SignatureFormat::usual()
+    } else {
+        spec.formats.iter().copied().map(format).collect()
+    };
+    let signers = means.into_iter().map(|means| trust::Signer {
+        name: signer.name_any(),
+        means,
+        formats: BTreeSet::clone(&formats),
+    });
     Ok(signers.collect())
+}
+
+fn format(format: signer::SignatureFormat) -> SignatureFormat {
+    match format {
+        signer::SignatureFormat::Bundle => SignatureFormat::Bundle,
+        signer::SignatureFormat::OldBundle => SignatureFormat::OldBundle,
+        signer::SignatureFormat::Legacy => SignatureFormat::Legacy,
+    }
 }
 
 /// A TrustRoot with its name.
@@ -326,6 +342,18 @@ mod tests {
         for field in [log, times] {
             assert!(said(json!({"notAfter": "2026-01-31T00:00:00Z"}), &[field]).is_ok());
         }
+    }
+
+    #[test]
+    fn the_formats_that_are_named_count_and_where_none_is_the_usual_ones() {
+        let formats = |formats: Value| {
+            let mut signer = key(json!({}));
+            signer["formats"] = formats;
+            spec(signer).unwrap().remove(0).formats
+        };
+        assert_eq!(spec(key(json!({}))).unwrap()[0].formats, SignatureFormat::usual());
+        assert_eq!(formats(json!(["Bundle"])), BTreeSet::from([SignatureFormat::Bundle]));
+        assert_eq!(formats(json!(["Legacy", "OldBundle", "Bundle"])), SignatureFormat::ALL.into());
     }
 
     #[test]
