@@ -17,6 +17,9 @@ const WITNESSED: &str = "apiVersion: interlock.dev/v1alpha1\nkind: Signer\nmetad
 const KEYLESS: &str = "apiVersion: interlock.dev/v1alpha1\nkind: Signer\nmetadata: {name: api-keyless}\nspec:\n  \
     keyless:\n    trustRoot: public-sigstore\n    identities:\n    - issuer: {exact: \"https://token.example\"}\n      \
     subject: {exact: \"https://ci.example/build\"}\n      claims: {sourceRepositoryRef: {exact: refs/heads/main}}\n";
+const AUTHORITY: &str = "apiVersion: interlock.dev/v1alpha1\nkind: Signer\nmetadata: {name: api-authority}\nspec:\n  \
+    certificateAuthority:\n    roots: \"-----BEGIN CERTIFICATE-----\\nMIIB\\n-----END CERTIFICATE-----\\n\"\n    \
+    subjects: [{exact: release@example.com}]\n    trustRoot: public-sigstore\n    timestamp: Required\n";
 const ROOT: &str = "apiVersion: interlock.dev/v1alpha1\nkind: TrustRoot\nmetadata: {name: api}\nspec:\n  digest: \
     sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\n  inline: \"{}\"\n";
 const BUNDLE: &str = "apiVersion: interlock.dev/v1alpha1\nkind: PolicyBundle\nmetadata: {name: api}\nspec:\n  \
@@ -63,13 +66,13 @@ const WRONG: &[Wrong] = &[
         SIGNER,
         "  publicKey:\n    pem: \"-----BEGIN PUBLIC KEY-----\\nMFkw\\n-----END PUBLIC KEY-----\\n\"\n",
         "  {}\n",
-        &["spec", "exactly one of publicKey and keyless"],
+        &["spec", "exactly one of publicKey, keyless and certificateAuthority"],
     ),
     (
         SIGNER,
         "  publicKey:",
         "  keyless: {trustRoot: a, identities: [{issuer: {exact: a}, subject: {exact: a}}]}\n  publicKey:",
-        &["spec", "exactly one of publicKey and keyless"],
+        &["spec", "exactly one of publicKey, keyless and certificateAuthority"],
     ),
     (
         WITNESSED,
@@ -196,6 +199,72 @@ const WRONG: &[Wrong] = &[
         "    identities:",
         "    transparencyLog: Sometimes\n    identities:",
         &["spec.keyless.transparencyLog", "\"Required\", \"NotRequired\""],
+    ),
+    (
+        AUTHORITY,
+        "  certificateAuthority:",
+        "  keyless: {trustRoot: a, identities: [{issuer: {exact: a}, subject: {exact: a}}]}\n  certificateAuthority:",
+        &["spec", "exactly one of publicKey, keyless and certificateAuthority"],
+    ),
+    (
+        AUTHORITY,
+        "BEGIN CERTIFICATE",
+        "BEGIN TRUSTED CERTIFICATE",
+        &["spec.certificateAuthority.roots", "must be certificates in PEM"],
+    ),
+    (
+        AUTHORITY,
+        "MIIB",
+        "-----BEGIN EC PRIVATE KEY-----",
+        &["spec.certificateAuthority.roots", "must not hold a private key"],
+    ),
+    (
+        AUTHORITY,
+        "    subjects:",
+        "    intermediates: \"-----BEGIN PUBLIC KEY-----\"\n    subjects:",
+        &["spec.certificateAuthority.intermediates", "must be certificates in PEM"],
+    ),
+    (
+        AUTHORITY,
+        "[{exact: release@example.com}]",
+        "[]",
+        &["spec.certificateAuthority.subjects", "at least 1 items"],
+    ),
+    (
+        AUTHORITY,
+        "{exact: release@example.com}",
+        "{pattern: \".*\"}",
+        &["spec.certificateAuthority.subjects[0].pattern", "matches the empty text"],
+    ),
+    (
+        AUTHORITY,
+        "    trustRoot: public-sigstore\n",
+        "",
+        &["spec.certificateAuthority", "signingTime: Trusted takes a trustRoot"],
+    ),
+    (
+        AUTHORITY,
+        "    trustRoot:",
+        "    signingTime: Issuance\n    trustRoot:",
+        &["spec.certificateAuthority", "signingTime: Issuance asks no log"],
+    ),
+    (
+        AUTHORITY,
+        "    trustRoot: public-sigstore\n",
+        "    signingTime: Issuance\n",
+        &["spec.certificateAuthority", "signingTime: Issuance asks no log"],
+    ),
+    (
+        AUTHORITY,
+        "    trustRoot: public-sigstore\n    timestamp: Required\n",
+        "    signingTime: At\n",
+        &["spec.certificateAuthority.signingTime", "\"Trusted\", \"Issuance\""],
+    ),
+    (
+        AUTHORITY,
+        "  certificateAuthority:",
+        "  formats: [Legacy]\n  certificateAuthority:",
+        &["spec", "formats may have Legacy only with a publicKey"],
     ),
     (
         ROOT,
@@ -564,7 +633,7 @@ const WRONG: &[Wrong] = &[
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_documents_are_refused_with_advice() -> Result<()> {
     let env = TestEnv::new("api-wrong").await?;
-    for good in [ROOT, SIGNER, WITNESSED, KEYLESS, BUNDLE, TRACK, MONITOR, RELEASE] {
+    for good in [ROOT, SIGNER, WITNESSED, KEYLESS, AUTHORITY, BUNDLE, TRACK, MONITOR, RELEASE] {
         env.apply(good)
             .await
             .with_context(|| format!("this one is right:\n{good}"))?;
@@ -590,7 +659,7 @@ async fn wrong_documents_are_refused_with_advice() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_applied_twice_is_written_once() -> Result<()> {
     let env = TestEnv::new("api-twice").await?;
-    for good in [ROOT, SIGNER, WITNESSED, KEYLESS, BUNDLE, TRACK, MONITOR, RELEASE] {
+    for good in [ROOT, SIGNER, WITNESSED, KEYLESS, AUTHORITY, BUNDLE, TRACK, MONITOR, RELEASE] {
         let good = good.replace("name: api", "name: twice");
         let first = env.apply(&good).await?.remove(0);
         let second = env.apply(&good).await?.remove(0);
@@ -677,7 +746,10 @@ async fn kubectl_shows_and_explains() -> Result<()> {
     let explained = [
         ("trustroot.spec.digest", "sha256sum trusted_root.json"),
         ("signer.spec.publicKey.pem", "cosign.pub"),
+        ("signer.spec.publicKey.notAfter", "goes on counting"),
+        ("signer.spec.formats", "Left out: `Bundle` and `OldBundle`"),
         ("signer.spec.keyless.identities.claims", "sourceRepositoryRef"),
+        ("signer.spec.certificateAuthority.signingTime", "counts for ever"),
         ("policybundle.spec.signedBy", "threshold"),
         ("policybundle.spec.ref.digest", "deliberate way"),
         ("policybundle.spec.limits.memory", "256Mi"),

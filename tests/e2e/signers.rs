@@ -1,13 +1,18 @@
-//! What a Signer may say of a key: which log or timestamp authority must have seen its signatures, and in which time it
-//! counts. The real cosign signs, with a key, and lets the logs and the authority of a private Sigstore see it or not.
+//! What a Signer may say besides whose signatures count: which log or timestamp authority must have seen them, in which
+//! time a key counts, in which formats, and under which certificate authority. The real cosign signs, with a key, and lets
+//! the logs and the authority of a private Sigstore see it or not; with certificates of an authority of one's own, which
+//! cosign does not sign with, that Sigstore does.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, ensure};
-use interlock_tests::Platform;
+use interlock_tests::artifact::{Repository, digest_of};
 use interlock_tests::cosign::KeyPair;
+use interlock_tests::forgery::{attach, carried};
 use interlock_tests::keyless::{Log, Services};
-use interlock_tests::platform::condition_of;
+use interlock_tests::platform::{baseline, condition_of};
+use interlock_tests::sigstore::DEV;
+use interlock_tests::{Lie, Part, Platform};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -219,4 +224,148 @@ async fn another_root_turns_what_runs(scene: &Scene) -> Result<()> {
     trust_inline(&scene.platform, &root_of(&scene.sigstore)?).await?;
     scene.says("logged", verified(IMAGES)).await?;
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_signature_counts_only_in_a_format_that_its_signer_names() -> Result<()> {
+    let scene = Scene::start("formats").await?;
+    let platform = &scene.platform;
+    let formats = async |formats: Value| -> Result<()> {
+        let key = json!({"publicKey": {"pem": scene.key.public()}, "formats": formats});
+        signer(platform, key).await?;
+        signer_says(platform, "KeyAccepted").await.map(drop)
+    };
+    signer(platform, json!({"publicKey": {"pem": scene.key.public()}})).await?;
+    let host = platform.liar.host();
+    let (old, new) = (push(host, "shop/cart", "old").await?, push(host, "shop/cart", "new").await?);
+    scene.key.sign_legacy(&old).await?;
+    scene.key.sign(&new).await?;
+    platform.liar.asked();
+    for (name, image) in [("old", &old), ("new", &new)] {
+        apply(platform, &scene.namespace, deployment(name, image, None)).await?;
+    }
+    let unsigned = rejected(IMAGES, "Unsigned", "has no signature");
+    scene.each_says(&[("old", unsigned), ("new", verified(IMAGES))].into()).await?;
+    let asked = platform.liar.asked();
+    ensure!(!asked.iter().any(|line| line.contains(".sig")), "looked for in vain: {asked:#?}");
+
+    // The registry knows of no signature in the new format, and cannot say whether there is an old one.
+    platform.liar.tell(Part::Path(".sig".to_owned()), Lie::Status(503));
+    formats(json!(["Bundle", "Legacy"])).await?;
+    let away = unknown(IMAGES, "RegistryUnavailable", "could not be checked");
+    scene.says("old", away).await?;
+    platform.liar.be_honest();
+    scene.each_says(&[("old", verified(IMAGES)), ("new", verified(IMAGES))].into()).await?;
+
+    for (named, old, new) in [
+        (json!(["Bundle"]), unsigned, verified(IMAGES)),
+        (json!(["Legacy"]), verified(IMAGES), rejected(IMAGES, "FormatNotAccepted", "releases signs in the format legacy")),
+        (json!(["OldBundle"]), unsigned, rejected(IMAGES, "FormatNotAccepted", "releases signs in the format old-bundle")),
+        (json!(["Legacy", "Bundle"]), verified(IMAGES), verified(IMAGES)),
+    ] {
+        formats(named.clone()).await?;
+        let wanted = [("old", old), ("new", new)].into();
+        scene.each_says(&wanted).await.with_context(|| named.to_string())?;
+    }
+    a_bundle_counts_by_it_too(&scene).await
+}
+
+/// What judges may be signed in the old format as well, by a Signer that names it.
+async fn a_bundle_counts_by_it_too(scene: &Scene) -> Result<()> {
+    let platform = &scene.platform;
+    let host = platform.registry.host();
+    let bundle = Repository::new(host, "policies/old").push("stable", &baseline()?).await?;
+    scene.key.sign_legacy(&bundle).await?;
+    let object = |signer: &str| {
+        format!(
+            "apiVersion: interlock.dev/v1alpha1\nkind: PolicyBundle\nmetadata: {{name: old}}\nspec:\n  \
+             url: oci://{host}/policies/old\n  ref: {{tag: stable}}\n  bundle: baseline\n  pollInterval: 1h\n  \
+             signedBy: {{signers: [{signer}]}}\n"
+        )
+    };
+    platform.signer("usual", &scene.key).await?;
+    platform.apply("default", &object("usual")).await?;
+    platform.bundle_says("old", "Unsigned").await?;
+    platform.apply("default", &object("releases")).await?;
+    platform.bundle_says("old", "Judging").await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn certificates_of_an_authority_of_ones_own_count_for_their_subjects() -> Result<()> {
+    let scene = Scene::start("authority").await?;
+    let platform = &scene.platform;
+    trust_inline(platform, &root_of(&scene.sigstore)?).await?;
+    let by = |email: &str| json!({"pki": {"email": email}, "logs": []});
+    let dated = |email: &str| {
+        let mut request = by(email);
+        request["timestamp"] = json!("bare");
+        request
+    };
+    let mut logged = by(DEV.1);
+    logged["logs"] = json!([1]);
+    for (name, request) in [
+        ("dated", dated(DEV.1)),
+        ("logged", logged),
+        ("undated", by(DEV.1)),
+        ("stranger", dated("stranger@example.com")),
+    ] {
+        let image = scene.deploy(name).await?;
+        let bundle = scene.sigstore.signature(&request, &digest_of(&image).parse()?).await?;
+        let repository = Repository::new(platform.registry.host(), "shop/cart");
+        attach(&repository, &carried(bundle), &image).await?;
+    }
+    let (root, intermediate) = (scene.sigstore.pem("pki_root.pem")?, scene.sigstore.pem("pki_intermediate.pem")?);
+    let authority = async |more: Value| -> Result<()> {
+        let mut authority = json!({"roots": root, "intermediates": intermediate, "subjects": [{"exact": DEV.1}]});
+        let more = more.as_object().context("fields")?.clone();
+        authority.as_object_mut().context("fields")?.extend(more);
+        signer(platform, json!({"certificateAuthority": authority})).await
+    };
+    let strangers = rejected(IMAGES, "UntrustedIdentity", "not releases: it names");
+    for (more, undated, logged, dated) in [
+        (json!({"trustRoot": "private"}), UNDATED, verified(IMAGES), verified(IMAGES)),
+        (
+            json!({"trustRoot": "private", "timestamp": "Required"}),
+            UNDATED,
+            UNDATED,
+            verified(IMAGES),
+        ),
+        (
+            json!({"trustRoot": "private", "transparencyLog": "Required"}),
+            UNLOGGED,
+            verified(IMAGES),
+            UNLOGGED,
+        ),
+        (json!({"signingTime": "Issuance"}), verified(IMAGES), verified(IMAGES), verified(IMAGES)),
+    ] {
+        authority(more.clone()).await?;
+        let status = signer_says(platform, "AuthorityAccepted").await?.status.unwrap_or_default();
+        let is_dated = more.get("trustRoot").is_some();
+        ensure!(
+            status.root_fingerprints.len() == 1
+                && status.expires.is_some() == is_dated
+                && status.trust_root_digest.is_some() == is_dated,
+            "{more}: {status:?}"
+        );
+        let wanted = [("undated", undated), ("logged", logged), ("dated", dated)].into();
+        scene.each_says(&wanted).await.with_context(|| more.to_string())?;
+    }
+    scene.says("stranger", strangers).await?;
+    let both = json!({"subjects": [{"exact": DEV.1}, {"pattern": ".+@example\\.com"}], "signingTime": "Issuance"});
+    authority(both).await?;
+    scene.says("stranger", verified(IMAGES)).await?;
+
+    // Other roots, for all that they vouch for the same names; and what is no certificate.
+    let other = Services::start().await?;
+    let foreign = json!({"roots": other.pem("pki_root.pem")?, "signingTime": "Issuance"});
+    authority(foreign).await?;
+    let untrusted = rejected(IMAGES, "UntrustedCertificate", "none of the root certificates vouches for it");
+    scene.says("dated", untrusted).await?;
+    let broken = json!({"roots": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n", "signingTime": "Issuance"});
+    authority(broken).await?;
+    signer_says(platform, "UnusableAuthority").await?;
+    let not_known = unknown(IMAGES, "SignerNotReady", "certificate 1 cannot be used");
+    scene.says("dated", not_known).await
+        .map(drop)
 }

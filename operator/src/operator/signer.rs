@@ -9,7 +9,7 @@ mod root;
 use std::sync::Arc;
 use std::time::Duration;
 
-use interlock_bundles::trust::{self, Keyed, Means};
+use interlock_bundles::trust::{self, Demands, Keyed, Means, SigningTime};
 use interlock_crds::condition::Status;
 use interlock_crds::{Signer, SignerStatus, TrustRoot, TrustRootStatus};
 use jiff::Timestamp;
@@ -154,25 +154,41 @@ fn accepted(means: &Means, count: usize, status: &mut SignerStatus) -> (&'static
             };
             ("IdentityAccepted", whose)
         }
-        // No Signer says so yet.
-        Means::Issued(_) => ("InvalidIdentity", "it names nobody".to_owned()),
+        Means::Issued(issued) => {
+            let keys = issued.authority.root_keys();
+            status.root_fingerprints = keys.map(|key| key.to_string()).collect();
+            let demands = match &issued.time {
+                SigningTime::Said(demands) => Some(demands),
+                SigningTime::Issuance | SigningTime::At(_) => None,
+            };
+            status.trust_root_digest = demands.map(|demands| demands.root.digest().to_string());
+            let of = match count {
+                1 => "of one subject".to_owned(),
+                more => format!("of {more} subjects"),
+            };
+            let count = format!("signatures with this authority's certificates {of} count");
+            ("AuthorityAccepted", conditional(count, demanded(demands)))
+        }
     }
 }
 
 /// Which signatures of a key count.
 fn key_counts(keyed: &Keyed) -> String {
-    let demands = keyed.demands.as_ref();
-    let terms = [
-        demands
-            .filter(|demands| demands.logged)
-            .map(|_| "in a transparency log".to_owned()),
-        demands
-            .filter(|demands| demands.timestamped)
-            .map(|_| "seen by a timestamp authority".to_owned()),
-        Some(format!("made {}", keyed.window)).filter(|_| keyed.window.is_bounded()),
-    ];
-    let terms: Vec<_> = terms.into_iter().flatten().collect();
+    let made = Some(format!("made {}", keyed.window)).filter(|_| keyed.window.is_bounded());
     let count = format!("signatures of this {} key count", keyed.key.algorithm());
+    conditional(count, demanded(keyed.demands.as_ref()).chain(made))
+}
+
+/// What a signature has to be.
+fn demanded(demands: Option<&Demands>) -> impl Iterator<Item = String> {
+    let logged = demands.filter(|demands| demands.logged).map(|_| "in a transparency log");
+    let timestamped = demands.filter(|demands| demands.timestamped);
+    let timestamped = timestamped.map(|_| "seen by a timestamp authority");
+    logged.into_iter().chain(timestamped).map(str::to_owned)
+}
+
+fn conditional(count: String, terms: impl Iterator<Item = String>) -> String {
+    let terms: Vec<_> = terms.collect();
     if terms.is_empty() {
         count
     } else {
@@ -182,7 +198,7 @@ fn key_counts(keyed: &Keyed) -> String {
 
 #[cfg(test)]
 mod tests {
-    use interlock_bundles::trust::{Demands, PublicKey, Window};
+    use interlock_bundles::trust::{CertificateAuthority, Issued, PublicKey, Rule, Window};
     use serde_json::{Value, json};
 
     use super::*;
@@ -266,6 +282,39 @@ mod tests {
         let said = status(&signer, &read, root::tests::at("2026-06-02T00:00:00Z"));
         assert_eq!(ready(&said), ("False", "Expired"));
         assert!(said.fingerprint.is_some(), "it still says which key it is");
+    }
+
+    #[test]
+    fn an_authority_says_by_which_keys_it_is_known_and_what_its_signatures_need() {
+        let roots = include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../bundles/testdata/keyless/pki_root.pem"
+        ));
+        let said = |time: SigningTime| {
+            let issued = Issued {
+                authority: CertificateAuthority::from_pem(roots, "").unwrap(),
+                subject: Rule::Exact("a@b".to_owned()),
+                time,
+            };
+            let signer = object(json!({"certificateAuthority": {"roots": roots, "subjects": [{"exact": "a@b"}]}}));
+            let read = Ok(vec![trust::Signer::new("ci", Means::Issued(issued))]);
+            status(&signer, &read, root::tests::at("2026-01-01T00:00:00Z"))
+        };
+        let dated = said(SigningTime::Said(Demands {
+            root: root::tests::root(),
+            logged: false,
+            timestamped: true,
+        }));
+        assert_eq!(ready(&dated), ("True", "AuthorityAccepted"));
+        assert_eq!(
+            dated.conditions[0].message,
+            "signatures with this authority's certificates of one subject count if they are seen by a timestamp authority"
+        );
+        assert!(dated.trust_root_digest.is_some() && dated.expires.is_some());
+        let for_ever = said(SigningTime::Issuance);
+        assert_eq!(for_ever.root_fingerprints, dated.root_fingerprints);
+        assert_eq!(for_ever.root_fingerprints.len(), 1);
+        assert_eq!((for_ever.trust_root_digest, for_ever.expires), (None, None));
     }
 
     #[test]

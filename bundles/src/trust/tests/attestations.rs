@@ -168,8 +168,24 @@ fn its_time_is_that_of_a_trusted_clock() {
         };
         super::policy(1, vec![Signer::new("release", Means::Key(keyed))])
     };
-    assert_eq!(attested(logged(true), made!("key-both.json")), Some(seen));
+    assert_eq!(attested(logged(true), made!("key-both.json")), Some(seen.clone()));
     assert_eq!(attested(logged(false), made!("key-both.json")), None);
+    // The same of a certificate of an authority of one's own: what it says itself is no trusted clock's word.
+    let issued = |time: SigningTime| {
+        let issued = Issued {
+            authority: CertificateAuthority::from_pem(made!("pki_root.pem"), "").unwrap(),
+            subject: Rule::Exact("dev@example.com".to_owned()),
+            time,
+        };
+        super::policy(1, vec![Signer::new("dev", Means::Issued(issued))])
+    };
+    let said = SigningTime::Said(Demands {
+        root: root(),
+        logged: false,
+        timestamped: false,
+    });
+    assert_eq!(attested(issued(said), made!("pki-both.json")), Some(seen));
+    assert_eq!(attested(issued(SigningTime::Issuance), made!("pki-both.json")), None);
     let team = Hand::p256();
     let mut said = statement(&subject);
     said["predicate"] = json!({});

@@ -1,6 +1,6 @@
 //! Until when somebody can sign anything new that counts.
 
-use interlock_bundles::trust::{AuthorityRole, Demands, Means, TrustRoot as Root};
+use interlock_bundles::trust::{AuthorityRole, Demands, Means, SigningTime, TrustRoot as Root};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -27,7 +27,18 @@ pub(super) fn of(means: &Means) -> Option<End> {
             key.into_iter().chain(said).collect()
         }
         Means::Keyless(keyless) => Vec::from_iter(last(&keyless.root, &[AuthorityRole::CertificateAuthority])),
-        Means::Issued(_) => Vec::new(),
+        Means::Issued(issued) => match &issued.time {
+            SigningTime::Said(demands) => {
+                let root = issued.authority.end().map(|at| End {
+                    at,
+                    what: "the last root certificate",
+                    way_out: "give the authority's next one beside it",
+                });
+                root.into_iter().chain(said(demands)).collect()
+            }
+            // They count for ever.
+            SigningTime::Issuance | SigningTime::At(_) => Vec::new(),
+        },
     };
     ends.into_iter().min_by_key(|end| end.at)
 }
@@ -89,7 +100,7 @@ impl std::fmt::Display for End {
 
 #[cfg(test)]
 mod tests {
-    use interlock_bundles::trust::{Keyed, PublicKey, Window};
+    use interlock_bundles::trust::{CertificateAuthority, Issued, Keyed, PublicKey, Rule, Window};
 
     use super::super::root::tests::{at, root};
     use super::*;
@@ -122,6 +133,28 @@ mod tests {
         }
         let late = at("9000-01-01T00:00:00Z");
         assert_eq!(of(&key(Some(late), Some((false, true)))), Some(authority));
+    }
+
+    #[test]
+    fn an_authority_ends_with_its_last_root_unless_its_signatures_count_for_ever() {
+        let authority = |time: SigningTime| {
+            let roots = include_str!(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/../bundles/testdata/keyless/pki_root.pem"
+            ));
+            let authority = CertificateAuthority::from_pem(roots, "").unwrap();
+            let subject = Rule::Exact("a@b".to_owned());
+            (authority.end(), Means::Issued(Issued { authority, subject, time }))
+        };
+        let (_, for_ever) = authority(SigningTime::Issuance);
+        assert_eq!(of(&for_ever), None);
+        let (last_root, dated) = authority(SigningTime::Said(Demands {
+            root: root(),
+            logged: true,
+            timestamped: false,
+        }));
+        let end = of(&dated).unwrap();
+        assert_eq!((Some(end.at), end.what), (last_root, "the last root certificate"));
     }
 
     #[test]

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use interlock_bundles::trust::{
-    self, AuthorityRole, Claim, Demands, IdentityRule, KeyError, Keyed, Means, Pattern, PatternError, PublicKey, Rule,
-    SignatureFormat, TrustRoot, Window,
+    self, AuthorityError, AuthorityRole, Claim, Demands, IdentityRule, Issued, KeyError, Keyed, Means, Pattern, PatternError, PublicKey, Rule,
+    SignatureFormat, SigningTime, TrustRoot, Window,
 };
 use interlock_crds::Signer;
-use interlock_crds::signer::{self, Demand, Keyless, PublicKeySource, TextRule};
+use interlock_crds::signer::{self, CertificateAuthority, Demand, Keyless, PublicKeySource, TextRule};
 use kube::ResourceExt as _;
 
 use crate::operator::registry::roots::{self, RootProblem};
@@ -18,8 +18,11 @@ pub(crate) enum Unusable {
     /// Its key is refused.
     #[error(transparent)]
     Key(KeyError),
+    /// Its certificate authority is refused.
+    #[error("spec.certificateAuthority")]
+    Authority(#[source] AuthorityError),
     /// It names nobody, or two at once.
-    #[error("spec needs exactly one of publicKey and keyless")]
+    #[error("spec needs exactly one of publicKey, keyless and certificateAuthority")]
     Nobody,
     /// A part of an identity is missing, or given twice.
     #[error("{field} needs exactly one of exact and pattern, and neither may be empty")]
@@ -50,6 +53,11 @@ pub(crate) enum Unusable {
         /// What demands it.
         field: &'static str,
     },
+    /// Something is demanded of others, and none of them is asked.
+    #[error(
+        "spec.certificateAuthority has signingTime: Issuance, which asks no log and no timestamp authority: leave trustRoot, transparencyLog and timestamp out, or signingTime"
+    )]
+    NobodyAsked,
     /// The TrustRoot is not there.
     #[error("there is no TrustRoot {name}: create it, or correct the Signer's trustRoot")]
     RootNotFound {
@@ -84,9 +92,13 @@ impl Unusable {
     pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::Key(_) => "KeyRejected",
-            Self::Nobody | Self::Text { .. } | Self::Pattern { .. } | Self::Claim { .. } | Self::NoRoot { .. } => {
-                "InvalidIdentity"
-            }
+            Self::Authority(error) => error.reason(),
+            Self::Nobody
+            | Self::Text { .. }
+            | Self::Pattern { .. }
+            | Self::Claim { .. }
+            | Self::NoRoot { .. }
+            | Self::NobodyAsked => "InvalidIdentity",
             Self::RootNotFound { .. } => "TrustRootNotFound",
             Self::RootNotReady { .. } | Self::NoAuthority { .. } => "TrustRootNotReady",
         }
@@ -110,9 +122,10 @@ fn known_claims() -> String {
 pub(super) fn read(signer: &Signer, root: Option<&TrustRoot>) -> Result<Vec<trust::Signer>, Unusable> {
     let spec = &signer.spec;
     let root = spec.trust_root().zip(root);
-    let means = match (&spec.public_key, &spec.keyless) {
-        (Some(key), None) => vec![Means::Key(keyed(key, root)?)],
-        (None, Some(keyless)) if !keyless.identities.is_empty() => without_key(keyless, root)?,
+    let means = match (&spec.public_key, &spec.keyless, &spec.certificate_authority) {
+        (Some(key), None, None) => vec![Means::Key(keyed(key, root)?)],
+        (None, Some(keyless), None) if !keyless.identities.is_empty() => without_key(keyless, root)?,
+        (None, None, Some(authority)) if !authority.subjects.is_empty() => issued(authority, root)?,
         _ => return Err(Unusable::Nobody),
     };
     let formats = if spec.formats.is_empty() {
@@ -146,13 +159,16 @@ fn keyed(source: &PublicKeySource, root: Option<Named<'_>>) -> Result<Keyed, Unu
     };
     let key = PublicKey::from_pem(&source.pem).map_err(Unusable::Key)?;
     let wanted = (source.transparency_log, source.timestamp);
-    let demands = if wanted != (Demand::NotRequired, Demand::NotRequired) || window.is_bounded() {
+    let demands = if wanted != NOTHING || window.is_bounded() {
         Some(demands("spec.publicKey", wanted, root)?)
     } else {
         None
     };
     Ok(Keyed { key, demands, window })
 }
+
+/// Neither a log entry nor a timestamp.
+const NOTHING: (Demand, Demand) = (Demand::NotRequired, Demand::NotRequired);
 
 /// What others must say of a signature: at least when it was made, and each if it is demanded.
 fn demands(
@@ -197,6 +213,29 @@ fn without_key(keyless: &Keyless, root: Option<Named<'_>>) -> Result<Vec<Means>,
                 root: root.clone(),
                 logged: keyless.transparency_log == Demand::Required,
                 certificate_logged: keyless.certificate_log == Demand::Required,
+            }))
+        })
+        .collect()
+}
+
+/// One for each subject.
+fn issued(source: &CertificateAuthority, root: Option<Named<'_>>) -> Result<Vec<Means>, Unusable> {
+    let field = "spec.certificateAuthority";
+    let intermediates = source.intermediates.as_deref().unwrap_or_default();
+    let authority = trust::CertificateAuthority::from_pem(&source.roots, intermediates).map_err(Unusable::Authority)?;
+    let wanted = (source.transparency_log, source.timestamp);
+    let time = match source.signing_time {
+        signer::SigningTime::Trusted => SigningTime::Said(demands(field, wanted, root)?),
+        signer::SigningTime::Issuance if wanted == NOTHING && source.trust_root.is_none() => SigningTime::Issuance,
+        signer::SigningTime::Issuance => return Err(Unusable::NobodyAsked),
+    };
+    let subjects = source.subjects.iter().enumerate();
+    subjects
+        .map(|(number, subject)| {
+            Ok(Means::Issued(Issued {
+                authority: authority.clone(),
+                subject: rule(format!("{field}.subjects[{number}]"), subject)?,
+                time: time.clone(),
             }))
         })
         .collect()
@@ -341,6 +380,67 @@ mod tests {
         assert!(said(json!({"transparencyLog": "Required"}), &[issuing, times]).is_ok());
         for field in [log, times] {
             assert!(said(json!({"notAfter": "2026-01-31T00:00:00Z"}), &[field]).is_ok());
+        }
+    }
+
+    /// An authority with these fields in the place of usual ones.
+    fn authority(changed: Value) -> Value {
+        let roots = include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../bundles/testdata/keyless/pki_root.pem"
+        ));
+        let mut authority = json!({"roots": roots, "subjects": [{"exact": "a@b"}], "trustRoot": "root"});
+        let fields = authority.as_object_mut().unwrap();
+        fields.extend(changed.as_object().unwrap().clone());
+        fields.retain(|_, value| !value.is_null());
+        json!({"certificateAuthority": authority})
+    }
+
+    #[test]
+    fn each_subject_of_an_authority_is_one_of_the_signers_under_the_same_name() {
+        for (changed, want) in [
+            (json!({}), Some((false, false))),
+            (json!({"transparencyLog": "Required"}), Some((true, false))),
+            (json!({"timestamp": "Required", "signingTime": "Trusted"}), Some((false, true))),
+            (json!({"signingTime": "Issuance", "trustRoot": null}), None),
+        ] {
+            let mut authority = authority(changed.clone());
+            authority["certificateAuthority"]["subjects"] = json!([{"exact": "a@b"}, {"pattern": ".+@c"}]);
+            let found = spec(authority).unwrap();
+            assert_eq!(found.len(), 2);
+            for (one, rule) in found.iter().zip(["a@b", ".+@c"]) {
+                let Means::Issued(issued) = &one.means else { panic!("{one:?}") };
+                let demands = match &issued.time {
+                    SigningTime::Said(demands) => Some((demands.logged, demands.timestamped)),
+                    SigningTime::Issuance => None,
+                    SigningTime::At(time) => panic!("{time}"),
+                };
+                assert_eq!((one.name.as_str(), demands), ("ci", want), "{changed}");
+                assert!(issued.subject.to_string().contains(rule), "{}", issued.subject);
+            }
+        }
+    }
+
+    #[test]
+    fn an_authority_is_believed_nothing_that_is_left_out() {
+        let key = pem();
+        for (changed, reason, says) in [
+            (json!({"subjects": []}), "InvalidIdentity", "exactly one of publicKey"),
+            (json!({"subjects": [{}]}), "InvalidIdentity", "subjects[0] needs exactly one of"),
+            (json!({"subjects": [{"pattern": ".*"}]}), "InvalidIdentity", "subjects[0].pattern"),
+            (json!({"trustRoot": null}), "InvalidIdentity", "takes a trustRoot"),
+            (json!({"signingTime": "Issuance"}), "InvalidIdentity", "asks no log"),
+            (
+                json!({"signingTime": "Issuance", "trustRoot": null, "timestamp": "Required"}),
+                "InvalidIdentity",
+                "asks no log",
+            ),
+            (json!({"roots": key}), "UnusableAuthority", "spec.certificateAuthority"),
+            (json!({"intermediates": "-----BEGIN PRIVATE KEY-----"}), "UnusableAuthority", "spec.certificateAuthority"),
+        ] {
+            let problem = spec(authority(changed.clone())).unwrap_err();
+            assert_eq!((problem.reason(), problem.is_transient()), (reason, false), "{changed}");
+            assert!(problem.to_string().contains(says), "{changed}: {problem}");
         }
     }
 
