@@ -92,6 +92,25 @@ impl Services {
 
     /// Signs `reference` with a key; the log and the timestamp authority see it.
     pub async fn sign_with_key(&self, key: &KeyPair, log: Log, reference: &str) -> Result<()> {
+        self.with_key(key, log, "sign", &[], reference).await
+    }
+
+    /// Attests `predicate` of `predicate_type` about `reference` with a key; the log and the timestamp authority see it.
+    pub async fn attest_with_key(
+        &self,
+        key: &KeyPair,
+        log: Log,
+        reference: &str,
+        predicate_type: &str,
+        predicate: &Value,
+    ) -> Result<()> {
+        let file = write(key.folder(), "predicate.json", serde_json::to_vec(predicate)?)?;
+        let file = file.display().to_string();
+        let more = ["--predicate", &file, "--type", predicate_type];
+        self.with_key(key, log, "attest", &more, reference).await
+    }
+
+    async fn with_key(&self, key: &KeyPair, log: Log, verb: &str, more: &[&str], reference: &str) -> Result<()> {
         ensure!(
             reference.contains("@sha256:"),
             "{reference} names no digest; what a tag means may change"
@@ -106,8 +125,8 @@ impl Services {
             "--trusted-root",
             &root,
         ];
-        let more = ["--allow-http-registry", "-y", reference];
-        let arguments: Vec<&str> = ["sign"].into_iter().chain(flags).chain(more).collect();
+        let last = ["--allow-http-registry", "-y", reference];
+        let arguments: Vec<&str> = [&[verb], &flags[..], more, &last].concat();
         cosign(key.folder(), &arguments).await.map(drop)
     }
 
