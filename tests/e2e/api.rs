@@ -234,7 +234,10 @@ const WRONG: &[Wrong] = &[
         AUTHORITY,
         "{exact: release@example.com}",
         "{pattern: \".*\"}",
-        &["spec.certificateAuthority.subjects[0].pattern", "matches the empty text"],
+        &[
+            "spec.certificateAuthority.subjects[0].pattern",
+            "matches the empty text",
+        ],
     ),
     (
         AUTHORITY,
@@ -633,7 +636,9 @@ const WRONG: &[Wrong] = &[
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_documents_are_refused_with_advice() -> Result<()> {
     let env = TestEnv::new("api-wrong").await?;
-    for good in [ROOT, SIGNER, WITNESSED, KEYLESS, AUTHORITY, BUNDLE, TRACK, MONITOR, RELEASE] {
+    for good in [
+        ROOT, SIGNER, WITNESSED, KEYLESS, AUTHORITY, BUNDLE, TRACK, MONITOR, RELEASE,
+    ] {
         env.apply(good)
             .await
             .with_context(|| format!("this one is right:\n{good}"))?;
@@ -659,7 +664,9 @@ async fn wrong_documents_are_refused_with_advice() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_applied_twice_is_written_once() -> Result<()> {
     let env = TestEnv::new("api-twice").await?;
-    for good in [ROOT, SIGNER, WITNESSED, KEYLESS, AUTHORITY, BUNDLE, TRACK, MONITOR, RELEASE] {
+    for good in [
+        ROOT, SIGNER, WITNESSED, KEYLESS, AUTHORITY, BUNDLE, TRACK, MONITOR, RELEASE,
+    ] {
         let good = good.replace("name: api", "name: twice");
         let first = env.apply(&good).await?.remove(0);
         let second = env.apply(&good).await?.remove(0);

@@ -88,7 +88,14 @@ async fn what_a_key_attests_has_an_age_where_that_is_demanded() -> Result<()> {
     platform.key.sign(&image).await?;
     lab.attest(&image, TYPE, &json!({"auc": 0.85})).await?;
     apply(&platform, &namespace, deployment("aged", &image, None)).await?;
-    says(&platform, &namespace, "aged", "Pending", "NoTrustedTime, UntrustedKey refused").await?;
+    says(
+        &platform,
+        &namespace,
+        "aged",
+        "Pending",
+        "NoTrustedTime, UntrustedKey refused",
+    )
+    .await?;
     let good = json!({"auc": 0.9});
     sigstore.attest_with_key(&lab, Log::Rekor1, &image, TYPE, &good).await?;
     says(&platform, &namespace, "aged", "Allow", "").await?;

@@ -17,7 +17,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::scene::DEPLOYMENTS;
-use crate::signed::{Says, apply, artifacts, bring_bundles, deployment, push, rejected, says, track, unknown, verified};
+use crate::signed::{
+    Says, apply, artifacts, bring_bundles, deployment, push, rejected, says, track, unknown, verified,
+};
 use crate::trust::{digest, root_of, root_says, signer, signer_says, trust_inline};
 
 const IMAGES: &str = "ArtifactsVerified";
@@ -91,14 +93,8 @@ async fn a_key_counts_only_with_what_its_signer_demands() -> Result<()> {
         scene.deploy("second-log").await?,
     );
     scene.key.sign(&bare).await?;
-    scene
-        .sigstore
-        .sign_with_key(&scene.key, Log::Rekor1, &logged)
-        .await?;
-    scene
-        .sigstore
-        .sign_with_key(&scene.key, Log::Rekor2, &second)
-        .await?;
+    scene.sigstore.sign_with_key(&scene.key, Log::Rekor1, &logged).await?;
+    scene.sigstore.sign_with_key(&scene.key, Log::Rekor2, &second).await?;
     the_key_waits_for_its_root(&scene).await?;
     each_demand_is_held(&scene).await?;
     what_the_root_has_not_is_unknown(&scene).await?;
@@ -207,7 +203,9 @@ async fn what_the_root_has_not_is_unknown(scene: &Scene) -> Result<()> {
     root["tlogs"] = json!([]);
     trust_inline(platform, &root.to_string()).await?;
     let signer = signer_says(platform, "TrustRootNotReady").await?;
-    let said = condition_of(&signer.status.unwrap_or_default().conditions, "Ready").2.to_owned();
+    let said = condition_of(&signer.status.unwrap_or_default().conditions, "Ready")
+        .2
+        .to_owned();
     ensure!(said.starts_with("TrustRoot private has no transparency log"), "{said}");
     let nobody = unknown(IMAGES, "SignerNotReady", "has no transparency log");
     scene.says("logged", nobody).await?;
@@ -237,7 +235,10 @@ async fn a_signature_counts_only_in_a_format_that_its_signer_names() -> Result<(
     };
     signer(platform, json!({"publicKey": {"pem": scene.key.public()}})).await?;
     let host = platform.liar.host();
-    let (old, new) = (push(host, "shop/cart", "old").await?, push(host, "shop/cart", "new").await?);
+    let (old, new) = (
+        push(host, "shop/cart", "old").await?,
+        push(host, "shop/cart", "new").await?,
+    );
     scene.key.sign_legacy(&old).await?;
     scene.key.sign(&new).await?;
     platform.liar.asked();
@@ -245,9 +246,14 @@ async fn a_signature_counts_only_in_a_format_that_its_signer_names() -> Result<(
         apply(platform, &scene.namespace, deployment(name, image, None)).await?;
     }
     let unsigned = rejected(IMAGES, "Unsigned", "has no signature");
-    scene.each_says(&[("old", unsigned), ("new", verified(IMAGES))].into()).await?;
+    scene
+        .each_says(&[("old", unsigned), ("new", verified(IMAGES))].into())
+        .await?;
     let asked = platform.liar.asked();
-    ensure!(!asked.iter().any(|line| line.contains(".sig")), "looked for in vain: {asked:#?}");
+    ensure!(
+        !asked.iter().any(|line| line.contains(".sig")),
+        "looked for in vain: {asked:#?}"
+    );
 
     // The registry knows of no signature in the new format, and cannot say whether there is an old one.
     platform.liar.tell(Part::Path(".sig".to_owned()), Lie::Status(503));
@@ -255,12 +261,22 @@ async fn a_signature_counts_only_in_a_format_that_its_signer_names() -> Result<(
     let away = unknown(IMAGES, "RegistryUnavailable", "could not be checked");
     scene.says("old", away).await?;
     platform.liar.be_honest();
-    scene.each_says(&[("old", verified(IMAGES)), ("new", verified(IMAGES))].into()).await?;
+    scene
+        .each_says(&[("old", verified(IMAGES)), ("new", verified(IMAGES))].into())
+        .await?;
 
     for (named, old, new) in [
         (json!(["Bundle"]), unsigned, verified(IMAGES)),
-        (json!(["Legacy"]), verified(IMAGES), rejected(IMAGES, "FormatNotAccepted", "releases signs in the format legacy")),
-        (json!(["OldBundle"]), unsigned, rejected(IMAGES, "FormatNotAccepted", "releases signs in the format old-bundle")),
+        (
+            json!(["Legacy"]),
+            verified(IMAGES),
+            rejected(IMAGES, "FormatNotAccepted", "releases signs in the format legacy"),
+        ),
+        (
+            json!(["OldBundle"]),
+            unsigned,
+            rejected(IMAGES, "FormatNotAccepted", "releases signs in the format old-bundle"),
+        ),
         (json!(["Legacy", "Bundle"]), verified(IMAGES), verified(IMAGES)),
     ] {
         formats(named.clone()).await?;
@@ -274,7 +290,9 @@ async fn a_signature_counts_only_in_a_format_that_its_signer_names() -> Result<(
 async fn a_bundle_counts_by_it_too(scene: &Scene) -> Result<()> {
     let platform = &scene.platform;
     let host = platform.registry.host();
-    let bundle = Repository::new(host, "policies/old").push("stable", &baseline()?).await?;
+    let bundle = Repository::new(host, "policies/old")
+        .push("stable", &baseline()?)
+        .await?;
     scene.key.sign_legacy(&bundle).await?;
     let object = |signer: &str| {
         format!(
@@ -315,7 +333,10 @@ async fn certificates_of_an_authority_of_ones_own_count_for_their_subjects() -> 
         let repository = Repository::new(platform.registry.host(), "shop/cart");
         attach(&repository, &carried(bundle), &image).await?;
     }
-    let (root, intermediate) = (scene.sigstore.pem("pki_root.pem")?, scene.sigstore.pem("pki_intermediate.pem")?);
+    let (root, intermediate) = (
+        scene.sigstore.pem("pki_root.pem")?,
+        scene.sigstore.pem("pki_intermediate.pem")?,
+    );
     let authority = async |more: Value| -> Result<()> {
         let mut authority = json!({"roots": root, "intermediates": intermediate, "subjects": [{"exact": DEV.1}]});
         let more = more.as_object().context("fields")?.clone();
@@ -324,7 +345,12 @@ async fn certificates_of_an_authority_of_ones_own_count_for_their_subjects() -> 
     };
     let strangers = rejected(IMAGES, "UntrustedIdentity", "not releases: it names");
     for (more, undated, logged, dated) in [
-        (json!({"trustRoot": "private"}), UNDATED, verified(IMAGES), verified(IMAGES)),
+        (
+            json!({"trustRoot": "private"}),
+            UNDATED,
+            verified(IMAGES),
+            verified(IMAGES),
+        ),
         (
             json!({"trustRoot": "private", "timestamp": "Required"}),
             UNDATED,
@@ -337,10 +363,18 @@ async fn certificates_of_an_authority_of_ones_own_count_for_their_subjects() -> 
             verified(IMAGES),
             UNLOGGED,
         ),
-        (json!({"signingTime": "Issuance"}), verified(IMAGES), verified(IMAGES), verified(IMAGES)),
+        (
+            json!({"signingTime": "Issuance"}),
+            verified(IMAGES),
+            verified(IMAGES),
+            verified(IMAGES),
+        ),
     ] {
         authority(more.clone()).await?;
-        let status = signer_says(platform, "AuthorityAccepted").await?.status.unwrap_or_default();
+        let status = signer_says(platform, "AuthorityAccepted")
+            .await?
+            .status
+            .unwrap_or_default();
         let is_dated = more.get("trustRoot").is_some();
         ensure!(
             status.root_fingerprints.len() == 1
@@ -360,12 +394,16 @@ async fn certificates_of_an_authority_of_ones_own_count_for_their_subjects() -> 
     let other = Services::start().await?;
     let foreign = json!({"roots": other.pem("pki_root.pem")?, "signingTime": "Issuance"});
     authority(foreign).await?;
-    let untrusted = rejected(IMAGES, "UntrustedCertificate", "none of the root certificates vouches for it");
+    let untrusted = rejected(
+        IMAGES,
+        "UntrustedCertificate",
+        "none of the root certificates vouches for it",
+    );
     scene.says("dated", untrusted).await?;
-    let broken = json!({"roots": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n", "signingTime": "Issuance"});
+    let broken =
+        json!({"roots": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n", "signingTime": "Issuance"});
     authority(broken).await?;
     signer_says(platform, "UnusableAuthority").await?;
     let not_known = unknown(IMAGES, "SignerNotReady", "certificate 1 cannot be used");
-    scene.says("dated", not_known).await
-        .map(drop)
+    scene.says("dated", not_known).await.map(drop)
 }

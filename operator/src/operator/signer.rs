@@ -52,7 +52,9 @@ async fn refresh(context: &Context, now: Timestamp) -> Duration {
     let roots: Api<TrustRoot> = Api::all(context.client.clone());
     let mut next = LONGEST;
     let until = |expires: &Option<Time>| {
-        let left = expires.as_ref().map(|Time(end)| Duration::try_from(end.duration_since(now)));
+        let left = expires
+            .as_ref()
+            .map(|Time(end)| Duration::try_from(end.duration_since(now)));
         left.map_or(LONGEST, |left| left.unwrap_or(LONGEST) + Duration::from_secs(1))
     };
     let mut ends = Vec::new();
@@ -99,11 +101,7 @@ fn pause(written: &Result<(), apply::Error>) -> Duration {
 }
 
 /// The status to have. Pure.
-fn status(
-    signer: &Signer,
-    read: &Result<Vec<trust::Signer>, Unusable>,
-    now: Timestamp,
-) -> SignerStatus {
+fn status(signer: &Signer, read: &Result<Vec<trust::Signer>, Unusable>, now: Timestamp) -> SignerStatus {
     let mut status = SignerStatus {
         observed_generation: signer.metadata.generation,
         ..SignerStatus::default()
@@ -181,7 +179,9 @@ fn key_counts(keyed: &Keyed) -> String {
 
 /// What a signature has to be.
 fn demanded(demands: Option<&Demands>) -> impl Iterator<Item = String> {
-    let logged = demands.filter(|demands| demands.logged).map(|_| "in a transparency log");
+    let logged = demands
+        .filter(|demands| demands.logged)
+        .map(|_| "in a transparency log");
     let timestamped = demands.filter(|demands| demands.timestamped);
     let timestamped = timestamped.map(|_| "seen by a timestamp authority");
     logged.into_iter().chain(timestamped).map(str::to_owned)
@@ -237,10 +237,7 @@ mod tests {
         ));
         let now = root::tests::at("2026-01-01T00:00:00Z");
         let mut signer = object(json!({"publicKey": {"pem": pem}}));
-        let read = Ok(vec![trust::Signer::with_key(
-            "ci",
-            PublicKey::from_pem(pem).unwrap(),
-        )]);
+        let read = Ok(vec![trust::Signer::with_key("ci", PublicKey::from_pem(pem).unwrap())]);
         let said = status(&signer, &read, now);
         assert_eq!(ready(&said), ("True", "KeyAccepted"));
         assert!(said.fingerprint.is_some() && said.algorithm.is_some());

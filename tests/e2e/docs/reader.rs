@@ -81,7 +81,10 @@ impl Reader {
             std::os::unix::fs::symlink(repository_root().join(folder), desk.path().join("work").join(folder))?;
         }
         std::fs::write(desk.path().join("work/prometheus-ca.crt"), prometheus.authority())?;
-        for (made, name) in [("trusted_root.json", "trusted_root.json"), ("pki_root.pem", "ca-root.pem")] {
+        for (made, name) in [
+            ("trusted_root.json", "trusted_root.json"),
+            ("pki_root.pem", "ca-root.pem"),
+        ] {
             let made = repository_root().join("bundles/testdata/keyless").join(made);
             std::fs::copy(made, desk.path().join("work").join(name))?;
         }

@@ -105,7 +105,10 @@ async fn both_formats_are_told_together_or_not_at_all() {
     };
     let honest = signed(layers(), |_| None).await;
     assert_eq!(ask(&honest, false).await.unwrap(), []);
-    assert!(!honest.seen().iter().any(is_tag), "not looked for where it does not count");
+    assert!(
+        !honest.seen().iter().any(is_tag),
+        "not looked for where it does not count"
+    );
     assert_eq!(ask(&honest, true).await.unwrap().len(), 1);
     for part in ["/referrers/", ".sig"] {
         let lie = move |request: &Request| request.path.contains(part).then(|| Reply::status(503));

@@ -201,7 +201,9 @@ fn a_signature_in_the_old_format_is_no_attestation_that_is_refused() {
         ..raw(b"{}".to_vec())
     };
     let evidence = [old, team.evidence(&evaluation(&subject(), TYPE, &json!({"auc": 1})))];
-    let attested = policy(vec![team.named("team")]).attested(&subject(), &evidence).unwrap();
+    let attested = policy(vec![team.named("team")])
+        .attested(&subject(), &evidence)
+        .unwrap();
     assert_eq!((predicates(&attested).len(), attested.refusals.len()), (1, 0));
 }
 

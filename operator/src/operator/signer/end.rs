@@ -144,7 +144,14 @@ mod tests {
             ));
             let authority = CertificateAuthority::from_pem(roots, "").unwrap();
             let subject = Rule::Exact("a@b".to_owned());
-            (authority.end(), Means::Issued(Issued { authority, subject, time }))
+            (
+                authority.end(),
+                Means::Issued(Issued {
+                    authority,
+                    subject,
+                    time,
+                }),
+            )
         };
         let (_, for_ever) = authority(SigningTime::Issuance);
         assert_eq!(of(&for_ever), None);

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use interlock_bundles::trust::{
-    self, AuthorityError, AuthorityRole, Claim, Demands, IdentityRule, Issued, KeyError, Keyed, Means, Pattern, PatternError, PublicKey, Rule,
-    SignatureFormat, SigningTime, TrustRoot, Window,
+    self, AuthorityError, AuthorityRole, Claim, Demands, IdentityRule, Issued, KeyError, Keyed, Means, Pattern,
+    PatternError, PublicKey, Rule, SignatureFormat, SigningTime, TrustRoot, Window,
 };
 use interlock_crds::Signer;
 use interlock_crds::signer::{self, CertificateAuthority, Demand, Keyless, PublicKeySource, TextRule};
@@ -314,14 +314,33 @@ mod tests {
         let (none, both) = ("NotRequired", "Required");
         for (more, want) in [
             (json!({}), None),
-            (json!({"trustRoot": "root", "transparencyLog": none, "timestamp": none}), None),
-            (json!({"trustRoot": "root", "transparencyLog": both}), Some((true, false))),
+            (
+                json!({"trustRoot": "root", "transparencyLog": none, "timestamp": none}),
+                None,
+            ),
+            (
+                json!({"trustRoot": "root", "transparencyLog": both}),
+                Some((true, false)),
+            ),
             (json!({"trustRoot": "root", "timestamp": both}), Some((false, true))),
-            (json!({"trustRoot": "root", "notBefore": "2026-01-31T00:00:00Z"}), Some((false, false))),
-            (json!({"trustRoot": "root", "notAfter": "2026-01-31T02:00:00+02:00"}), Some((false, false))),
+            (
+                json!({"trustRoot": "root", "notBefore": "2026-01-31T00:00:00Z"}),
+                Some((false, false)),
+            ),
+            (
+                json!({"trustRoot": "root", "notAfter": "2026-01-31T02:00:00+02:00"}),
+                Some((false, false)),
+            ),
         ] {
             let found = spec(key(more.clone())).unwrap();
-            let [trust::Signer { means: Means::Key(keyed), name, .. }] = &found[..] else {
+            let [
+                trust::Signer {
+                    means: Means::Key(keyed),
+                    name,
+                    ..
+                },
+            ] = &found[..]
+            else {
                 panic!("{found:?}")
             };
             let demands = keyed.demands.as_ref().map(|one| (one.logged, one.timestamped));
@@ -345,7 +364,10 @@ mod tests {
         ] {
             let problem = spec(key(more)).unwrap_err();
             assert_eq!((problem.reason(), problem.is_transient()), ("InvalidIdentity", false));
-            assert!(problem.to_string().starts_with("spec.publicKey takes a trustRoot"), "{problem}");
+            assert!(
+                problem.to_string().starts_with("spec.publicKey takes a trustRoot"),
+                "{problem}"
+            );
         }
         let without = |fields: &[&str]| {
             let mut root: Value = serde_json::from_slice(JSON).unwrap();
@@ -401,7 +423,10 @@ mod tests {
         for (changed, want) in [
             (json!({}), Some((false, false))),
             (json!({"transparencyLog": "Required"}), Some((true, false))),
-            (json!({"timestamp": "Required", "signingTime": "Trusted"}), Some((false, true))),
+            (
+                json!({"timestamp": "Required", "signingTime": "Trusted"}),
+                Some((false, true)),
+            ),
             (json!({"signingTime": "Issuance", "trustRoot": null}), None),
         ] {
             let mut authority = authority(changed.clone());
@@ -409,7 +434,9 @@ mod tests {
             let found = spec(authority).unwrap();
             assert_eq!(found.len(), 2);
             for (one, rule) in found.iter().zip(["a@b", ".+@c"]) {
-                let Means::Issued(issued) = &one.means else { panic!("{one:?}") };
+                let Means::Issued(issued) = &one.means else {
+                    panic!("{one:?}")
+                };
                 let demands = match &issued.time {
                     SigningTime::Said(demands) => Some((demands.logged, demands.timestamped)),
                     SigningTime::Issuance => None,
@@ -426,8 +453,16 @@ mod tests {
         let key = pem();
         for (changed, reason, says) in [
             (json!({"subjects": []}), "InvalidIdentity", "exactly one of publicKey"),
-            (json!({"subjects": [{}]}), "InvalidIdentity", "subjects[0] needs exactly one of"),
-            (json!({"subjects": [{"pattern": ".*"}]}), "InvalidIdentity", "subjects[0].pattern"),
+            (
+                json!({"subjects": [{}]}),
+                "InvalidIdentity",
+                "subjects[0] needs exactly one of",
+            ),
+            (
+                json!({"subjects": [{"pattern": ".*"}]}),
+                "InvalidIdentity",
+                "subjects[0].pattern",
+            ),
             (json!({"trustRoot": null}), "InvalidIdentity", "takes a trustRoot"),
             (json!({"signingTime": "Issuance"}), "InvalidIdentity", "asks no log"),
             (
@@ -436,7 +471,11 @@ mod tests {
                 "asks no log",
             ),
             (json!({"roots": key}), "UnusableAuthority", "spec.certificateAuthority"),
-            (json!({"intermediates": "-----BEGIN PRIVATE KEY-----"}), "UnusableAuthority", "spec.certificateAuthority"),
+            (
+                json!({"intermediates": "-----BEGIN PRIVATE KEY-----"}),
+                "UnusableAuthority",
+                "spec.certificateAuthority",
+            ),
         ] {
             let problem = spec(authority(changed.clone())).unwrap_err();
             assert_eq!((problem.reason(), problem.is_transient()), (reason, false), "{changed}");
@@ -453,7 +492,10 @@ mod tests {
         };
         assert_eq!(spec(key(json!({}))).unwrap()[0].formats, SignatureFormat::usual());
         assert_eq!(formats(json!(["Bundle"])), BTreeSet::from([SignatureFormat::Bundle]));
-        assert_eq!(formats(json!(["Legacy", "OldBundle", "Bundle"])), SignatureFormat::ALL.into());
+        assert_eq!(
+            formats(json!(["Legacy", "OldBundle", "Bundle"])),
+            SignatureFormat::ALL.into()
+        );
     }
 
     #[test]
