@@ -10,9 +10,16 @@ use serde_json::Value;
 /// A valid document of each kind; the tables below break one field each.
 const SIGNER: &str = "apiVersion: interlock.dev/v1alpha1\nkind: Signer\nmetadata: {name: api}\nspec:\n  publicKey:\n    \
     pem: \"-----BEGIN PUBLIC KEY-----\\nMFkw\\n-----END PUBLIC KEY-----\\n\"\n";
+const WITNESSED: &str = "apiVersion: interlock.dev/v1alpha1\nkind: Signer\nmetadata: {name: api-witnessed}\nspec:\n  publicKey:\n    \
+    pem: \"-----BEGIN PUBLIC KEY-----\\nMFkw\\n-----END PUBLIC KEY-----\\n\"\n    trustRoot: public-sigstore\n    \
+    transparencyLog: Required\n    timestamp: Required\n    notBefore: 2026-01-31T00:00:00Z\n    \
+    notAfter: 2027-01-31T00:00:00Z\n";
 const KEYLESS: &str = "apiVersion: interlock.dev/v1alpha1\nkind: Signer\nmetadata: {name: api-keyless}\nspec:\n  \
     keyless:\n    trustRoot: public-sigstore\n    identities:\n    - issuer: {exact: \"https://token.example\"}\n      \
     subject: {exact: \"https://ci.example/build\"}\n      claims: {sourceRepositoryRef: {exact: refs/heads/main}}\n";
+const AUTHORITY: &str = "apiVersion: interlock.dev/v1alpha1\nkind: Signer\nmetadata: {name: api-authority}\nspec:\n  \
+    certificateAuthority:\n    roots: \"-----BEGIN CERTIFICATE-----\\nMIIB\\n-----END CERTIFICATE-----\\n\"\n    \
+    subjects: [{exact: release@example.com}]\n    trustRoot: public-sigstore\n    timestamp: Required\n";
 const ROOT: &str = "apiVersion: interlock.dev/v1alpha1\nkind: TrustRoot\nmetadata: {name: api}\nspec:\n  digest: \
     sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a\n  inline: \"{}\"\n";
 const REVOCATION: &str = "apiVersion: interlock.dev/v1alpha1\nkind: Revocation\nmetadata: {name: api}\nspec:\n  \
@@ -61,13 +68,79 @@ const WRONG: &[Wrong] = &[
         SIGNER,
         "  publicKey:\n    pem: \"-----BEGIN PUBLIC KEY-----\\nMFkw\\n-----END PUBLIC KEY-----\\n\"\n",
         "  {}\n",
-        &["spec", "exactly one of publicKey and keyless"],
+        &["spec", "exactly one of publicKey, keyless and certificateAuthority"],
     ),
     (
         SIGNER,
         "  publicKey:",
         "  keyless: {trustRoot: a, identities: [{issuer: {exact: a}, subject: {exact: a}}]}\n  publicKey:",
-        &["spec", "exactly one of publicKey and keyless"],
+        &["spec", "exactly one of publicKey, keyless and certificateAuthority"],
+    ),
+    (
+        WITNESSED,
+        "    trustRoot: public-sigstore\n",
+        "",
+        &["spec.publicKey", "take a trustRoot"],
+    ),
+    (
+        SIGNER,
+        "    pem: ",
+        "    notAfter: 2027-01-31T00:00:00Z\n    pem: ",
+        &["spec.publicKey", "take a trustRoot"],
+    ),
+    (
+        SIGNER,
+        "    pem: ",
+        "    trustRoot: public-sigstore\n    pem: ",
+        &["spec.publicKey", "add what is demanded, or leave it out"],
+    ),
+    (
+        WITNESSED,
+        "notAfter: 2027-01-31T00:00:00Z",
+        "notAfter: 2026-01-31T01:00:00+01:00",
+        &["spec.publicKey", "notBefore must be earlier than notAfter"],
+    ),
+    (
+        WITNESSED,
+        "2027-01-31T00:00:00Z",
+        "2027-01-31",
+        &["spec.publicKey.notAfter", "date-time"],
+    ),
+    (
+        WITNESSED,
+        "timestamp: Required",
+        "timestamp: Perhaps",
+        &["spec.publicKey.timestamp", "\"Required\", \"NotRequired\""],
+    ),
+    (
+        WITNESSED,
+        "  publicKey:",
+        "  formats: [Legacy]\n  publicKey:",
+        &["spec", "formats may have Legacy only with a publicKey"],
+    ),
+    (
+        KEYLESS,
+        "  keyless:",
+        "  formats: [Bundle, Legacy]\n  keyless:",
+        &["spec", "formats may have Legacy only with a publicKey"],
+    ),
+    (
+        SIGNER,
+        "  publicKey:",
+        "  formats: []\n  publicKey:",
+        &["spec.formats", "at least 1 items"],
+    ),
+    (
+        SIGNER,
+        "  publicKey:",
+        "  formats: [Bundle, Bundle]\n  publicKey:",
+        &["spec.formats", "duplicate"],
+    ),
+    (
+        SIGNER,
+        "  publicKey:",
+        "  formats: [OCI]\n  publicKey:",
+        &["spec.formats[0]", "\"Bundle\", \"OldBundle\", \"Legacy\""],
     ),
     (
         KEYLESS,
@@ -128,6 +201,75 @@ const WRONG: &[Wrong] = &[
         "    identities:",
         "    transparencyLog: Sometimes\n    identities:",
         &["spec.keyless.transparencyLog", "\"Required\", \"NotRequired\""],
+    ),
+    (
+        AUTHORITY,
+        "  certificateAuthority:",
+        "  keyless: {trustRoot: a, identities: [{issuer: {exact: a}, subject: {exact: a}}]}\n  certificateAuthority:",
+        &["spec", "exactly one of publicKey, keyless and certificateAuthority"],
+    ),
+    (
+        AUTHORITY,
+        "BEGIN CERTIFICATE",
+        "BEGIN TRUSTED CERTIFICATE",
+        &["spec.certificateAuthority.roots", "must be certificates in PEM"],
+    ),
+    (
+        AUTHORITY,
+        "MIIB",
+        "-----BEGIN EC PRIVATE KEY-----",
+        &["spec.certificateAuthority.roots", "must not hold a private key"],
+    ),
+    (
+        AUTHORITY,
+        "    subjects:",
+        "    intermediates: \"-----BEGIN PUBLIC KEY-----\"\n    subjects:",
+        &["spec.certificateAuthority.intermediates", "must be certificates in PEM"],
+    ),
+    (
+        AUTHORITY,
+        "[{exact: release@example.com}]",
+        "[]",
+        &["spec.certificateAuthority.subjects", "at least 1 items"],
+    ),
+    (
+        AUTHORITY,
+        "{exact: release@example.com}",
+        "{pattern: \".*\"}",
+        &[
+            "spec.certificateAuthority.subjects[0].pattern",
+            "matches the empty text",
+        ],
+    ),
+    (
+        AUTHORITY,
+        "    trustRoot: public-sigstore\n",
+        "",
+        &["spec.certificateAuthority", "signingTime: Trusted takes a trustRoot"],
+    ),
+    (
+        AUTHORITY,
+        "    trustRoot:",
+        "    signingTime: Issuance\n    trustRoot:",
+        &["spec.certificateAuthority", "signingTime: Issuance asks no log"],
+    ),
+    (
+        AUTHORITY,
+        "    trustRoot: public-sigstore\n",
+        "    signingTime: Issuance\n",
+        &["spec.certificateAuthority", "signingTime: Issuance asks no log"],
+    ),
+    (
+        AUTHORITY,
+        "    trustRoot: public-sigstore\n    timestamp: Required\n",
+        "    signingTime: At\n",
+        &["spec.certificateAuthority.signingTime", "\"Trusted\", \"Issuance\""],
+    ),
+    (
+        AUTHORITY,
+        "  certificateAuthority:",
+        "  formats: [Legacy]\n  certificateAuthority:",
+        &["spec", "formats may have Legacy only with a publicKey"],
     ),
     (
         ROOT,
@@ -570,7 +712,9 @@ const WRONG: &[Wrong] = &[
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_documents_are_refused_with_advice() -> Result<()> {
     let env = TestEnv::new("api-wrong").await?;
-    for good in [ROOT, SIGNER, KEYLESS, REVOCATION, BUNDLE, TRACK, MONITOR, RELEASE] {
+    for good in [
+        ROOT, SIGNER, WITNESSED, KEYLESS, AUTHORITY, REVOCATION, BUNDLE, TRACK, MONITOR, RELEASE,
+    ] {
         env.apply(good)
             .await
             .with_context(|| format!("this one is right:\n{good}"))?;
@@ -596,7 +740,9 @@ async fn wrong_documents_are_refused_with_advice() -> Result<()> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_applied_twice_is_written_once() -> Result<()> {
     let env = TestEnv::new("api-twice").await?;
-    for good in [ROOT, SIGNER, KEYLESS, REVOCATION, BUNDLE, TRACK, MONITOR, RELEASE] {
+    for good in [
+        ROOT, SIGNER, WITNESSED, KEYLESS, AUTHORITY, REVOCATION, BUNDLE, TRACK, MONITOR, RELEASE,
+    ] {
         let good = good.replace("name: api", "name: twice");
         let first = env.apply(&good).await?.remove(0);
         let second = env.apply(&good).await?.remove(0);
@@ -655,7 +801,7 @@ async fn kubectl_shows_and_explains() -> Result<()> {
     .await?;
     let columns = [
         (vec!["trustroots"], "NAME READY REASON EXPIRES AGE"),
-        (vec!["signers"], "NAME ALGORITHM TRUSTROOT READY REASON AGE"),
+        (vec!["signers"], "NAME ALGORITHM TRUSTROOT READY REASON EXPIRES AGE"),
         (vec!["revocations"], "NAME REASON AGE"),
         (vec!["policybundles"], "NAME REVISION READY REASON AGE"),
         (vec!["tracks"], "NAME PRIORITY GOVERNED DENIED READY AGE"),
@@ -691,8 +837,11 @@ async fn kubectl_shows_and_explains() -> Result<()> {
     let explained = [
         ("trustroot.spec.digest", "sha256sum trusted_root.json"),
         ("signer.spec.publicKey.pem", "cosign.pub"),
+        ("signer.spec.publicKey.notAfter", "goes on counting"),
+        ("signer.spec.formats", "Left out: `Bundle` and `OldBundle`"),
         ("signer.spec.keyless.identities.claims", "sourceRepositoryRef"),
         ("revocation.spec.keys", "status.fingerprint"),
+        ("signer.spec.certificateAuthority.signingTime", "counts for ever"),
         ("policybundle.spec.signedBy", "threshold"),
         ("policybundle.spec.signedBy.duties", "Separation of duties"),
         ("policybundle.spec.ref.digest", "deliberate way"),

@@ -5,32 +5,30 @@ use anyhow::{Context as _, Result, ensure};
 use interlock_crds::{Release, Signer};
 use interlock_tests::artifact::Repository;
 use interlock_tests::cosign::KeyPair;
+use interlock_tests::keyless::{Log, Services};
 use interlock_tests::opa::build_files;
 use interlock_tests::{Flavour, Platform, Registry};
 use kube::Api;
 use serde_json::json;
 
-use crate::signed::{apply, deployment, fresh};
+use crate::signed::{apply, deployment, fresh, push};
+use crate::trust::{root_of, signer, trust_inline};
 
 const TYPE: &str = "https://example.com/evaluation/v1";
 const NAME: &str = "evaluation";
 
-/// The track: who signs, who evaluates.
-fn track(namespace: &str, evaluators: &str) -> String {
+/// The track: who signs, who evaluates, and what else is said of that.
+fn track(namespace: &str, evaluators: &str, more: &str) -> String {
     let track = crate::main_job::track(namespace, namespace, NAME);
     format!(
         "{track}  signedBy:\n    images: {{signers: [platform]}}\n    \
-         attestations: [{{predicateType: {TYPE:?}, signers: [{evaluators}]}}]\n"
+         attestations: [{{predicateType: {TYPE:?}, signers: [{evaluators}]{more}}}]\n"
     )
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_those_who_count_attest_decides_a_gate() -> Result<()> {
-    let tags = Registry::start(Flavour::Tags).await?;
-    let more = ["--allow-registry", "--plain-http-registry"].map(|flag| format!("{flag}={}", tags.host()));
-    let platform = Platform::start_with(&[&more[0], &more[1], "--evidence-interval=3"]).await?;
-    let (lab, stranger) = tokio::try_join!(KeyPair::generate(), KeyPair::generate())?;
-    platform.signer("lab", &lab).await?;
+/// A platform whose bundle wants evaluations.
+async fn evaluating(more: &[&str]) -> Result<Platform> {
+    let platform = Platform::start_with(more).await?;
     let manifest = r#"{"revision":"1.0.0","roots":["evaluation"],"metadata":{"name":"evaluation"}}"#;
     let files = [
         ("evaluation.rego", include_str!("attestations/policy.rego")),
@@ -43,8 +41,19 @@ async fn what_those_who_count_attest_decides_a_gate() -> Result<()> {
         .bundle(NAME, host, "policies/evaluation", "stable", NAME)
         .await?;
     platform.bundle_says(NAME, "Judging").await?;
+    Ok(platform)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_those_who_count_attest_decides_a_gate() -> Result<()> {
+    let tags = Registry::start(Flavour::Tags).await?;
+    let more = ["--allow-registry", "--plain-http-registry"].map(|flag| format!("{flag}={}", tags.host()));
+    let platform = evaluating(&[&more[0], &more[1], "--evidence-interval=3"]).await?;
+    let (lab, stranger) = tokio::try_join!(KeyPair::generate(), KeyPair::generate())?;
+    platform.signer("lab", &lab).await?;
+    let host = platform.registry.host();
     let namespace = platform.namespace(NAME).await?;
-    platform.apply(&namespace, &track(&namespace, "lab")).await?;
+    platform.apply(&namespace, &track(&namespace, "lab", "")).await?;
     for (place, host) in [("referrers", host), ("tags", tags.host())] {
         each_in_turn(&platform, &namespace, place, host, (&lab, &stranger))
             .await
@@ -52,11 +61,11 @@ async fn what_those_who_count_attest_decides_a_gate() -> Result<()> {
     }
     // Another evaluator, and one that does not exist: what was attested is not thrown away, and does not count.
     platform.signer("other", &stranger).await?;
-    platform.apply(&namespace, &track(&namespace, "other")).await?;
+    platform.apply(&namespace, &track(&namespace, "other", "")).await?;
     says(&platform, &namespace, "referrers", "Deny", "only 0.1").await?;
-    platform.apply(&namespace, &track(&namespace, "nobody")).await?;
+    platform.apply(&namespace, &track(&namespace, "nobody", "")).await?;
     says(&platform, &namespace, "referrers", "Unknown", "SignerNotFound").await?;
-    platform.apply(&namespace, &track(&namespace, "lab")).await?;
+    platform.apply(&namespace, &track(&namespace, "lab", "")).await?;
     says(&platform, &namespace, "referrers", "Allow", "").await?;
     // The evaluator's key is revoked: all that it ever attested is.
     let signers: Api<Signer> = Api::all(platform.client.clone());
@@ -74,6 +83,45 @@ async fn what_those_who_count_attest_decides_a_gate() -> Result<()> {
         "no evaluation yet, Revoked",
     )
     .await?;
+    Ok(())
+}
+
+/// How old an attestation is, is known of a key only where its Signer demands that somebody saw it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_key_attests_has_an_age_where_that_is_demanded() -> Result<()> {
+    let (platform, sigstore, lab) = tokio::try_join!(
+        evaluating(&["--evidence-interval=2"]),
+        Services::start(),
+        KeyPair::generate()
+    )?;
+    trust_inline(&platform, &root_of(&sigstore)?).await?;
+    let demanding = json!({"publicKey": {"pem": lab.public(), "trustRoot": "private", "timestamp": "Required"}});
+    signer(&platform, demanding.clone()).await?;
+    let namespace = platform.namespace("aged").await?;
+    platform
+        .apply(&namespace, &track(&namespace, "releases", ", maxAge: 1h"))
+        .await?;
+    let image = push(platform.registry.host(), "apps/aged", "1").await?;
+    platform.key.sign(&image).await?;
+    lab.attest(&image, TYPE, &json!({"auc": 0.85})).await?;
+    apply(&platform, &namespace, deployment("aged", &image, None)).await?;
+    says(
+        &platform,
+        &namespace,
+        "aged",
+        "Pending",
+        "NoTrustedTime, UntrustedKey refused",
+    )
+    .await?;
+    let good = json!({"auc": 0.9});
+    sigstore.attest_with_key(&lab, Log::Rekor1, &image, TYPE, &good).await?;
+    says(&platform, &namespace, "aged", "Allow", "").await?;
+    // The same two: both count now, and of neither the age is known.
+    signer(&platform, json!({"publicKey": {"pem": lab.public()}})).await?;
+    let undated = "no evaluation yet, NoTrustedTime, UntrustedKey refused";
+    says(&platform, &namespace, "aged", "Pending", undated).await?;
+    signer(&platform, demanding).await?;
+    says(&platform, &namespace, "aged", "Allow", "").await?;
     Ok(())
 }
 

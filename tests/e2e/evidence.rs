@@ -1,8 +1,6 @@
 //! What is asked of a registry about signatures, and what is kept: a registry in trouble is never "unsigned", what was
 //! verified stays without it, and nothing is asked that cannot change anything.
 
-use std::collections::BTreeMap;
-
 use anyhow::{Context as _, Result, ensure};
 use interlock_crds::Signer;
 use interlock_tests::artifact::digest_of;
@@ -12,11 +10,13 @@ use interlock_tests::operator::metric;
 use interlock_tests::platform::SOON;
 use interlock_tests::{Lie, Part, Platform};
 use k8s_openapi::api::apps::v1::Deployment;
+use kube::Api;
 use kube::api::{DeleteParams, ListParams};
-use kube::{Api, ResourceExt as _};
 
 use crate::scene::DEPLOYMENTS;
-use crate::signed::{apply, artifacts, bring_bundles, deployment, push, rejected, says, track, unknown, verified};
+use crate::signed::{
+    apply, artifacts, bring_bundles, deployment, push, rejected, says, track, unknown, verified, versions,
+};
 
 const IMAGES: &str = "ArtifactsVerified";
 const QUESTIONS: &str = "interlock_registry_questions_total";
@@ -222,15 +222,6 @@ async fn an_image_that_is_gone_stays_verified(scene: &Scene) -> Result<()> {
     deploy(scene, "late", &scene.signed).await?;
     says(platform, &scene.namespace, "deployment-late", verified(IMAGES)).await?;
     Ok(())
-}
-
-/// Name and resourceVersion of a namespace's Releases.
-async fn versions(platform: &Platform, namespace: &str) -> Result<BTreeMap<String, String>> {
-    let releases = platform.releases(namespace).list(&ListParams::default()).await?;
-    let versions = releases
-        .iter()
-        .map(|one| (one.name_any(), one.resource_version().unwrap_or_default()));
-    Ok(versions.collect())
 }
 
 /// Verified and rejected alike: what was known before is known after, and written once.

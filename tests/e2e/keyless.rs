@@ -5,13 +5,12 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, ensure};
-use interlock_bundles::digest::Digest;
 use interlock_crds::trust_root::Role;
 use interlock_crds::{PolicyBundle, Signer, TrustRoot};
 use interlock_tests::Platform;
 use interlock_tests::artifact::{Repository, digest_of};
 use interlock_tests::eventually::{eventually, object_becomes, object_goes};
-use interlock_tests::keyless::{Identity, Log, Services};
+use interlock_tests::keyless::{Log, Services};
 use interlock_tests::operator::metric;
 use interlock_tests::platform::{NAMESPACE, SOON, baseline, bundle_conditions, condition_of};
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -21,11 +20,11 @@ use serde_json::{Value, json};
 
 use crate::scene::DEPLOYMENTS;
 use crate::signed::{
-    Says, apply, artifacts, bring_bundles, deployment, push, rejected, says, track, unknown, verified,
+    Says, apply, artifacts, bring_bundles, deployment, push, rejected, says, track, unknown, verified, versions,
 };
+use crate::trust::{ISSUER, digest, pipeline, root_of, root_says, signer, signer_says, trust, trust_inline};
 
 const IMAGES: &str = "ArtifactsVerified";
-const ISSUER: &str = "https://token.ci.example";
 const RELEASES: &str = "https://ci.example/acme/shop/release.yaml@refs/heads/main";
 const TESTS: &str = "https://ci.example/acme/shop/test.yaml@refs/heads/main";
 
@@ -37,87 +36,23 @@ struct Scene {
     namespace: String,
 }
 
-fn pipeline(uri: &str) -> Identity {
-    Identity {
-        uri: uri.to_owned(),
-        issuer: ISSUER.to_owned(),
-        claims: json!({"sourceRepositoryRef": "refs/heads/main"}),
-    }
-}
-
-fn root_of(sigstore: &Services) -> Result<String> {
-    Ok(std::fs::read_to_string(sigstore.trusted_root())?)
-}
-
-fn digest(json: &str) -> String {
-    Digest::of(json.as_bytes()).to_string()
-}
-
 impl Scene {
-    /// The TrustRoot `private`.
-    async fn trust(&self, spec: Value) -> Result<()> {
-        let root = json!({"apiVersion": "interlock.dev/v1alpha1", "kind": "TrustRoot", "metadata": {"name": "private"}, "spec": spec});
-        // Replaced as a whole: fields of the spec before must go.
-        let api: Api<TrustRoot> = Api::all(self.platform.client.clone());
-        if let Some(old) = api.get_opt("private").await? {
-            let mut new: TrustRoot = serde_json::from_value(root)?;
-            new.metadata.resource_version = old.metadata.resource_version;
-            new.status = old.status;
-            api.replace("private", &kube::api::PostParams::default(), &new).await?;
-            return Ok(());
-        }
-        apply(&self.platform, "default", root).await
-    }
-
     async fn trust_inline(&self, sigstore: &Services) -> Result<()> {
-        let json = root_of(sigstore)?;
-        self.trust(json!({"digest": digest(&json), "inline": json})).await
+        trust_inline(&self.platform, &root_of(sigstore)?).await
     }
 
-    /// The Signer `releases`: whom it names, and what else.
+    /// The Signer `releases`, by whom it names.
     async fn signer(&self, identities: Value) -> Result<()> {
-        let signer = json!({
-            "apiVersion": "interlock.dev/v1alpha1", "kind": "Signer", "metadata": {"name": "releases"},
-            "spec": {"keyless": {"trustRoot": "private", "identities": identities}},
-        });
-        apply(&self.platform, "default", signer).await
+        let spec = json!({"keyless": {"trustRoot": "private", "identities": identities}});
+        signer(&self.platform, spec).await
     }
 
     async fn root_says(&self, reason: &str) -> Result<TrustRoot> {
-        let api: Api<TrustRoot> = Api::all(self.platform.client.clone());
-        self.ready(&api, "private", reason, |root| {
-            let status = root.status.as_ref()?;
-            Some((status.observed_generation, status.conditions.as_slice()))
-        })
-        .await
+        root_says(&self.platform, reason).await
     }
 
     async fn signer_says(&self, reason: &str) -> Result<Signer> {
-        let api: Api<Signer> = Api::all(self.platform.client.clone());
-        self.ready(&api, "releases", reason, |signer| {
-            let status = signer.status.as_ref()?;
-            Some((status.observed_generation, status.conditions.as_slice()))
-        })
-        .await
-    }
-
-    async fn ready<K>(
-        &self,
-        api: &Api<K>,
-        name: &str,
-        reason: &str,
-        status: impl Fn(&K) -> Option<(Option<i64>, &[interlock_crds::condition::Condition])>,
-    ) -> Result<K>
-    where
-        K: kube::Resource + Clone + serde::de::DeserializeOwned + serde::Serialize + std::fmt::Debug,
-    {
-        object_becomes(api, name, &format!("Ready says {reason}"), SOON, |object| {
-            status(object).is_some_and(|(generation, conditions)| {
-                generation == object.meta().generation && condition_of(conditions, "Ready").0 == reason
-            })
-        })
-        .await
-        .with_context(|| format!("the operator's log ends:\n{}", self.platform.log_tail(25)))
+        signer_says(&self.platform, reason).await
     }
 
     async fn deploy(&self, name: &str, image: &str) -> Result<()> {
@@ -278,15 +213,6 @@ async fn a_bundle_and_a_model_count_too(scene: &Scene) -> Result<()> {
     Ok(())
 }
 
-/// Name and resourceVersion of the Releases of a namespace.
-async fn versions(platform: &Platform, namespace: &str) -> Result<BTreeMap<String, String>> {
-    let releases = platform.releases(namespace).list(&ListParams::default()).await?;
-    let versions = releases
-        .iter()
-        .map(|one| (one.name_any(), one.resource_version().unwrap_or_default()));
-    Ok(versions.collect())
-}
-
 async fn another_identity_turns_what_runs(scene: &Scene) -> Result<()> {
     for (identities, reason, cart, tested) in [
         (exact(TESTS), "IdentityAccepted", false, true),
@@ -414,7 +340,7 @@ async fn what_is_not_the_pinned_root_is_unknown(scene: &Scene) -> Result<()> {
             "not a trusted_root.json",
         ),
     ] {
-        scene.trust(spec).await?;
+        trust(&scene.platform, spec).await?;
         let root = scene.root_says(reason).await?.status.unwrap_or_default();
         ensure!(root.authorities.is_empty() && root.expires.is_none(), "{root:?}");
         let said = condition_of(&root.conditions, "Ready").2;
@@ -438,9 +364,8 @@ async fn what_is_not_the_pinned_root_is_unknown(scene: &Scene) -> Result<()> {
 async fn a_root_in_a_config_map(scene: &Scene) -> Result<()> {
     let json = root_of(&scene.sigstore)?;
     let config_map = |text: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "sigstore"}, "data": {"trusted_root.json": text}});
-    scene
-        .trust(json!({"digest": digest(&json), "configMap": {"name": "sigstore"}}))
-        .await?;
+    let spec = json!({"digest": digest(&json), "configMap": {"name": "sigstore"}});
+    trust(&scene.platform, spec).await?;
     scene.root_says("ConfigMapNotFound").await?;
     apply(&scene.platform, NAMESPACE, config_map(&json)).await?;
     scene.root_says("RootAccepted").await?;

@@ -38,6 +38,8 @@ mod sandbox;
 mod scale;
 mod scene;
 mod signed;
+mod signers;
 mod three_ways;
 mod trial;
+mod trust;
 mod upgrade;

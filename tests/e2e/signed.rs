@@ -1,6 +1,8 @@
 //! What the stories about signed images and models share: tracks that judge signatures alone, workloads of few words, and
 //! what their Releases say.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, Result, ensure};
 use interlock_crds::release::Artifact;
 use interlock_crds::{PolicyBundle, Release};
@@ -9,6 +11,8 @@ use interlock_tests::artifact::Repository;
 use interlock_tests::eventually::object_becomes;
 use interlock_tests::platform::{SOON, condition_of, release_conditions};
 use interlock_tests::tools::repository_root;
+use kube::ResourceExt as _;
+use kube::api::ListParams;
 use serde_json::{Value, json};
 
 use crate::scene::bring_baseline;
@@ -159,4 +163,13 @@ pub(crate) fn artifacts(release: &Release) -> &[Artifact] {
         .as_ref()
         .map(|status| status.artifacts.as_slice())
         .unwrap_or_default()
+}
+
+/// Name and resourceVersion of a namespace's Releases.
+pub(crate) async fn versions(platform: &Platform, namespace: &str) -> Result<BTreeMap<String, String>> {
+    let releases = platform.releases(namespace).list(&ListParams::default()).await?;
+    let versions = releases
+        .iter()
+        .map(|one| (one.name_any(), one.resource_version().unwrap_or_default()));
+    Ok(versions.collect())
 }

@@ -11,7 +11,7 @@ use interlock_bundles::trust::{
     Blob, CertificateAuthority, CheckOutcome, Demands, IdentityRule, Issued, Keyed, Keyless, Means, PublicKey, Rule,
     SIGNATURE_PREDICATE, Signer, SigningTime, TrustPolicy, TrustRoot, VerificationOutcome, Window,
 };
-use interlock_tests::sigstore::{DEV, Sigstore};
+use interlock_tests::sigstore::{DEV, Sigstore, signed, stated};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -54,18 +54,9 @@ fn requests(versions: &[&str], algorithms: &[&str], timestamps: &[&str]) -> Vec<
 
 /// The same by another signer than the one without a key.
 fn requests_of(by: &Value, versions: &[&str], algorithms: &[&str], timestamps: &[&str]) -> Vec<Value> {
-    let statement = json!({
-        "_type": "https://in-toto.io/Statement/v1",
-        "subject": [{"digest": {"sha256": Digest::of(CONTENT).hex()}}],
-        "predicateType": SIGNATURE_PREDICATE,
-        "predicate": {},
-    });
     let mut blob = by.clone();
     blob["blob"] = json!(BASE64_STANDARD.encode(CONTENT));
-    let mut stated = by.clone();
-    stated["payload"] = json!(BASE64_STANDARD.encode(statement.to_string()));
-    stated["payloadType"] = json!("application/vnd.in-toto+json");
-    let mut found = vec![stated, blob];
+    let mut found = vec![stated(by, &signed(&Digest::of(CONTENT))), blob];
     for (field, values) in [
         (
             "version",

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use interlock_bundles::digest::Digest;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -13,6 +14,7 @@ use crate::child::{Child, Recipe};
 use crate::cosign::{KeyPair, cosign};
 use crate::eventually::eventually_while;
 use crate::scratch::{scratch, write};
+use crate::sigstore::{signed, stated};
 use crate::tools::tool;
 
 const STARTED: Duration = Duration::from_secs(30);
@@ -90,6 +92,25 @@ impl Services {
 
     /// Signs `reference` with a key; the log and the timestamp authority see it.
     pub async fn sign_with_key(&self, key: &KeyPair, log: Log, reference: &str) -> Result<()> {
+        self.with_key(key, log, "sign", &[], reference).await
+    }
+
+    /// Attests `predicate` of `predicate_type` about `reference` with a key; the log and the timestamp authority see it.
+    pub async fn attest_with_key(
+        &self,
+        key: &KeyPair,
+        log: Log,
+        reference: &str,
+        predicate_type: &str,
+        predicate: &Value,
+    ) -> Result<()> {
+        let file = write(key.folder(), "predicate.json", serde_json::to_vec(predicate)?)?;
+        let file = file.display().to_string();
+        let more = ["--predicate", &file, "--type", predicate_type];
+        self.with_key(key, log, "attest", &more, reference).await
+    }
+
+    async fn with_key(&self, key: &KeyPair, log: Log, verb: &str, more: &[&str], reference: &str) -> Result<()> {
         ensure!(
             reference.contains("@sha256:"),
             "{reference} names no digest; what a tag means may change"
@@ -104,23 +125,39 @@ impl Services {
             "--trusted-root",
             &root,
         ];
-        let more = ["--allow-http-registry", "-y", reference];
-        let arguments: Vec<&str> = ["sign"].into_iter().chain(flags).chain(more).collect();
+        let last = ["--allow-http-registry", "-y", reference];
+        let arguments: Vec<&str> = [&[verb], &flags[..], more, &last].concat();
         cosign(key.folder(), &arguments).await.map(drop)
     }
 
     /// What `who` shows to Fulcio.
     async fn token(&self, who: &Identity) -> Result<String> {
         let request = json!({"token": {"uri": who.uri, "issuer": who.issuer, "claims": who.claims}});
+        let answer = self.ask(&request).await?;
+        let token = answer.get("token").and_then(Value::as_str);
+        Ok(token.with_context(|| format!("no token: {answer}"))?.to_owned())
+    }
+
+    /// The Sigstore bundle that says, as cosign does, that a digest is signed, by whom and how `request` has it
+    /// (`tests/tools/sigstore/main.go` says what there is): also by somebody whom cosign cannot sign as.
+    pub async fn signature(&self, request: &Value, digest: &Digest) -> Result<Vec<u8>> {
+        let answer = self.ask(&stated(request, &signed(digest))).await?;
+        let bundle = answer.get("bundle").with_context(|| format!("no bundle: {answer}"))?;
+        Ok(bundle.to_string().into_bytes())
+    }
+
+    /// One of the PEM files that it writes, `pki_root.pem` or `pki_intermediate.pem`.
+    pub fn pem(&self, file: &str) -> Result<String> {
+        Ok(std::fs::read_to_string(self.folder.path().join(file))?)
+    }
+
+    async fn ask(&self, request: &Value) -> Result<Value> {
         let output = Command::new(tool("sigstore")?)
             .arg(self.folder.path())
             .arg(request.to_string())
             .kill_on_drop(true)
             .output()
             .await?;
-        let answer: Value = serde_json::from_slice(&output.stdout)
-            .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
-        let token = answer.get("token").and_then(Value::as_str);
-        Ok(token.with_context(|| format!("no token: {answer}"))?.to_owned())
+        serde_json::from_slice(&output.stdout).with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())
     }
 }

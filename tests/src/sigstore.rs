@@ -5,6 +5,10 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use interlock_bundles::digest::Digest;
+use interlock_bundles::trust::SIGNATURE_PREDICATE;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -14,6 +18,24 @@ use crate::tools::tool;
 
 /// The identity that [`Sigstore::dev`] signs as: its issuer and its subject.
 pub const DEV: (&str, &str) = ("https://issuer.example.com", "dev@example.com");
+
+/// The statement by which cosign signs for a digest.
+pub fn signed(digest: &Digest) -> Value {
+    json!({
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"digest": {"sha256": digest.hex()}}],
+        "predicateType": SIGNATURE_PREDICATE,
+        "predicate": {},
+    })
+}
+
+/// A request, with a statement to sign.
+pub fn stated(request: &Value, statement: &Value) -> Value {
+    let mut stated = request.clone();
+    stated["payload"] = json!(BASE64_STANDARD.encode(statement.to_string()));
+    stated["payloadType"] = json!("application/vnd.in-toto+json");
+    stated
+}
 
 /// A running Sigstore with keys of its own. It ends when it is dropped, and with this process: its standard input ends
 /// then.

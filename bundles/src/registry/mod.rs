@@ -101,6 +101,29 @@ impl Registry {
         .await
     }
 
+    /// Gets everything that may count as a signature: [`Self::signatures`], and with `legacy` also
+    /// [`Self::legacy_signatures`], which share one cap. Only if both are answered completely is it known what there is.
+    pub async fn evidence(
+        &self,
+        pinned: &Pinned,
+        legacy: bool,
+        credentials: &Credentials,
+    ) -> Result<Vec<Evidence>, RegistryError> {
+        let mut evidence = self.signatures(pinned, credentials).await?;
+        if legacy {
+            evidence.extend(self.legacy_signatures(pinned, credentials).await?);
+        }
+        let limit = self.settings.caps.evidence_bytes;
+        if evidence.iter().map(|one| one.bytes.len() as u64).sum::<u64>() > limit {
+            return Err(RegistryError::LimitExceeded {
+                at: format!("the signatures of {pinned}"),
+                what: "bytes of all signatures",
+                limit,
+            });
+        }
+        Ok(evidence)
+    }
+
     /// Gets a manifest alone, compared with its digest.
     pub async fn manifest(&self, pinned: &Pinned, credentials: &Credentials) -> Result<Vec<u8>, RegistryError> {
         let mut session = self.session(&pinned.repository, credentials)?;

@@ -11,7 +11,7 @@ use super::verification::{Refusal, RefusalReason};
 use super::verified::{Provenance, Verified};
 use super::vouch::names;
 use crate::digest::Digest;
-use crate::registry::Evidence;
+use crate::registry::{Evidence, LegacySignature};
 use crate::strict_json::{self, Caps};
 
 /// A statement as JSON: an SBOM has hundreds of kilobytes.
@@ -81,7 +81,11 @@ impl AttestationPolicy {
         }
         let evidence = if attested.refusals.is_empty() { evidence } else { &[] };
         let mut caps = CAPS;
-        for one in evidence {
+        // What is signed in the old format attests nothing: it is no attestation that is refused either.
+        let stated = evidence
+            .iter()
+            .filter(|one| one.media_type != LegacySignature::MEDIA_TYPE);
+        for one in stated {
             match self.read(one, subject, &mut caps) {
                 Ok(attestation) => attested.attestations.push(attestation),
                 Err(refusal) if refusal.reason == RefusalReason::WrongPredicateType => {}

@@ -131,6 +131,16 @@ impl CertificateAuthority {
         self.0.digest
     }
 
+    /// The keys of the root certificates, by their fingerprints, in the order in which they were given.
+    pub fn root_keys(&self) -> impl Iterator<Item = Digest> {
+        self.0.roots.iter().map(|root| root.key)
+    }
+
+    /// When the last of the root certificates ends: nothing that is signed later has a chain that holds.
+    pub fn end(&self) -> Option<Timestamp> {
+        self.0.roots.iter().filter_map(|root| root.window.end).max()
+    }
+
     /// Whether a chain of certificates, all valid at that time, leads from one for signing code to one of the roots.
     /// `others` come with the signature.
     pub(super) fn vouches(&self, leaf: &Leaf, others: &[Vec<u8>], at: Timestamp) -> Result<Chain, String> {

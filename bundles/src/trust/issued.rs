@@ -59,8 +59,8 @@ impl Issued {
 
         let times = self.times(bundle, made, &leaf, notes)?;
         let mut held = None;
-        for time in times {
-            held = Some(self.authority.vouches(&leaf, others, time).map_err(untrusted)?);
+        for time in &times {
+            held = Some(self.authority.vouches(&leaf, others, *time).map_err(untrusted)?);
         }
         let held = held.ok_or_else(|| untrusted("nobody says at which time it has to be valid".to_owned()))?;
         let root = format!("its chain holds then, and ends in the root with the key {}", held.root);
@@ -74,6 +74,9 @@ impl Issued {
         let detail = format!("made by {}: {subject}", signer.name);
         notes.push(Note::new("identity", Passed, detail));
         let mut vouch = Vouch::by_key(signer, leaf.key.fingerprint());
+        if let SigningTime::Said(_) = self.time {
+            vouch.seen_at = times.iter().min().copied();
+        }
         vouch.named_by(&held.root.to_string(), &leaf.names);
         vouch.keys.extend(held.between);
         vouch.keys.push(held.root);

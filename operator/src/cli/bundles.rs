@@ -58,10 +58,8 @@ impl Access {
         let pinned = registry
             .resolve(&reference.repository, &reference.wanted, &credentials)
             .await?;
-        let mut evidence = registry.signatures(&pinned, &credentials).await?;
-        if trust.accepts(SignatureFormat::Legacy) {
-            evidence.extend(registry.legacy_signatures(&pinned, &credentials).await?);
-        }
+        let legacy = trust.accepts(SignatureFormat::Legacy);
+        let evidence = registry.evidence(&pinned, legacy, &credentials).await?;
         Ok(Found {
             registry,
             credentials,

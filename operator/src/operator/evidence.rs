@@ -9,7 +9,9 @@
 //! Two questions are asked, each once however many workloads share it: where a tag leads (again at every interval), and
 //! which signatures a digest has. Signatures are kept as the registry gave them and verified by whoever looks, with
 //! the keys and trust roots of the day: a Signer or TrustRoot that changes costs no question unless the result is not
-//! Verified. What is revoked waits for no answer.
+//! Verified. What is revoked waits for no answer. Signatures in cosign's old format lie elsewhere, and are asked for only
+//! where a Signer takes them; such an answer is another one, with them in it, so that what was never asked for is never
+//! missed.
 //!
 //! What can only get better by asking stays while a registry cannot be asked: a digest keeps its signatures. What may
 //! have changed becomes Unavailable: where a tag leads. Nothing asked yet is neither.

@@ -3,12 +3,13 @@
 //! What they mean for a signature is found out by whoever needs it (`registry`), from the same watched objects;
 //! the statuses written here decide nothing.
 
+mod end;
 mod root;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use interlock_bundles::trust::{Means, TrustRoot as Root};
+use interlock_bundles::trust::{self, Demands, Keyed, Means, SigningTime};
 use interlock_crds::condition::Status;
 use interlock_crds::{Signer, SignerStatus, TrustRoot, TrustRootStatus};
 use jiff::Timestamp;
@@ -50,15 +51,18 @@ async fn refresh(context: &Context, now: Timestamp) -> Duration {
     let sources = &context.sources;
     let roots: Api<TrustRoot> = Api::all(context.client.clone());
     let mut next = LONGEST;
+    let until = |expires: &Option<Time>| {
+        let left = expires
+            .as_ref()
+            .map(|Time(end)| Duration::try_from(end.duration_since(now)));
+        left.map_or(LONGEST, |left| left.unwrap_or(LONGEST) + Duration::from_secs(1))
+    };
     let mut ends = Vec::new();
     for object in sources.trust_roots.all() {
         let name = object.name_any();
         let new = root::status(&object, &sources.known_roots.read(sources, &object), now);
-        if let Some(Time(expires)) = new.expires {
-            ends.push((name.clone(), expires.as_second()));
-            let left = Duration::try_from(expires.duration_since(now)).unwrap_or(LONGEST);
-            next = next.min(left + Duration::from_secs(1));
-        }
+        next = next.min(until(&new.expires));
+        ends.extend(new.expires.as_ref().map(|Time(end)| (name.clone(), end.as_second())));
         let stored = object.status.clone().unwrap_or_default();
         let bare = |status: TrustRootStatus| TrustRootStatus {
             conditions: vec![],
@@ -73,6 +77,7 @@ async fn refresh(context: &Context, now: Timestamp) -> Duration {
     let signers: Api<Signer> = Api::all(context.client.clone());
     for object in sources.signers.all() {
         let new = status(&object, &signers::resolve(sources, &object), now);
+        next = next.min(until(&new.expires));
         let stored = object.status.clone().unwrap_or_default();
         let bare = |status: SignerStatus| SignerStatus {
             conditions: vec![],
@@ -96,11 +101,7 @@ fn pause(written: &Result<(), apply::Error>) -> Duration {
 }
 
 /// The status to have. Pure.
-fn status(
-    signer: &Signer,
-    read: &Result<Vec<interlock_bundles::trust::Signer>, Unusable>,
-    now: Timestamp,
-) -> SignerStatus {
+fn status(signer: &Signer, read: &Result<Vec<trust::Signer>, Unusable>, now: Timestamp) -> SignerStatus {
     let mut status = SignerStatus {
         observed_generation: signer.metadata.generation,
         ..SignerStatus::default()
@@ -111,18 +112,16 @@ fn status(
             (standing, Status::False, problem.reason(), chain(problem))
         }
         Ok(signers) => match signers.first().map(|signer| &signer.means) {
-            Some(Means::Keyless(keyless)) => {
-                status.trust_root_digest = Some(keyless.root.digest().to_string());
-                under(&keyless.root, signers.len(), now)
+            Some(means) => {
+                let end = end::of(means);
+                status.expires = end.map(|end| end.time());
+                let (reason, message) = accepted(means, signers.len(), &mut status);
+                match end.filter(|end| end.is_past(now)) {
+                    Some(end) => (Standing::Stalled, Status::False, "Expired", end.to_string()),
+                    None => (Standing::Ready, Status::True, reason, message),
+                }
             }
-            Some(Means::Key(key)) => {
-                status.fingerprint = Some(key.key.fingerprint().to_string());
-                status.algorithm = Some(key.key.algorithm().to_owned());
-                let message = format!("signatures of this {} key count", key.key.algorithm());
-                (Standing::Ready, Status::True, "KeyAccepted", message)
-            }
-            // No Signer says so yet.
-            Some(Means::Issued(_)) | None => (
+            None => (
                 Standing::Stalled,
                 Status::False,
                 "InvalidIdentity",
@@ -136,22 +135,70 @@ fn status(
     status
 }
 
-/// Whether those who sign without a key can sign anything new.
-fn under(root: &Root, identities: usize, now: Timestamp) -> (Standing, Status, &'static str, String) {
-    if let Some(end) = root::expired(root, now) {
-        let message = format!("{}; what was signed before counts", root::over(end));
-        return (Standing::Stalled, Status::False, "Expired", message);
+/// Whose signatures count, in a word and a sentence; what else there is to know of it goes into the status.
+fn accepted(means: &Means, count: usize, status: &mut SignerStatus) -> (&'static str, String) {
+    match means {
+        Means::Key(keyed) => {
+            status.fingerprint = Some(keyed.key.fingerprint().to_string());
+            status.algorithm = Some(keyed.key.algorithm().to_owned());
+            status.trust_root_digest = keyed.demands.as_ref().map(|demands| demands.root.digest().to_string());
+            ("KeyAccepted", key_counts(keyed))
+        }
+        Means::Keyless(keyless) => {
+            status.trust_root_digest = Some(keyless.root.digest().to_string());
+            let whose = match count {
+                1 => "signatures of one identity count".to_owned(),
+                more => format!("signatures of {more} identities count"),
+            };
+            ("IdentityAccepted", whose)
+        }
+        Means::Issued(issued) => {
+            let keys = issued.authority.root_keys();
+            status.root_fingerprints = keys.map(|key| key.to_string()).collect();
+            let demands = match &issued.time {
+                SigningTime::Said(demands) => Some(demands),
+                SigningTime::Issuance | SigningTime::At(_) => None,
+            };
+            status.trust_root_digest = demands.map(|demands| demands.root.digest().to_string());
+            let of = match count {
+                1 => "of one subject".to_owned(),
+                more => format!("of {more} subjects"),
+            };
+            let count = format!("signatures with this authority's certificates {of} count");
+            ("AuthorityAccepted", conditional(count, demanded(demands)))
+        }
     }
-    let whose = match identities {
-        1 => "signatures of one identity count".to_owned(),
-        more => format!("signatures of {more} identities count"),
-    };
-    (Standing::Ready, Status::True, "IdentityAccepted", whose)
+}
+
+/// Which signatures of a key count.
+fn key_counts(keyed: &Keyed) -> String {
+    let made = Some(format!("made {}", keyed.window)).filter(|_| keyed.window.is_bounded());
+    let count = format!("signatures of this {} key count", keyed.key.algorithm());
+    conditional(count, demanded(keyed.demands.as_ref()).chain(made))
+}
+
+/// What a signature has to be.
+fn demanded(demands: Option<&Demands>) -> impl Iterator<Item = String> {
+    let logged = demands
+        .filter(|demands| demands.logged)
+        .map(|_| "in a transparency log");
+    let timestamped = demands.filter(|demands| demands.timestamped);
+    let timestamped = timestamped.map(|_| "seen by a timestamp authority");
+    logged.into_iter().chain(timestamped).map(str::to_owned)
+}
+
+fn conditional(count: String, terms: impl Iterator<Item = String>) -> String {
+    let terms: Vec<_> = terms.collect();
+    if terms.is_empty() {
+        count
+    } else {
+        format!("{count} if they are {}", terms.join(" and "))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use interlock_bundles::trust::PublicKey;
+    use interlock_bundles::trust::{CertificateAuthority, Issued, PublicKey, Rule, Window};
     use serde_json::{Value, json};
 
     use super::*;
@@ -160,8 +207,8 @@ mod tests {
         (&status.conditions[0].status, &status.conditions[0].reason)
     }
 
-    fn keyless(root: &Root) -> interlock_bundles::trust::Signer {
-        use interlock_bundles::trust::{IdentityRule, Keyless, Rule, Signer};
+    fn keyless(root: &trust::TrustRoot) -> trust::Signer {
+        use trust::{IdentityRule, Keyless, Rule, Signer};
         let exact = |text: &str| Rule::Exact(text.to_owned());
         let identity = IdentityRule {
             issuer: exact("https://i"),
@@ -190,16 +237,81 @@ mod tests {
         ));
         let now = root::tests::at("2026-01-01T00:00:00Z");
         let mut signer = object(json!({"publicKey": {"pem": pem}}));
-        let read = Ok(vec![interlock_bundles::trust::Signer::with_key(
-            "ci",
-            PublicKey::from_pem(pem).unwrap(),
-        )]);
+        let read = Ok(vec![trust::Signer::with_key("ci", PublicKey::from_pem(pem).unwrap())]);
         let said = status(&signer, &read, now);
         assert_eq!(ready(&said), ("True", "KeyAccepted"));
-        assert!(said.fingerprint.is_some() && said.algorithm.is_some() && said.trust_root_digest.is_none());
+        assert!(said.fingerprint.is_some() && said.algorithm.is_some());
+        assert_eq!((said.trust_root_digest.as_ref(), said.expires.as_ref()), (None, None));
         signer.status = Some(said.clone());
         let later = root::tests::at("2027-01-01T00:00:00Z");
         assert_eq!(status(&signer, &read, later), said);
+    }
+
+    #[test]
+    fn a_key_says_what_its_signatures_need_and_when_its_time_is_over() {
+        let pem = include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../bundles/testdata/trust/release.pub"
+        ));
+        let root = root::tests::root();
+        let keyed = Keyed {
+            key: PublicKey::from_pem(pem).unwrap(),
+            demands: Some(Demands {
+                root: root.clone(),
+                logged: true,
+                timestamped: false,
+            }),
+            window: Window {
+                start: None,
+                end: Some(root::tests::at("2026-06-01T00:00:00Z")),
+            },
+        };
+        let signer = object(json!({"publicKey": {"pem": pem}}));
+        let read = Ok(vec![trust::Signer::new("ci", Means::Key(keyed))]);
+        let said = status(&signer, &read, root::tests::at("2026-01-01T00:00:00Z"));
+        assert_eq!(ready(&said), ("True", "KeyAccepted"));
+        assert_eq!(
+            said.conditions[0].message,
+            "signatures of this ECDSA P-256 with SHA-256 key count if they are in a transparency log and made until 2026-06-01T00:00:00Z"
+        );
+        assert_eq!(said.trust_root_digest, Some(root.digest().to_string()));
+        assert_eq!(said.expires, Some(Time(root::tests::at("2026-06-01T00:00:00Z"))));
+        let said = status(&signer, &read, root::tests::at("2026-06-02T00:00:00Z"));
+        assert_eq!(ready(&said), ("False", "Expired"));
+        assert!(said.fingerprint.is_some(), "it still says which key it is");
+    }
+
+    #[test]
+    fn an_authority_says_by_which_keys_it_is_known_and_what_its_signatures_need() {
+        let roots = include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../bundles/testdata/keyless/pki_root.pem"
+        ));
+        let said = |time: SigningTime| {
+            let issued = Issued {
+                authority: CertificateAuthority::from_pem(roots, "").unwrap(),
+                subject: Rule::Exact("a@b".to_owned()),
+                time,
+            };
+            let signer = object(json!({"certificateAuthority": {"roots": roots, "subjects": [{"exact": "a@b"}]}}));
+            let read = Ok(vec![trust::Signer::new("ci", Means::Issued(issued))]);
+            status(&signer, &read, root::tests::at("2026-01-01T00:00:00Z"))
+        };
+        let dated = said(SigningTime::Said(Demands {
+            root: root::tests::root(),
+            logged: false,
+            timestamped: true,
+        }));
+        assert_eq!(ready(&dated), ("True", "AuthorityAccepted"));
+        assert_eq!(
+            dated.conditions[0].message,
+            "signatures with this authority's certificates of one subject count if they are seen by a timestamp authority"
+        );
+        assert!(dated.trust_root_digest.is_some() && dated.expires.is_some());
+        let for_ever = said(SigningTime::Issuance);
+        assert_eq!(for_ever.root_fingerprints, dated.root_fingerprints);
+        assert_eq!(for_ever.root_fingerprints.len(), 1);
+        assert_eq!((for_ever.trust_root_digest, for_ever.expires), (None, None));
     }
 
     #[test]

@@ -81,10 +81,13 @@ impl Reader {
             std::os::unix::fs::symlink(repository_root().join(folder), desk.path().join("work").join(folder))?;
         }
         std::fs::write(desk.path().join("work/prometheus-ca.crt"), prometheus.authority())?;
-        std::fs::copy(
-            repository_root().join("bundles/testdata/keyless/trusted_root.json"),
-            desk.path().join("work/trusted_root.json"),
-        )?;
+        for (made, name) in [
+            ("trusted_root.json", "trusted_root.json"),
+            ("pki_root.pem", "ca-root.pem"),
+        ] {
+            let made = repository_root().join("bundles/testdata/keyless").join(made);
+            std::fs::copy(made, desk.path().join("work").join(name))?;
+        }
         let client = control_plane.client().await?;
         apply(&client, "argocd", ARGO_CD).await?;
         let kserve = std::fs::read_to_string(Project::KServe.folder()?.join(KSERVE))?;

@@ -95,3 +95,24 @@ async fn none_is_said_only_by_a_whole_answer() {
     let many = Value::Array(vec![layer(SIMPLE, b"payload", &json!({})); 5]);
     assert_eq!(reason(legacy(&signed(many, |_| None).await).await), "LimitExceeded");
 }
+
+#[tokio::test]
+async fn both_formats_are_told_together_or_not_at_all() {
+    let layers = || json!([layer(SIMPLE, b"payload", &json!({}))]);
+    let ask = async |liar: &Liar, legacy| {
+        let credentials = Credentials::Anonymous;
+        client(liar).evidence(&pinned(liar), legacy, &credentials).await
+    };
+    let honest = signed(layers(), |_| None).await;
+    assert_eq!(ask(&honest, false).await.unwrap(), []);
+    assert!(
+        !honest.seen().iter().any(is_tag),
+        "not looked for where it does not count"
+    );
+    assert_eq!(ask(&honest, true).await.unwrap().len(), 1);
+    for part in ["/referrers/", ".sig"] {
+        let lie = move |request: &Request| request.path.contains(part).then(|| Reply::status(503));
+        let away = signed(layers(), lie).await;
+        assert_eq!(reason(ask(&away, true).await), "RegistryUnavailable", "{part}");
+    }
+}

@@ -1,6 +1,7 @@
 //! Statements that say more than that something was signed.
 
 use super::*;
+use crate::registry::LegacySignature;
 
 const TYPE: &str = "https://example.com/evaluation/v1";
 
@@ -138,7 +139,7 @@ fn a_bent_one_says_nothing() {
 
 #[test]
 fn its_time_is_that_of_a_trusted_clock() {
-    use keyless::{BOTH, dev, trusting};
+    use keyless::{BOTH, dev, made, root, trusting};
 
     let subject = subject();
     let attested = |trust: TrustPolicy, text: &str| {
@@ -154,12 +155,56 @@ fn its_time_is_that_of_a_trusted_clock() {
     };
     let seen = attested(trusting(dev()), BOTH).unwrap();
     assert!(seen.starts_with("2025-06-01T12:0"), "{seen}");
-    // Nobody was asked when a key signed.
+    // Of a key, where somebody is asked.
+    let logged = |logged| {
+        let demands = Demands {
+            root: root(),
+            logged,
+            timestamped: false,
+        };
+        let keyed = Keyed {
+            demands: Some(demands),
+            ..Keyed::new(demands::key())
+        };
+        super::policy(1, vec![Signer::new("release", Means::Key(keyed))])
+    };
+    assert_eq!(attested(logged(true), made!("key-both.json")), Some(seen.clone()));
+    assert_eq!(attested(logged(false), made!("key-both.json")), None);
+    // The same of a certificate of an authority of one's own: what it says itself is no trusted clock's word.
+    let issued = |time: SigningTime| {
+        let issued = Issued {
+            authority: CertificateAuthority::from_pem(made!("pki_root.pem"), "").unwrap(),
+            subject: Rule::Exact("dev@example.com".to_owned()),
+            time,
+        };
+        super::policy(1, vec![Signer::new("dev", Means::Issued(issued))])
+    };
+    let said = SigningTime::Said(Demands {
+        root: root(),
+        logged: false,
+        timestamped: false,
+    });
+    assert_eq!(attested(issued(said), made!("pki-both.json")), Some(seen));
+    assert_eq!(attested(issued(SigningTime::Issuance), made!("pki-both.json")), None);
     let team = Hand::p256();
     let mut said = statement(&subject);
     said["predicate"] = json!({});
     let bundle = team.bundle(said.to_string().as_bytes()).to_string();
     assert_eq!(attested(TrustPolicy::new(vec![team.named("team")], 1), &bundle), None);
+}
+
+#[test]
+fn a_signature_in_the_old_format_is_no_attestation_that_is_refused() {
+    let team = Hand::p256();
+    let old = Evidence {
+        media_type: LegacySignature::MEDIA_TYPE.to_owned(),
+        ..raw(b"{}".to_vec())
+    };
+    let evidence = [old, team.evidence(&evaluation(&subject(), TYPE, &json!({"auc": 1})))];
+    let attested = policy(vec![team.named("team")])
+        .attested(&subject(), &evidence)
+        .unwrap();
+    assert_eq!((predicates(&attested).len(), attested.refusals.len()), (1, 0));
 }
 
 #[test]

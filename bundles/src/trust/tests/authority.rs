@@ -393,3 +393,20 @@ fn what_is_no_authority_is_refused_by_name() {
         "an intermediate is no root"
     );
 }
+
+#[test]
+fn an_authority_tells_its_roots_and_when_the_last_one_ends() {
+    let (root, intermediate) = (made!("pki_root.pem"), made!("pki_intermediate.pem"));
+    let one = CertificateAuthority::from_pem(root, intermediate).unwrap();
+    let both = CertificateAuthority::from_pem(&format!("{intermediate}{root}"), "").unwrap();
+    let keys: Vec<Digest> = both.root_keys().collect();
+    assert_eq!(
+        (one.root_keys().collect::<Vec<_>>(), keys.len()),
+        (keys[1..].to_vec(), 2)
+    );
+    assert!(
+        one.end()
+            .is_some_and(|end| end > "2026-01-01T00:00:00Z".parse().unwrap())
+    );
+    assert!(both.end() >= one.end());
+}

@@ -8,7 +8,7 @@ use interlock_bundles::engine::{Engine, Limits, Policy};
 use interlock_bundles::reference::{Pinned, Repository, Wanted};
 use interlock_bundles::registry::{Credentials, Evidence, Pulled, RegistryError};
 use interlock_bundles::revision;
-use interlock_bundles::trust::{self, SIGNATURE_PREDICATE, TrustPolicy, Verified};
+use interlock_bundles::trust::{self, SIGNATURE_PREDICATE, SignatureFormat, TrustPolicy, Verified};
 use interlock_crds::PolicyBundle;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
@@ -274,7 +274,8 @@ async fn fetch(
         return Ok((pulled, evidence));
     }
     let credentials = credentials(context, bundle, &pinned.repository).await?;
-    let evidence = context.registry.signatures(pinned, &credentials).await?;
+    let legacy = trust.accepts(SignatureFormat::Legacy);
+    let evidence = context.registry.evidence(pinned, legacy, &credentials).await?;
     trust
         .satisfied_by(&pinned.digest, &evidence)
         .map_err(|error| untrusted(&error))?;

@@ -6,7 +6,7 @@ use interlock_bundles::registry::RegistryError;
 use super::super::Context;
 use super::super::registry::credentials::{self, SecretError};
 use super::super::registry::message;
-use super::question::{Again, Answer, Failure, Question};
+use super::question::{Again, Answer, Artifact, Failure, Question};
 use crate::dossier::Unavailable;
 use crate::judge::chain;
 
@@ -28,8 +28,8 @@ async fn steps(context: &Context, question: &Question) -> Result<Answer, Failure
             let pinned = context.registry.resolve(&tag.repository, &wanted, &credentials).await?;
             Answer::Leads(pinned.digest)
         }
-        Question::Signatures(artifact) => {
-            Answer::Signatures(context.registry.signatures(&artifact.pinned, &credentials).await?)
+        Question::Signatures(Artifact { pinned, legacy, .. }) => {
+            Answer::Signatures(context.registry.evidence(pinned, *legacy, &credentials).await?)
         }
     })
 }

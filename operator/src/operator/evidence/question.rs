@@ -31,22 +31,26 @@ pub(super) struct Tag {
     pub(super) secrets: Arc<[PullSecret]>,
 }
 
-/// An artifact, and the Secrets it is asked for with.
+/// An artifact, the Secrets it is asked for with, and whether for signatures in cosign's old format too: an answer without
+/// them is none where they count.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Artifact {
     /// Which.
     pub(super) pinned: Pinned,
     /// Secrets in the order in which they are tried.
     pub(super) secrets: Arc<[PullSecret]>,
+    /// Whether a signature in the old format would count.
+    pub(super) legacy: bool,
 }
 
 impl Artifact {
     /// The name under which its evidence is kept: what one team may see is not another's, on disk either.
     pub(super) fn key(&self) -> String {
+        let legacy = self.legacy.then(|| "legacy".to_owned());
         let secrets = self.secrets.iter();
         let secrets = secrets.map(|secret| format!("{}/{}", secret.namespace, secret.name));
-        let parts: Vec<_> = std::iter::once(self.pinned.to_string()).chain(secrets).collect();
-        parts.join(" ")
+        let artifact = std::iter::once(self.pinned.to_string()).chain(legacy);
+        artifact.chain(secrets).collect::<Vec<_>>().join(" ")
     }
 }
 

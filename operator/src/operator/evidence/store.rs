@@ -366,7 +366,7 @@ impl Store {
         tags.retain(|tag, entry| entry.under_way || wanted.contains(tag));
         let mut policies: HashMap<Artifact, Vec<&Arc<TrustPolicy>>> = HashMap::new();
         for wish in wishes() {
-            if let Some(artifact) = wish.leads_to(tags) {
+            for artifact in wish.keeps(tags) {
                 policies.entry(artifact).or_default().extend(wish.trust.as_ref().ok());
             }
         }

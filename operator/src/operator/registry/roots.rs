@@ -176,10 +176,9 @@ fn newline(json: &[u8], wanted: Digest) -> &'static str {
     }
 }
 
-/// Whether a root lets anybody be named at all.
-pub(crate) fn has_certificate_authority(root: &Root) -> bool {
-    let mut authorities = root.authorities().iter();
-    authorities.any(|authority| authority.role == AuthorityRole::CertificateAuthority)
+/// Whether a root has anybody whose word is about this.
+pub(crate) fn has(root: &Root, role: AuthorityRole) -> bool {
+    root.authorities().iter().any(|authority| authority.role == role)
 }
 
 /// The TrustRoots that read a ConfigMap.

@@ -1,4 +1,4 @@
-//! From the names of Signers to who may sign: their keys, or whom certificates under a TrustRoot have to name.
+//! From the names of Signers to who may sign: their keys, or whom certificates have to name, and on whose word.
 
 mod read;
 
@@ -13,7 +13,6 @@ use kube::ResourceExt as _;
 pub(crate) use self::read::Unusable;
 use self::read::read;
 use super::revocations::RevocationProblem;
-use super::roots;
 use crate::operator::sources::Sources;
 
 /// Why it is not known who may sign.
@@ -103,12 +102,7 @@ pub(crate) fn trust_policy(
 
 /// Those who sign as this Signer: one for each key or identity, all under its name.
 pub(crate) fn resolve(sources: &Sources, signer: &Arc<Signer>) -> Result<Vec<trust::Signer>, Unusable> {
-    let root = signer
-        .spec
-        .keyless
-        .as_ref()
-        .map(|keyless| root(sources, &keyless.trust_root));
-    let root = root.transpose()?;
+    let root = signer.spec.trust_root().map(|name| root(sources, name)).transpose()?;
     let name = signer.name_any();
     let mut known = sources.known_signers.0.lock().unwrap_or_else(PoisonError::into_inner);
     let is_current = |known: &&Known| Arc::ptr_eq(&known.object, signer) && known.root == root;
@@ -132,19 +126,12 @@ fn root(sources: &Sources, name: &str) -> Result<TrustRoot, Unusable> {
     let Some(object) = object else {
         return Err(Unusable::RootNotFound { name });
     };
-    match sources.known_roots.read(sources, &object) {
-        Ok(root) if roots::has_certificate_authority(&root) => Ok(root),
-        Ok(_) => Err(Unusable::NoAuthority { name }),
-        Err(source) => Err(Unusable::RootNotReady { name, source }),
-    }
+    let root = sources.known_roots.read(sources, &object);
+    root.map_err(|source| Unusable::RootNotReady { name, source })
 }
 
 /// The Signers that trust a root.
 pub(crate) fn trusting(sources: &Sources, root: &str) -> Vec<String> {
-    let trusts = |signer: &Signer| {
-        let keyless = signer.spec.keyless.as_ref();
-        keyless.is_some_and(|keyless| keyless.trust_root == root)
-    };
-    let found = sources.signers.filter(trusts);
+    let found = sources.signers.filter(|signer| signer.spec.trust_root() == Some(root));
     found.iter().map(|signer| signer.name_any()).collect()
 }

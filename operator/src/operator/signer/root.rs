@@ -1,12 +1,13 @@
 //! What a TrustRoot's status says.
 
-use interlock_bundles::trust::{self, AuthorityRole, TrustRoot as Root};
+use interlock_bundles::trust::{AuthorityRole, TrustRoot as Root};
 use interlock_crds::condition::Status;
 use interlock_crds::trust_root::{Authority, Role};
 use interlock_crds::{TrustRoot, TrustRootStatus};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
+use super::end::{End, last};
 use crate::conditions::{self, Standing, shorten};
 use crate::judge::chain;
 use crate::operator::registry::roots::RootProblem;
@@ -24,13 +25,8 @@ pub(super) fn status(object: &TrustRoot, read: &Result<Root, RootProblem>, now: 
             let standing = Standing::despite(problem.is_transient());
             (standing, Status::False, problem.reason(), chain(problem))
         }
-        Ok(root) => match expired(root, now) {
-            Some(end) => (
-                Standing::Stalled,
-                Status::False,
-                "Expired",
-                format!("{}; what was signed before counts", over(end)),
-            ),
+        Ok(root) => match end(root).filter(|end| end.is_past(now)) {
+            Some(end) => (Standing::Stalled, Status::False, "Expired", end.to_string()),
             None => (Standing::Ready, Status::True, "RootAccepted", counted(root)),
         },
     };
@@ -39,36 +35,15 @@ pub(super) fn status(object: &TrustRoot, read: &Result<Root, RootProblem>, now: 
     let root = read.as_ref().ok();
     TrustRootStatus {
         observed_generation: object.metadata.generation,
-        expires: root.and_then(end).map(time),
+        expires: root.and_then(end).map(|end| end.time()),
         authorities: root.map(authorities).unwrap_or_default(),
         conditions: conditions::merge(old.unwrap_or_default(), &statements, object.metadata.generation, now),
     }
 }
 
-/// When the word of the last certificate authority ended, if it has.
-pub(super) fn expired(root: &Root, now: Timestamp) -> Option<Timestamp> {
-    end(root).filter(|end| *end < now)
-}
-
-/// The same in words.
-pub(super) fn over(end: Timestamp) -> String {
-    let end = time(end).0;
-    format!(
-        "its last certificate authority's word ended at {end}, so nothing new can be signed: give a newer trusted_root.json"
-    )
-}
-
-/// When the word of the last certificate authority ends; none if it does not, or there is none.
-fn end(root: &Root) -> Option<Timestamp> {
-    let ends = of(root, AuthorityRole::CertificateAuthority).map(|authority| authority.end);
-    // An end that is not set is after all others.
-    ends.reduce(|one, other| Some(one?.max(other?))).flatten()
-}
-
-fn of(root: &Root, role: AuthorityRole) -> impl Iterator<Item = &trust::Authority> {
-    root.authorities()
-        .iter()
-        .filter(move |authority| authority.role == role)
+/// Until when certificates can be issued under it.
+fn end(root: &Root) -> Option<End> {
+    last(root, &[AuthorityRole::CertificateAuthority])
 }
 
 /// `1 certificate authority, 2 transparency logs`.
@@ -87,7 +62,8 @@ fn counted(root: &Root) -> String {
             "timestamp authorities",
         ),
     ];
-    let counts = roles.map(|(role, one, more)| match of(root, role).count() {
+    let count = |role| root.authorities().iter().filter(|one| one.role == role).count();
+    let counts = roles.map(|(role, one, more)| match count(role) {
         1 => format!("1 {one}"),
         count => format!("{count} {more}"),
     });
@@ -113,7 +89,7 @@ fn authorities(root: &Root) -> Vec<Authority> {
 }
 
 /// As the API server gives it back: in whole seconds, of years with four digits.
-fn time(at: Timestamp) -> Time {
+pub(super) fn time(at: Timestamp) -> Time {
     const LAST: i64 = 253_402_300_799;
     let seconds = at.as_second().clamp(0, LAST);
     Time(Timestamp::from_second(seconds).unwrap_or(at))

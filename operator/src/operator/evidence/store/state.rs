@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use interlock_bundles::digest::Digest;
 use interlock_bundles::reference::{Reference, Wanted};
-use interlock_bundles::trust::{AttestationPolicy, TrustPolicy};
+use interlock_bundles::trust::{AttestationPolicy, SignatureFormat, TrustPolicy};
 use tokio::time::Instant;
 
 use super::super::hosts::Hosts;
@@ -125,9 +125,15 @@ impl Wish {
     }
 
     pub(super) fn artifact(&self, digest: Digest) -> Artifact {
+        let trust = self.trust.as_ref();
+        self.artifact_in(digest, trust.is_ok_and(|trust| trust.accepts(SignatureFormat::Legacy)))
+    }
+
+    fn artifact_in(&self, digest: Digest, legacy: bool) -> Artifact {
         Artifact {
             pinned: self.reference.repository.pin(digest),
             secrets: Arc::clone(&self.secrets),
+            legacy,
         }
     }
 
@@ -141,11 +147,23 @@ impl Wish {
 
     /// The artifact, as far as it is known which.
     pub(super) fn leads_to(&self, tags: &HashMap<Tag, Entry<Digest>>) -> Option<Artifact> {
-        let digest = match &self.reference.wanted {
-            Wanted::Digest(digest) => *digest,
-            Wanted::Tag(tag) => tags.get(&self.tag(tag))?.answer?,
-            Wanted::Semver(_) => return None,
-        };
-        Some(self.artifact(digest))
+        Some(self.artifact(self.digest(tags)?))
+    }
+
+    /// What to keep for it: while it is not known who may sign, what there is in either format.
+    pub(super) fn keeps(&self, tags: &HashMap<Tag, Entry<Digest>>) -> Vec<Artifact> {
+        match (self.digest(tags), &self.trust) {
+            (None, _) => Vec::new(),
+            (Some(digest), Ok(_)) => vec![self.artifact(digest)],
+            (Some(digest), Err(_)) => [false, true].map(|legacy| self.artifact_in(digest, legacy)).into(),
+        }
+    }
+
+    fn digest(&self, tags: &HashMap<Tag, Entry<Digest>>) -> Option<Digest> {
+        match &self.reference.wanted {
+            Wanted::Digest(digest) => Some(*digest),
+            Wanted::Tag(tag) => tags.get(&self.tag(tag))?.answer,
+            Wanted::Semver(_) => None,
+        }
     }
 }

@@ -2,7 +2,7 @@
 //! (`bundles/testdata/trust/README.md` says how).
 
 use interlock_bundles::registry::Evidence;
-use interlock_bundles::trust::{PublicKey, Revoked, Signer};
+use interlock_bundles::trust::{PublicKey, Revoked, SignatureFormat, Signer};
 
 use super::super::question::Again;
 use super::*;
@@ -317,6 +317,46 @@ fn what_is_revoked_turns_without_a_word_of_the_registry() {
     assert_eq!(scene.says("a", &lost), "Revoked");
     assert_eq!(scene.says("a", &good), "Verified by release");
     assert!(scene.asks_nothing());
+}
+
+#[test]
+fn the_old_format_is_asked_for_only_where_it_counts_and_never_missed_unasked() {
+    let mut scene = Scene::new();
+    let mut wish = wish(&pinned(), &["release"]);
+    let legacy = |question: &Question| matches!(question, Question::Signatures(artifact) if artifact.legacy);
+    assert_eq!(scene.says("a", &wish), "EvidencePending…");
+    let question = scene.one(Instant::now());
+    assert!(!legacy(&question));
+    scene.store.answered(&question, signed_by(&[]), Instant::now());
+    assert_eq!(scene.says("a", &wish), "Unsigned");
+    // The Signer comes to take it: that there is none of the others says nothing.
+    let usual = wish.clone();
+    let mut trust = trust(&["release"]).as_ref().clone();
+    trust.signers[0].formats.insert(SignatureFormat::Legacy);
+    wish.trust = Ok(Arc::new(trust));
+    assert_eq!(scene.says("a", &wish), "EvidencePending…");
+    let question = scene.one(Instant::now());
+    assert!(legacy(&question));
+    let away = failed("RegistryUnavailable", Again::Soon(None), true);
+    scene.store.answered(&question, away, Instant::now());
+    assert_eq!(scene.says("a", &wish), "RegistryUnavailable");
+    assert_eq!(scene.answer(signed_by(&[RELEASE])), [key("a")]);
+    assert_eq!(scene.says("a", &wish), "Verified by release");
+    // While the Signer is away it is kept, in memory and on disk, and apart.
+    let verified = wish.trust.clone();
+    wish.trust = Err(Unavailable {
+        reason: "SignerNotReady".to_owned(),
+        message: String::new(),
+    });
+    assert_eq!(scene.says("a", &wish), "SignerNotReady");
+    scene.store.tidy(&[key("a")]).unwrap();
+    wish.trust = verified;
+    for _ in 0..2 {
+        assert_eq!(scene.says("a", &wish), "Verified by release");
+        assert!(scene.asks_nothing());
+        scene.restart();
+    }
+    assert_eq!(scene.says("b", &usual), "Unsigned…", "of an earlier life");
 }
 
 #[test]
