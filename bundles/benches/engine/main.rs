@@ -7,6 +7,7 @@
 
 mod figures;
 mod inputs;
+mod isolation;
 mod memory;
 mod peers;
 mod policies;
@@ -22,7 +23,7 @@ use jiff::Timestamp;
 use figures::Figures;
 use peers::{Library, OtherHost, Server};
 use policies::Subject;
-use timing::{in_turn, median, side_by_side, time_a_call};
+use timing::{in_turn, median, time_a_call};
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 const FRESH: &str = "this engine, fresh instance";
@@ -61,7 +62,7 @@ fn main() {
     let baseline = subjects.iter().find(|subject| subject.name == "baseline").unwrap();
     let policy = baseline.compile(&engine);
     if only.as_deref().is_none_or(|only| only == "isolation") {
-        reuse(&mut figures, baseline, &policy);
+        isolation::measure(&mut figures, baseline, &policy);
     }
     if only.is_some() {
         return;
@@ -108,28 +109,6 @@ fn decide(
     if let Some(other) = other.filter(|other| other.time(subject, &input).is_some()) {
         let in_other = in_turn(fresh, || other.time(subject, &input).unwrap());
         figures.time(&measure, FRESH, "opa-wasm 0.3, one instance for all", in_other);
-    }
-}
-
-fn reuse(figures: &mut Figures, subject: &Subject, policy: &Policy) {
-    for kilobytes in inputs::KILOBYTES {
-        let input = inputs::of_size(kilobytes);
-        let fresh = || {
-            policy
-                .evaluate_bytes(subject.entrypoint, Some(input.as_bytes()), NOW)
-                .unwrap();
-        };
-        let mut instance = policy.reused(subject.entrypoint).unwrap();
-        let reused = || {
-            instance.decide(input.as_bytes()).unwrap();
-        };
-        let measure = format!("isolation, {}, {kilobytes} kB", subject.name);
-        figures.time(
-            &measure,
-            FRESH,
-            "the same with one instance reused, its heap set back",
-            side_by_side(fresh, reused),
-        );
     }
 }
 

@@ -20,28 +20,16 @@ pub(crate) fn median(mut call: impl FnMut()) -> Duration {
     middle(times)
 }
 
-fn time(call: &mut impl FnMut()) -> Duration {
+pub(crate) fn time(call: &mut impl FnMut()) -> Duration {
     let since = Instant::now();
     call();
     since.elapsed()
 }
 
-fn middle(mut times: Vec<Duration>) -> Duration {
+/// The median.
+pub(crate) fn middle(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times.get(times.len() / 2).copied().expect("one call at least")
-}
-
-/// The medians of two things that take nearly the same time, a few calls of each in turn: whatever slows the machine down
-/// meets both alike.
-pub(crate) fn side_by_side(mut one: impl FnMut(), mut other: impl FnMut()) -> (Duration, Duration) {
-    const TURN: usize = 8;
-    let (mut ones, mut others) = (Vec::new(), Vec::new());
-    let end = Instant::now() + SLICE * 10;
-    while Instant::now() < end {
-        ones.extend((0..TURN).map(|_| time(&mut one)));
-        others.extend((0..TURN).map(|_| time(&mut other)));
-    }
-    (middle(ones), middle(others))
 }
 
 /// Two things in turn, in rounds, because a machine does not always have the same speed: the two times of the round whose
