@@ -113,6 +113,27 @@ impl Registry {
         if legacy {
             evidence.extend(self.legacy_signatures(pinned, credentials).await?);
         }
+        self.weighed(pinned, evidence)
+    }
+
+    /// The same evidence with the artifact's manifest, by its digest: what a signed list of files is compared with
+    /// ([`crate::trust::TrustPolicy::listed`]).
+    pub async fn with_manifest(
+        &self,
+        pinned: &Pinned,
+        mut evidence: Vec<Evidence>,
+        credentials: &Credentials,
+    ) -> Result<Vec<Evidence>, RegistryError> {
+        evidence.push(Evidence {
+            media_type: String::new(),
+            digest: pinned.digest,
+            bytes: self.manifest(pinned, credentials).await?,
+        });
+        self.weighed(pinned, evidence)
+    }
+
+    /// All of it together is no larger than what is kept.
+    fn weighed(&self, pinned: &Pinned, evidence: Vec<Evidence>) -> Result<Vec<Evidence>, RegistryError> {
         let limit = self.settings.caps.evidence_bytes;
         if evidence.iter().map(|one| one.bytes.len() as u64).sum::<u64>() > limit {
             return Err(RegistryError::LimitExceeded {

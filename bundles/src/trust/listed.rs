@@ -1,8 +1,12 @@
 //! What a signed list of files (OpenSSF Model Signing) says of an artifact in a registry, told from its manifest alone: a
 //! layer that is a file has the file's digest. Nothing is downloaded, so archives are not compared.
 
+use std::collections::BTreeSet;
+
+use super::format::SignatureFormat;
 use super::model::claims_model;
 use super::policy::TrustPolicy;
+use super::verification::Verification;
 use super::verified::Verified;
 use crate::digest::Digest;
 use crate::model::artifact::{Artifact, ArtifactFiles, Reading};
@@ -19,6 +23,8 @@ pub enum Listed {
     Same {
         /// Whose list it is, sorted.
         signers: Vec<String>,
+        /// The formats in which their signatures came.
+        formats: BTreeSet<SignatureFormat>,
     },
     /// No list has these files.
     Differs {
@@ -47,8 +53,8 @@ impl TrustPolicy {
             };
             match compared {
                 Ok(()) => {
-                    let signers = signature.verification.signers;
-                    return Some(Listed::Same { signers });
+                    let Verification { signers, formats, .. } = signature.verification;
+                    return Some(Listed::Same { signers, formats });
                 }
                 Err(other) => best = best.or(Some(other)),
             }

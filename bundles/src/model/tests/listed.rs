@@ -3,7 +3,7 @@
 use super::tool::{data, fixtures, trusting};
 use super::*;
 use crate::registry::Evidence;
-use crate::trust::Listed;
+use crate::trust::{Listed, SignatureFormat};
 
 const TITLE: &str = "org.opencontainers.image.title";
 
@@ -40,6 +40,7 @@ fn files_that_are_layers_are_compared_without_being_read() {
     let all = layers("files-p256");
     let same = Some(Listed::Same {
         signers: vec!["p256".to_owned()],
+        formats: [SignatureFormat::Bundle].into(),
     });
     assert_eq!(listed(&all, &["files-p256"]), same);
     // Beside lists that do not fit, or whose signers do not count; and with the signature in the artifact.

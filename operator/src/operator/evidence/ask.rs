@@ -2,6 +2,7 @@
 
 use interlock_bundles::reference::Wanted;
 use interlock_bundles::registry::RegistryError;
+use interlock_bundles::trust::claims_model;
 
 use super::super::Context;
 use super::super::registry::credentials::{self, SecretError};
@@ -29,7 +30,14 @@ async fn steps(context: &Context, question: &Question) -> Result<Answer, Failure
             Answer::Leads(pinned.digest)
         }
         Question::Signatures(Artifact { pinned, legacy, .. }) => {
-            Answer::Signatures(context.registry.evidence(pinned, *legacy, &credentials).await?)
+            let registry = &context.registry;
+            let evidence = registry.evidence(pinned, *legacy, &credentials).await?;
+            // A list of files says nothing of the manifest, so that both are needed.
+            Answer::Signatures(if evidence.iter().any(claims_model) {
+                registry.with_manifest(pinned, evidence, &credentials).await?
+            } else {
+                evidence
+            })
         }
     })
 }

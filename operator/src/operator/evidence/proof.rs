@@ -1,11 +1,14 @@
 //! All that a registry has about one artifact, and what it proves under each policy that was asked for. A signature is
 //! checked once for each policy, however many workloads share the artifact.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use interlock_bundles::digest::Digest;
 use interlock_bundles::registry::Evidence;
-use interlock_bundles::trust::{AttestationPolicy, SIGNATURE_PREDICATE, SignatureFormat, TrustPolicy, Untrusted};
+use interlock_bundles::trust::{
+    AttestationPolicy, Listed, SIGNATURE_PREDICATE, SignatureFormat, TrustPolicy, Untrusted,
+};
 
 use crate::dossier::{Attested, Signature, Source, Unavailable};
 
@@ -89,9 +92,11 @@ impl Proof {
         if let Some((_, known)) = known.iter().find(|(one, _)| one == policy) {
             return known.clone();
         }
-        let Some(evidence) = self.evidence(load) else {
+        let Some(mut evidence) = self.evidence(load) else {
             return Source::Unavailable(self.lost());
         };
+        // Its manifest, which is kept with lists of files.
+        evidence.retain(|one| one.digest != self.digest);
         let found = match policy.attested(&self.digest, &evidence) {
             Ok(attested) => Source::Complete(Attested::of(&attested)),
             Err(error) => Source::Unavailable(Unavailable {
@@ -132,25 +137,47 @@ pub(super) fn revoked(policy: &TrustPolicy, digest: Digest) -> Option<Signature>
     Some(check(policy, &digest, &[]))
 }
 
+/// Signatures on the manifest vouch for an artifact, or a signed list of its files. A trusted list must fit in any case:
+/// whoever signed both meant the same model.
 fn check(policy: &TrustPolicy, digest: &Digest, evidence: &[Evidence]) -> Signature {
-    let (verification, verdict) = policy.examine(digest, SIGNATURE_PREDICATE, evidence);
-    match verdict {
-        Ok(signers) => Signature::Verified {
-            digest: digest.to_string(),
-            signers,
-            formats: verification
-                .formats
-                .into_iter()
-                .map(spoken)
-                .map(str::to_owned)
-                .collect(),
-        },
-        Err(error) => Signature::Rejected {
-            digest: Some(digest.to_string()),
-            reason: error.reason().to_owned(),
-            message: message(&error),
-            checks_failed: verification.failed().into_iter().map(str::to_owned).collect(),
-        },
+    let (manifest, evidence): (Vec<_>, Vec<_>) = evidence.iter().cloned().partition(|one| one.digest == *digest);
+    let (verification, verdict) = policy.examine(digest, SIGNATURE_PREDICATE, &evidence);
+    let listed = manifest.first().and_then(|one| policy.listed(&one.bytes, &evidence));
+    let verified = |signers: BTreeSet<String>, formats: BTreeSet<SignatureFormat>| Signature::Verified {
+        digest: digest.to_string(),
+        signers: signers.into_iter().collect(),
+        formats: formats.into_iter().map(spoken).map(str::to_owned).collect(),
+    };
+    let rejected = |reason: &str, message: String, failed: BTreeSet<&str>| Signature::Rejected {
+        digest: Some(digest.to_string()),
+        reason: reason.to_owned(),
+        message,
+        checks_failed: failed.into_iter().map(str::to_owned).collect(),
+    };
+    match (verdict, listed) {
+        (Err(error @ Untrusted::Revoked { .. }), _) | (Err(error), None) => {
+            rejected(error.reason(), message(&error), verification.failed())
+        }
+        (_, Some(Listed::Differs { detail })) => {
+            let message = format!(
+                "{digest} is not the model whose files are signed: {detail}. Sign what was pushed, or push what was signed"
+            );
+            rejected("FilesDiffer", message, ["files"].into())
+        }
+        (Err(_), Some(Listed::Unread { detail })) => {
+            let message = format!(
+                "the signed list of files of {digest} cannot be compared without downloading them: {detail}. Sign the manifest with `cosign sign`, or push each file as it is"
+            );
+            rejected("FilesNotCompared", message, ["files"].into())
+        }
+        (Err(_), Some(Listed::Same { signers, formats })) => verified(signers.into_iter().collect(), formats),
+        (Ok(signers), Some(Listed::Same { signers: more, formats })) => verified(
+            signers.into_iter().chain(more).collect(),
+            verification.formats.into_iter().chain(formats).collect(),
+        ),
+        (Ok(signers), Some(Listed::Unread { .. }) | None) => {
+            verified(signers.into_iter().collect(), verification.formats)
+        }
     }
 }
 
@@ -179,6 +206,10 @@ fn message(error: &Untrusted) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use interlock_bundles::trust::{PublicKey, Revoked, Signer};
+
     use super::*;
 
     #[test]
@@ -221,6 +252,70 @@ mod tests {
         let said = large.judge(&policy, || None, |_| {});
         assert!(matches!(said, Signature::Unavailable(why) if why.reason == "EvidenceFailed"));
         assert!(!large.satisfies(&policy), "it is looked at again");
+    }
+
+    #[test]
+    fn a_signed_list_of_files_vouches_for_what_has_exactly_these_files() {
+        let file = |name: &str| {
+            let path = format!("{}/../bundles/testdata/oms/{name}", env!("CARGO_MANIFEST_DIR"));
+            std::fs::read(path).unwrap()
+        };
+        let evidence = |bytes: Vec<u8>| Evidence {
+            media_type: String::new(),
+            digest: Digest::of(&bytes),
+            bytes,
+        };
+        let fixtures: serde_json::Value = serde_json::from_slice(&file("fixtures.json")).unwrap();
+        let layer = |(name, text): (&String, &serde_json::Value)| {
+            let text = text.as_str().unwrap();
+            serde_json::json!({"mediaType": "application/x", "digest": Digest::of(text.as_bytes()), "size": text.len(),
+                "annotations": {"org.opencontainers.image.title": name}})
+        };
+        let tree = fixtures["files-p256"]["tree"].as_object().unwrap();
+        let layers: Vec<_> = tree.iter().map(layer).collect();
+        let manifest = |layers: &[serde_json::Value]| serde_json::json!({"layers": layers}).to_string().into_bytes();
+        let policy = |key: &str| {
+            let pem = String::from_utf8(file(key)).unwrap();
+            let key = PublicKey::from_pem(&pem).unwrap();
+            TrustPolicy::new(vec![Signer::with_key("team", key)], 1)
+        };
+        let says = |manifest: Vec<u8>, list: &str, key: &str| {
+            let all = vec![evidence(file(list)), evidence(manifest)];
+            let proof = Proof::new(all[1].digest, all);
+            match proof.judge(&policy(key), || None, |_| {}) {
+                Signature::Verified { signers, formats, .. } => format!("{signers:?} {formats:?}"),
+                Signature::Rejected {
+                    reason, checks_failed, ..
+                } => format!("{reason} {checks_failed:?}"),
+                other => panic!("{other:?}"),
+            }
+        };
+        let good = manifest(&layers);
+        assert_eq!(
+            says(good.clone(), "files-p256.sig", "p256.pub"),
+            r#"["team"] ["Bundle"]"#
+        );
+        assert_eq!(
+            says(manifest(&layers[1..]), "files-p256.sig", "p256.pub"),
+            r#"FilesDiffer ["files"]"#
+        );
+        assert_eq!(
+            says(good.clone(), "blake3.sig", "p256.pub"),
+            r#"FilesNotCompared ["files"]"#
+        );
+        assert!(says(good.clone(), "files-p256.sig", "p384.pub").starts_with("UntrustedKey "));
+        // Without the manifest, a list says nothing of it; and what is revoked stays so.
+        let alone = Proof::new(Digest::of(&good), vec![evidence(file("files-p256.sig"))]);
+        let said = alone.judge(&policy("p256.pub"), || None, |_| {});
+        assert!(matches!(said, Signature::Rejected { reason, .. } if reason == "WrongPredicateType"));
+        let mut revoking = policy("p256.pub");
+        revoking.revoked = Arc::new(Revoked {
+            digests: [Digest::of(&good)].into(),
+            ..Revoked::default()
+        });
+        let all = vec![evidence(file("files-p256.sig")), evidence(good.clone())];
+        let said = Proof::new(Digest::of(&good), all).judge(&revoking, || None, |_| {});
+        assert!(matches!(said, Signature::Rejected { reason, .. } if reason == "Revoked"));
     }
 
     #[test]
