@@ -10,8 +10,8 @@ use interlock_tests::operator::metric;
 use interlock_tests::platform::SOON;
 use interlock_tests::{Lie, Part, Platform};
 use k8s_openapi::api::apps::v1::Deployment;
-use kube::api::{DeleteParams, ListParams};
 use kube::Api;
+use kube::api::{DeleteParams, ListParams};
 
 use crate::scene::DEPLOYMENTS;
 use crate::signed::{

@@ -82,7 +82,9 @@ impl AttestationPolicy {
         let evidence = if attested.refusals.is_empty() { evidence } else { &[] };
         let mut caps = CAPS;
         // What is signed in the old format attests nothing: it is no attestation that is refused either.
-        let stated = evidence.iter().filter(|one| one.media_type != LegacySignature::MEDIA_TYPE);
+        let stated = evidence
+            .iter()
+            .filter(|one| one.media_type != LegacySignature::MEDIA_TYPE);
         for one in stated {
             match self.read(one, subject, &mut caps) {
                 Ok(attestation) => attested.attestations.push(attestation),
