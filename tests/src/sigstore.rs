@@ -32,8 +32,11 @@ pub fn signed(digest: &Digest) -> Value {
 /// A request, with a statement to sign.
 pub fn stated(request: &Value, statement: &Value) -> Value {
     let mut stated = request.clone();
-    stated["payload"] = json!(BASE64_STANDARD.encode(statement.to_string()));
-    stated["payloadType"] = json!("application/vnd.in-toto+json");
+    if let Some(fields) = stated.as_object_mut() {
+        let payload = BASE64_STANDARD.encode(statement.to_string());
+        fields.insert("payload".to_owned(), json!(payload));
+        fields.insert("payloadType".to_owned(), json!("application/vnd.in-toto+json"));
+    }
     stated
 }
 

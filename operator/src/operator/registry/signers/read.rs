@@ -303,7 +303,7 @@ mod tests {
     }
 
     /// A key with these fields besides.
-    fn key(more: Value) -> Value {
+    fn key(more: &Value) -> Value {
         let mut key = json!({"pem": pem()});
         key.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         json!({"publicKey": key})
@@ -332,7 +332,7 @@ mod tests {
                 Some((false, false)),
             ),
         ] {
-            let found = spec(key(more.clone())).unwrap();
+            let found = spec(key(&more)).unwrap();
             let [
                 trust::Signer {
                     means: Means::Key(keyed),
@@ -362,7 +362,7 @@ mod tests {
             json!({"notBefore": "2026-01-31T00:00:00Z"}),
             json!({"notAfter": "2026-01-31T00:00:00Z"}),
         ] {
-            let problem = spec(key(more)).unwrap_err();
+            let problem = spec(key(&more)).unwrap_err();
             assert_eq!((problem.reason(), problem.is_transient()), ("InvalidIdentity", false));
             assert!(
                 problem.to_string().starts_with("spec.publicKey takes a trustRoot"),
@@ -377,7 +377,7 @@ mod tests {
             TrustRoot::from_json(root.to_string().as_bytes()).unwrap()
         };
         let said = |more: Value, fields: &[&str]| {
-            let mut key = key(more);
+            let mut key = key(&more);
             key["publicKey"]["trustRoot"] = json!("private");
             let signer = Signer::new("ci", serde_json::from_value(key).unwrap());
             read(&signer, Some(&without(fields)))
@@ -406,7 +406,7 @@ mod tests {
     }
 
     /// An authority with these fields in the place of usual ones.
-    fn authority(changed: Value) -> Value {
+    fn authority(changed: &Value) -> Value {
         let roots = include_str!(concat!(
             env!("CARGO_MANIFEST_DIR"),
             "/../bundles/testdata/keyless/pki_root.pem"
@@ -429,7 +429,7 @@ mod tests {
             ),
             (json!({"signingTime": "Issuance", "trustRoot": null}), None),
         ] {
-            let mut authority = authority(changed.clone());
+            let mut authority = authority(&changed);
             authority["certificateAuthority"]["subjects"] = json!([{"exact": "a@b"}, {"pattern": ".+@c"}]);
             let found = spec(authority).unwrap();
             assert_eq!(found.len(), 2);
@@ -477,7 +477,7 @@ mod tests {
                 "spec.certificateAuthority",
             ),
         ] {
-            let problem = spec(authority(changed.clone())).unwrap_err();
+            let problem = spec(authority(&changed)).unwrap_err();
             assert_eq!((problem.reason(), problem.is_transient()), (reason, false), "{changed}");
             assert!(problem.to_string().contains(says), "{changed}: {problem}");
         }
@@ -486,11 +486,11 @@ mod tests {
     #[test]
     fn the_formats_that_are_named_count_and_where_none_is_the_usual_ones() {
         let formats = |formats: Value| {
-            let mut signer = key(json!({}));
+            let mut signer = key(&json!({}));
             signer["formats"] = formats;
             spec(signer).unwrap().remove(0).formats
         };
-        assert_eq!(spec(key(json!({}))).unwrap()[0].formats, SignatureFormat::usual());
+        assert_eq!(spec(key(&json!({}))).unwrap()[0].formats, SignatureFormat::usual());
         assert_eq!(formats(json!(["Bundle"])), BTreeSet::from([SignatureFormat::Bundle]));
         assert_eq!(
             formats(json!(["Legacy", "OldBundle", "Bundle"])),
