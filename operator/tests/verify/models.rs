@@ -60,6 +60,61 @@ impl Model {
 type Change = fn(&Model);
 
 #[test]
+fn a_list_signed_without_a_key_counts_for_whom_its_certificate_names() {
+    let keyless = |name: &str| here(&format!("../bundles/testdata/keyless/{name}"));
+    let (right, other) = (keyless("models_root.json"), keyless("trusted_root.json"));
+    let (dev, issuer) = ("dev@example.com", "https://issuer.example.com");
+    let verify = |model: &Model, list: &str, who: &str, by: &str, root: &str| {
+        let folder = model.path("").display().to_string();
+        let list = keyless(list);
+        let flags = [
+            "--signature",
+            &list,
+            "--identity",
+            who,
+            "--issuer",
+            by,
+            "--trusted-root",
+            root,
+        ];
+        run("verify model", &[&flags[..], &[folder.trim_end_matches('/')]].concat())
+    };
+    let model = Model::new("files-p256");
+    std::fs::remove_file(model.path("model.sig")).expect("removed");
+    for (list, who, by, root, wanted, says) in [
+        ("model.json", dev, issuer, &right, 0, "all as signed"),
+        ("model-rekor2.json", dev, issuer, &right, 0, "all as signed"),
+        ("model.json", "ops@example.com", issuer, &right, 1, "subject is"),
+        ("model.json", dev, "https://other.example.com", &right, 1, "issuer is"),
+        ("model.json", dev, issuer, &other, 1, "not verified"),
+        ("model-timestamp.json", dev, issuer, &right, 1, "not verified"),
+        (
+            "model-other-type.json",
+            dev,
+            issuer,
+            &right,
+            1,
+            "model_signing/Digests/v0.1",
+        ),
+        (
+            "model-other-list.json",
+            dev,
+            issuer,
+            &right,
+            1,
+            "\"config.json\" is there and not signed",
+        ),
+    ] {
+        let (code, out, said) = verify(&model, list, who, by, root);
+        assert_eq!(code, Some(wanted), "{list} {who} {by}: {out}{said}");
+        assert!(out.contains(says), "{list} {who} {by} should say {says:?}: {out}");
+    }
+    model.write("config.json", "{\"layers\": 3}");
+    let (code, out, _) = verify(&model, "model.json", dev, issuer, &right);
+    assert_eq!(code, Some(1), "{out}");
+}
+
+#[test]
 fn a_model_is_verified_and_every_single_change_of_it_is_refused() {
     let model = Model::new("files-p256");
     let (code, out, said) = model.verify(&[]);
