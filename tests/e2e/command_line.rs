@@ -5,6 +5,7 @@
 mod keyless;
 mod keys;
 mod lies;
+mod model_signing;
 mod models;
 
 use std::path::{Path, PathBuf};

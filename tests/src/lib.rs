@@ -7,7 +7,7 @@
 //!   ├─ Registry       OCI registries with and without the referrers API
 //!   │    └─ Liar      in front of one: what a real registry cannot be told to do
 //!   ├─ Prometheus     with rules and targets by file, and an Exporter whose text a story sets
-//!   ├─ cosign, opa    keys, signatures and bundles as a user makes them
+//!   ├─ cosign, opa, model_signing   keys, signatures and bundles as a user makes them
 //!   ├─ Sigstore       certificates, logs and timestamps, as good and as bad as a story wants them
 //!   │    └─ Services  the same, answering the real cosign
 //!   └─ Operator       the `interlock` binary
@@ -31,6 +31,7 @@ pub mod forgery;
 pub mod gather;
 pub mod keyless;
 pub mod liar;
+pub mod model_signing;
 pub mod opa;
 pub mod operator;
 pub mod oracle;
