@@ -57,7 +57,7 @@ bench: ready ## Measure beside peers in one run: decisions, signatures, question
 
 # Hostile modules a thousand times each, and then the fuzz targets, which are built apart and with other flags.
 .PHONY: fuzz
-fuzz: build $(CARGO_FUZZ) ## Feed what nobody would write to all that reads bundles, modules, inputs, signatures and layers (40 min)
+fuzz: build $(CARGO_FUZZ) ## Feed what nobody would write to all that reads bundles, modules, inputs, signatures, layers and lists (40 min)
 	@tests/tools/build oracle
 	@$(call step,"hostile modules")
 	@INTERLOCK_HOSTILE_ROUNDS=1000 cargo test --workspace --quiet --test hostile

@@ -295,6 +295,34 @@ fn a_single_file_and_a_signature_elsewhere_are_verified() {
 }
 
 #[test]
+fn a_model_on_a_hub_is_named_by_a_commit_and_by_nothing_that_moves() {
+    let key = here("../bundles/testdata/oms/p256.pub");
+    let with = |more: &[&'static str]| [more, &["--key", &key]].concat();
+    let model = "verify model";
+    refused(
+        model,
+        &with(&["hf://Qwen/Qwen2.5-7B"]),
+        &["hf://Qwen/Qwen2.5-7B", "other files", "all 40 hexadecimal digits"],
+    );
+    let commit = "hf://Qwen/Qwen2.5-7B@a09a35458c702b33eeacc393d103063234e8bc28";
+    for (flag, says) in [
+        ("--folder=models", "is for a model in a registry"),
+        ("--layer-cache=layers", "is for a model in a registry"),
+        ("--allow-symlinks", "is for a folder"),
+        ("--hub=http://127.0.0.1:1", "without --plain-http"),
+        ("--hub=hub.example.com", "write https://HOST"),
+        ("--plain-http", "--plain-http is for http"),
+    ] {
+        refused(model, &with(&[commit, flag]), &[says]);
+    }
+    refused(
+        model,
+        &with(&["registry.example.com/iris:1", "--hub=https://hub.example.com"]),
+        &["--hub is for a model on a hub"],
+    );
+}
+
+#[test]
 fn what_is_no_image_and_no_model_is_told() {
     let desk = tempfile::tempdir().expect("a folder");
     let folder = desk.path().display().to_string();
@@ -322,11 +350,6 @@ fn what_is_no_image_and_no_model_is_told() {
     );
     refused(
         model,
-        &with(&["hf://Qwen/Qwen2.5-7B"]),
-        &["hf://Qwen/Qwen2.5-7B", "can change", "push it"],
-    );
-    refused(
-        model,
         &with(&["s3://models/iris"]),
         &["s3://models/iris", "can change", "name its folder"],
     );
@@ -350,7 +373,7 @@ fn what_is_no_image_and_no_model_is_told() {
         refused(
             model,
             &[key.as_slice(), &[&folder, flag]].concat(),
-            &["are for a model in a registry"],
+            &["is for a model in a registry"],
         );
     }
     refused(

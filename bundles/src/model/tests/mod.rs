@@ -4,6 +4,7 @@
 mod archives;
 mod artifacts;
 mod folders;
+mod hub;
 mod names;
 mod refusals;
 mod tool;
