@@ -1,5 +1,6 @@
 # `make demo` runs the main job on this machine; `make test` shows that all of it works. Both build what they need.
-# On a machine with Rust, Go and make: tools and cargo-deny are built once, into the cache that `tests/tools/build` names.
+# On a machine with Rust, Go, make (and but for the demo Python): tools and cargo-deny are built once, into the cache that
+# `tests/tools/build` names.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -10,8 +11,6 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := $(CACHE)/tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 CARGO_FUZZ_VERSION := 0.13.2
 CARGO_FUZZ := $(CACHE)/tools/cargo-fuzz-$(CARGO_FUZZ_VERSION)/bin/cargo-fuzz
-MODEL_SIGNING_VERSION := 1.1.1
-MODEL_SIGNING := $(CACHE)/tools/model-signing-$(MODEL_SIGNING_VERSION)/bin/model_signing
 export OPA = $(shell tests/tools/build --path opa)
 
 # $(call step,what it does): says so, with the time.
@@ -45,26 +44,20 @@ upgrade: ready ## Upgrade from the first public commit, with that commit's own o
 	@tests/upgrade
 
 .PHONY: bench
-bench: ready $(MODEL_SIGNING) ## Measure beside peers in one run: decisions, signatures, questions, writes, memory; writes docs/performance.md
+bench: ready ## Measure beside peers in one run: decisions, signatures, questions, writes, memory; writes docs/performance.md
 	@tests/tools/build oracle opa-wasm
 	@$(call step,"the engine beside OPA (15 min on two cores to compile the first time and then 5 min)")
 	@ORACLE=$$(tests/tools/build --path oracle) OPA_WASM=$$(tests/tools/build --path opa-wasm) \
 		cargo bench --package interlock-bundles --features measure --bench engine
 	@$(call step,"signatures and models beside cosign and model_signing (3 min on two cores)")
-	@COSIGN=$$(tests/tools/build --path cosign) MODEL_SIGNING=$(MODEL_SIGNING) \
+	@COSIGN=$$(tests/tools/build --path cosign) MODEL_SIGNING=$$(tests/tools/build --path model-signing) \
 		cargo bench --package interlock-bundles --features measure --bench trust
 	@$(call step,"the operator (5 min on two cores)")
 	@target/debug/bench
 
-# The only thing here that needs Python.
-$(MODEL_SIGNING):
-	@$(call step,"installing model-signing $(MODEL_SIGNING_VERSION) from PyPI (1 min; once)")
-	@python3 -m venv $(patsubst %/bin,%,$(@D))
-	@$(@D)/pip install --quiet model-signing==$(MODEL_SIGNING_VERSION) pyopenssl==26.4.0
-
 # Hostile modules a thousand times each, and then the fuzz targets, which are built apart and with other flags.
 .PHONY: fuzz
-fuzz: build $(CARGO_FUZZ) ## Feed what nobody would write to all that reads bundles, modules, inputs, signatures and layers (40 min)
+fuzz: build $(CARGO_FUZZ) ## Feed what nobody would write to all that reads bundles, modules, inputs, signatures, layers and lists (40 min)
 	@tests/tools/build oracle
 	@$(call step,"hostile modules")
 	@INTERLOCK_HOSTILE_ROUNDS=1000 cargo test --workspace --quiet --test hostile

@@ -1,6 +1,6 @@
 //! Writes what the fuzz targets of `bundles/fuzz` start from: `seeds FOLDER` makes `FOLDER/<target>/<seed>` of what the
 //! repository has anyway, which is bundles, hostile modules, golden inputs, OPA's texts of
-//! values, signatures and what a registry answers.
+//! values, signatures and what a registry or a hub answers.
 
 #![expect(
     clippy::expect_used,
@@ -46,6 +46,8 @@ const OCI: [(&str, &str); 3] = [
         r#"{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","artifactType":"application/vnd.dev.sigstore.bundle.v0.3+json","digest":"sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad","size":3}]}"#,
     ),
 ];
+
+const HUB: &str = r#"[{"type":"directory","oid":"00","size":0,"path":"onnx"},{"type":"file","oid":"00","size":2,"path":"config.json"},{"type":"file","oid":"00","size":7,"lfs":{"oid":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad","size":7,"pointerSize":130},"path":"onnx/model.onnx"}]"#;
 
 fn main() {
     let folder = PathBuf::from(std::env::args().nth(1).expect("seeds FOLDER"));
@@ -110,6 +112,7 @@ fn main() {
     for (name, document) in OCI {
         write("oci", name, document.as_bytes());
     }
+    write("hub", "page", HUB.as_bytes());
     let folder = tar(&[("weights/a.bin", b"abc"), ("config.json", b"{}")]);
     write("layer", "folder", &folder);
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());

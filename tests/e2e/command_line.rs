@@ -2,9 +2,11 @@
 //! lint; and the plain check of a signed file. Images and signatures without a key have a story of their own. 0 is good,
 //! 1 is bad, 2 is an error, and only results go to stdout.
 
+mod hub;
 mod keyless;
 mod keys;
 mod lies;
+mod model_signing;
 mod models;
 
 use std::path::{Path, PathBuf};

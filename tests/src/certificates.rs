@@ -1,5 +1,5 @@
-//! The certificates of one control plane, made on the spot: an authority, the API server's certificate, and a client
-//! certificate for whoever the test wants to be. The API server takes the user from the common name and the groups
+//! Certificates made on the spot, those of one control plane above all: an authority, the API server's certificate, and a
+//! client certificate for whoever the test wants to be. The API server takes the user from the common name and the groups
 //! from the organisation (Kubernetes documentation, "X509 client certificates").
 
 use std::path::{Path, PathBuf};
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    SanType,
 };
 
 use crate::scratch::write;
@@ -62,6 +63,15 @@ impl Authority {
         if let Some(group) = group {
             params.distinguished_name.push(DnType::OrganizationName, group);
         }
+        self.sign(file, &params)
+    }
+
+    /// A certificate for `email` that signs code, as models and their like are signed.
+    pub fn signer(&self, file: &str, email: &str) -> Result<Identity> {
+        let mut params = CertificateParams::default();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.subject_alt_names = vec![SanType::Rfc822Name(email.try_into()?)];
         self.sign(file, &params)
     }
 

@@ -6,15 +6,17 @@
 //!   ├─ ControlPlane   etcd, kube-apiserver, kube-controller-manager      (one a test process, or one's own)
 //!   ├─ Registry       OCI registries with and without the referrers API
 //!   │    └─ Liar      in front of one: what a real registry cannot be told to do
+//!   ├─ Hub            what the command line asks of a hub of models
 //!   ├─ Prometheus     with rules and targets by file, and an Exporter whose text a story sets
-//!   ├─ cosign, opa    keys, signatures and bundles as a user makes them
+//!   ├─ cosign, opa, model_signing   keys, signatures and bundles as a user makes them
 //!   ├─ Sigstore       certificates, logs and timestamps, as good and as bad as a story wants them
 //!   │    └─ Services  the same, answering the real cosign
 //!   └─ Operator       the `interlock` binary
 //! ```
 //!
 //! [`tools`] finds the programs (and builds what the cache lacks), [`child`] runs them so that none outlives the
-//! test process. Nothing here imitates a server; [`liar`] only distorts the answers of a real one.
+//! test process. Nothing here imitates a server but [`hub`], as no hub runs on a machine; [`liar`] only distorts the
+//! answers of a real one.
 
 pub mod apply;
 pub mod artifact;
@@ -29,8 +31,10 @@ pub mod eventually;
 pub mod examples;
 pub mod forgery;
 pub mod gather;
+pub mod hub;
 pub mod keyless;
 pub mod liar;
+pub mod model_signing;
 pub mod opa;
 pub mod operator;
 pub mod oracle;

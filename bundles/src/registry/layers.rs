@@ -41,7 +41,7 @@ pub(super) async fn look_into(
             ("layer bytes", layer.size),
         )
     };
-    let patience = session.settings.timeout;
+    let patience = session.line.settings.timeout;
     let mut response = in_time(patience, &ask, session.respond(&ask)).await??;
     let mut arrived = Arrived::new(&ask, layer);
     arrived.announced(response.content_length())?;

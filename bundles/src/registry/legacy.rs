@@ -71,7 +71,7 @@ pub(super) async fn legacy_signatures(
     mut session: Session<'_>,
     pinned: &Pinned,
 ) -> Result<Vec<Evidence>, RegistryError> {
-    let caps = session.settings.caps;
+    let caps = session.line.settings.caps;
     let url = session.url(&format!("manifests/sha256-{}.sig", pinned.digest.hex()))?;
     let ask = Ask::get(url, MANIFESTS, ("manifest bytes", caps.manifest_bytes));
     let manifest = match session.ask(&ask).await {
@@ -116,7 +116,7 @@ impl Session<'_> {
             descriptor,
             mut annotations,
         } = layer;
-        let cap = ("signature bytes", self.settings.caps.bundle_bytes);
+        let cap = ("signature bytes", self.line.settings.caps.bundle_bytes);
         let payload = match self.blob(descriptor.digest, descriptor.size, cap).await {
             // Listed and gone is not the same as never there.
             Err(RegistryError::NotFound { .. }) => {

@@ -1,4 +1,4 @@
-//! Everything that speaks to a registry: the OCI distribution API over HTTP, and nothing else.
+//! Everything that speaks to a registry: the OCI distribution API over HTTP; and by the same rules to a [`Hub`] of models.
 //!
 //! What comes from here fits the digest it was asked for by, is no larger than the caps, and is not
 //! believed: [`Pulled`] is opaque until a [`crate::trust::TrustPolicy`] has vouched for it. No registry
@@ -13,6 +13,7 @@ mod error;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzz;
+mod hub;
 mod layers;
 mod legacy;
 mod pull;
@@ -26,6 +27,7 @@ mod settings;
 mod tests;
 
 pub use error::{Detail, RegistryError};
+pub use hub::{Hub, HubContents, HubError, HubSettings};
 pub(crate) use legacy::LegacySignature;
 pub use pulled::{Pulled, PulledError};
 pub use referrers::Evidence;
@@ -51,14 +53,7 @@ impl Registry {
     /// Checks the settings and sets up HTTPS. Connects to nothing.
     pub fn new(settings: RegistrySettings) -> Result<Self, RegistryError> {
         settings.check()?;
-        let http = reqwest::Client::builder()
-            .user_agent(USER_AGENT)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .connect_timeout(CONNECT_TIMEOUT.min(settings.timeout))
-            .build()
-            .map_err(RegistryError::Tls)?;
+        let http = client(settings.timeout)?;
         Ok(Self { http, settings })
     }
 
@@ -231,6 +226,18 @@ impl Registry {
     ) -> Result<T, RegistryError> {
         within(self.settings.timeout, at, operation).await
     }
+}
+
+/// HTTPS that never follows, retries or decompresses by itself: see [`session`].
+fn client(timeout: Duration) -> Result<reqwest::Client, RegistryError> {
+    reqwest::Client::builder()
+        .user_agent(USER_AGENT)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .connect_timeout(CONNECT_TIMEOUT.min(timeout))
+        .build()
+        .map_err(RegistryError::Tls)
 }
 
 /// The deadline of a whole operation: a registry that trickles bytes ends here.

@@ -20,7 +20,7 @@ pub(super) async fn pull(mut session: Session<'_>, pinned: &Pinned) -> Result<Pu
         source,
     };
     let layer = pulled::bundle_layer(&manifest).map_err(not_a_bundle)?;
-    let cap = ("layer bytes", session.settings.caps.layer_bytes);
+    let cap = ("layer bytes", session.line.settings.caps.layer_bytes);
     let bytes = session.blob(layer.digest, layer.size, cap).await?;
     Pulled::new(manifest, bytes).map_err(|error| match error {
         PulledError::LayerDigest { want, got } => RegistryError::DigestMismatch {
@@ -43,7 +43,7 @@ impl Session<'_> {
     /// Whatever manifest a tag or digest leads to.
     pub(super) async fn manifest_at(&mut self, reference: &str) -> Result<Answer, RegistryError> {
         let url = self.url(&format!("manifests/{reference}"))?;
-        let cap = ("manifest bytes", self.settings.caps.manifest_bytes);
+        let cap = ("manifest bytes", self.line.settings.caps.manifest_bytes);
         self.ask(&Ask::get(url, MANIFESTS, cap)).await
     }
 

@@ -25,7 +25,7 @@ const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 pub(super) async fn push(session: Session<'_>, tag: &str, bundle: Vec<u8>) -> Result<Pinned, RegistryError> {
     check_tag(tag)?;
     let at = format!("{}:{tag}", session.repository);
-    let limit = session.settings.caps.layer_bytes;
+    let limit = session.line.settings.caps.layer_bytes;
     if bundle.len() as u64 > limit {
         return Err(RegistryError::LimitExceeded {
             at,
@@ -86,7 +86,7 @@ fn manifest(config: &[u8], bundle: &[u8]) -> Vec<u8> {
 
 fn client(session: &Session<'_>) -> Client {
     let registry = session.repository.registry().to_owned();
-    let protocol = if session.settings.is_plain(&registry) {
+    let protocol = if session.line.settings.is_plain(&registry) {
         ClientProtocol::HttpsExcept(vec![registry])
     } else {
         ClientProtocol::Https

@@ -52,7 +52,7 @@ struct Manifest {
 
 pub(super) async fn signatures(mut session: Session<'_>, pinned: &Pinned) -> Result<Vec<Evidence>, RegistryError> {
     let entries = session.referrers(pinned.digest).await?;
-    let mut left = session.settings.caps.evidence_bytes;
+    let mut left = session.line.settings.caps.evidence_bytes;
     let mut found = Vec::new();
     for entry in entries {
         let evidence = match session.evidence(&entry, left).await {
@@ -74,7 +74,7 @@ pub(super) async fn signatures(mut session: Session<'_>, pinned: &Pinned) -> Res
 impl Session<'_> {
     /// What is listed for a manifest and may be a Sigstore bundle.
     async fn referrers(&mut self, subject: Digest) -> Result<Vec<Entry>, RegistryError> {
-        let caps = self.settings.caps;
+        let caps = self.line.settings.caps;
         let mut entries = Vec::new();
         let mut next = Some(self.url(&format!("referrers/{subject}"))?);
         let mut pages = 0;
@@ -116,7 +116,7 @@ impl Session<'_> {
 
     /// The same, from the tag `sha256-<hex>` of registries without the referrers API.
     async fn tagged_referrers(&mut self, subject: Digest) -> Result<Vec<Entry>, RegistryError> {
-        let caps = self.settings.caps;
+        let caps = self.line.settings.caps;
         let url = self.url(&format!("manifests/sha256-{}", subject.hex()))?;
         let ask = Ask::get(url, INDEX, ("referrer list bytes", caps.manifest_bytes));
         let entries = match self.ask(&ask).await {
@@ -136,7 +136,7 @@ impl Session<'_> {
     /// also answers so for what was never pushed, or for what it does not want to show.
     pub(super) async fn is_there(&mut self, subject: Digest) -> Result<(), RegistryError> {
         let url = self.url(&format!("manifests/{subject}"))?;
-        let cap = ("manifest bytes", self.settings.caps.manifest_bytes);
+        let cap = ("manifest bytes", self.line.settings.caps.manifest_bytes);
         let ask = Ask {
             method: Method::HEAD,
             ..Ask::get(url, MANIFESTS, cap)
@@ -148,7 +148,7 @@ impl Session<'_> {
         RegistryError::LimitExceeded {
             at: format!("signature {entry} of {}", self.repository),
             what: "bytes of all signatures",
-            limit: self.settings.caps.evidence_bytes,
+            limit: self.line.settings.caps.evidence_bytes,
         }
     }
 
@@ -161,7 +161,7 @@ impl Session<'_> {
             .unwrap_or_default()
             .into_iter()
             .filter(|layer| layer.media_type.starts_with(SIGSTORE_BUNDLE))
-            .take(self.settings.caps.referrers)
+            .take(self.line.settings.caps.referrers)
             .collect();
         let listed = entry
             .artifact_type
@@ -181,7 +181,7 @@ impl Session<'_> {
         }
         let mut found = Vec::new();
         for layer in bundles {
-            let cap = ("signature bytes", self.settings.caps.bundle_bytes);
+            let cap = ("signature bytes", self.line.settings.caps.bundle_bytes);
             let bytes = self.blob(layer.digest, layer.size, cap).await?;
             left = left
                 .checked_sub(bytes.len() as u64)

@@ -59,7 +59,7 @@ impl Session<'_> {
             // `null` from some registries where there are none.
             tags: Option<Vec<String>>,
         }
-        let caps = self.settings.caps;
+        let caps = self.line.settings.caps;
         let mut tags = Vec::new();
         let mut next = Some(self.url(&format!("tags/list?n={PAGE}"))?);
         for _ in 0..caps.pages {

@@ -1,4 +1,4 @@
-//! One operation's conversation with one registry: requests with retries, redirects under our rules,
+//! One operation's conversation with one registry or hub: requests with retries, redirects under our rules,
 //! authentication on demand, and bodies that never grow past a cap.
 //!
 //! The HTTP client below never follows a redirect, retries or decompresses by itself, so every
@@ -39,17 +39,22 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
 }
 
-/// One operation on one repository.
-pub(super) struct Session<'a> {
+/// One operation's requests to one origin, and to where that redirects.
+pub(super) struct Line<'a> {
     pub(super) http: &'a reqwest::Client,
     pub(super) settings: &'a RegistrySettings,
-    pub(super) repository: &'a Repository,
-    pub(super) credentials: &'a Credentials,
     pub(super) base: Url,
     /// When the operation ends anyway; nothing is waited for beyond. `None` is later than clocks count.
     pub(super) deadline: Option<Instant>,
-    /// Found out by the first challenge; only ever sent to `base`'s origin.
+    /// Only ever sent to `base`'s origin.
     pub(super) authorization: Option<HeaderValue>,
+}
+
+/// One operation on one repository. Its line's authorization is found out by the first challenge.
+pub(super) struct Session<'a> {
+    pub(super) line: Line<'a>,
+    pub(super) repository: &'a Repository,
+    pub(super) credentials: &'a Credentials,
 }
 
 impl Ask {
@@ -67,6 +72,15 @@ impl Ask {
     /// How errors name this request: never with the query, which can hold secrets.
     pub(super) fn at(&self) -> String {
         format!("{} {}", self.method, without_query(&self.url))
+    }
+}
+
+impl Answer {
+    /// Reads the body of a 2xx answer under its cap.
+    pub(super) async fn read(ask: &Ask, response: Response) -> Result<Self, RegistryError> {
+        let (url, headers) = (response.url().clone(), response.headers().clone());
+        let body = read(&ask.at(), response, ask.cap).await?;
+        Ok(Self { url, headers, body })
     }
 }
 
@@ -95,19 +109,15 @@ impl<'a> Session<'a> {
             Credentials::Anonymous | Credentials::Basic { .. } => None,
         };
         Ok(Self {
-            http,
-            settings,
+            line: Line::new(http, settings, base, authorization),
             repository,
             credentials,
-            base,
-            deadline: Instant::now().checked_add(settings.timeout),
-            authorization,
         })
     }
 
     /// A URL below the repository: `manifests/…`, `tags/list`.
     pub(super) fn url(&self, below: &str) -> Result<Url, RegistryError> {
-        self.base.join(below).map_err(|error| RegistryError::Malformed {
+        self.line.base.join(below).map_err(|error| RegistryError::Malformed {
             at: self.repository.to_string(),
             problem: format!("{below} makes no URL: {error}"),
         })
@@ -115,17 +125,14 @@ impl<'a> Session<'a> {
 
     /// Asks, logs in when challenged, and reads the answer under its cap. Any status but 2xx is an error.
     pub(super) async fn ask(&mut self, ask: &Ask) -> Result<Answer, RegistryError> {
-        let response = self.respond(ask).await?;
-        let (url, headers) = (response.url().clone(), response.headers().clone());
-        let body = read(&ask.at(), response, ask.cap).await?;
-        Ok(Answer { url, headers, body })
+        Answer::read(ask, self.respond(ask).await?).await
     }
 
     /// The same with the body still to be read.
     pub(super) async fn respond(&mut self, ask: &Ask) -> Result<Response, RegistryError> {
-        let mut response = self.follow(ask).await?;
+        let mut response = self.line.follow(ask).await?;
         if response.status() == StatusCode::UNAUTHORIZED {
-            let at_home = same_origin(response.url(), &self.base);
+            let at_home = same_origin(response.url(), &self.line.base);
             let headers = response.headers().get_all(WWW_AUTHENTICATE);
             let challenge = headers.iter().find_map(auth::Challenge::parse);
             let detail = detail(&ask.at(), response).await;
@@ -134,15 +141,63 @@ impl<'a> Session<'a> {
                 detail: detail.clone(),
             };
             let challenge = challenge.filter(|_| at_home).ok_or_else(refused)?;
-            self.authorization = Some(self.log_in(challenge).await?.ok_or_else(refused)?);
-            response = self.follow(ask).await?;
+            self.line.authorization = Some(self.log_in(challenge).await?.ok_or_else(refused)?);
+            response = self.line.follow(ask).await?;
         }
         judge(ask, response).await
     }
 
+    /// Answers a challenge; `None` if these credentials have no answer to it.
+    async fn log_in(&self, challenge: auth::Challenge) -> Result<Option<HeaderValue>, RegistryError> {
+        let at = format!("login to {}", self.repository.registry());
+        match challenge {
+            auth::Challenge::Basic => Ok(auth::basic(self.credentials)),
+            // A given token that is refused is refused.
+            auth::Challenge::Bearer { .. } if matches!(self.credentials, Credentials::Bearer(_)) => Ok(None),
+            auth::Challenge::Bearer { realm, service } => {
+                let url = auth::token_url(&realm, service.as_deref(), self.repository).ok_or_else(|| {
+                    RegistryError::Malformed {
+                        at: at.clone(),
+                        problem: "the realm of its login challenge is no URL".to_owned(),
+                    }
+                })?;
+                self.line.may_speak_to(&at, &url)?;
+                let ask = Ask::get(url.clone(), "application/json", ("token bytes", auth::TOKEN_MAX));
+                let response = self
+                    .line
+                    .send(&ask, &url, auth::basic(self.credentials).as_ref())
+                    .await?;
+                if response.status().is_redirection() {
+                    let next = redirect_target(&ask, &response)?;
+                    return Err(refuse(at, &next, "a token server may not redirect"));
+                }
+                let body = read(&at, judge(&ask, response).await?, ask.cap).await?;
+                auth::token(&body, &at).map(Some)
+            }
+        }
+    }
+}
+
+impl<'a> Line<'a> {
+    /// A line to `base`'s origin. Sends nothing yet.
+    pub(super) fn new(
+        http: &'a reqwest::Client,
+        settings: &'a RegistrySettings,
+        base: Url,
+        authorization: Option<HeaderValue>,
+    ) -> Self {
+        Self {
+            http,
+            settings,
+            base,
+            deadline: Instant::now().checked_add(settings.timeout),
+            authorization,
+        }
+    }
+
     /// Follows redirects: on the same origin with credentials; elsewhere, for blobs only, without,
     /// and from then on without for good.
-    async fn follow(&self, ask: &Ask) -> Result<Response, RegistryError> {
+    pub(super) async fn follow(&self, ask: &Ask) -> Result<Response, RegistryError> {
         let mut url = ask.url.clone();
         let mut authorization = self.authorization.as_ref().filter(|_| same_origin(&url, &self.base));
         for _ in 0..=REDIRECTS_MAX {
@@ -168,7 +223,7 @@ impl<'a> Session<'a> {
     }
 
     /// No plain HTTP but where allowed, and nothing that is not HTTP.
-    pub(super) fn may_speak_to(&self, at: &str, url: &Url) -> Result<(), RegistryError> {
+    fn may_speak_to(&self, at: &str, url: &Url) -> Result<(), RegistryError> {
         let listed = |name: &str| self.settings.is_plain(name);
         let default_port = url.port().is_none() && listed(&format!("{}:80", authority(url)));
         let plain = url.scheme() == "http" && (listed(&authority(url)) || default_port);
@@ -219,33 +274,6 @@ impl<'a> Session<'a> {
         self.deadline
             .is_none_or(|deadline| end.is_some_and(|end| end < deadline))
     }
-
-    /// Answers a challenge; `None` if these credentials have no answer to it.
-    async fn log_in(&self, challenge: auth::Challenge) -> Result<Option<HeaderValue>, RegistryError> {
-        let at = format!("login to {}", self.repository.registry());
-        match challenge {
-            auth::Challenge::Basic => Ok(auth::basic(self.credentials)),
-            // A given token that is refused is refused.
-            auth::Challenge::Bearer { .. } if matches!(self.credentials, Credentials::Bearer(_)) => Ok(None),
-            auth::Challenge::Bearer { realm, service } => {
-                let url = auth::token_url(&realm, service.as_deref(), self.repository).ok_or_else(|| {
-                    RegistryError::Malformed {
-                        at: at.clone(),
-                        problem: "the realm of its login challenge is no URL".to_owned(),
-                    }
-                })?;
-                self.may_speak_to(&at, &url)?;
-                let ask = Ask::get(url.clone(), "application/json", ("token bytes", auth::TOKEN_MAX));
-                let response = self.send(&ask, &url, auth::basic(self.credentials).as_ref()).await?;
-                if response.status().is_redirection() {
-                    let next = redirect_target(&ask, &response)?;
-                    return Err(refuse(at, &next, "a token server may not redirect"));
-                }
-                let body = read(&at, judge(&ask, response).await?, ask.cap).await?;
-                auth::token(&body, &at).map(Some)
-            }
-        }
-    }
 }
 
 /// Nothing was connected to; or a connection, perhaps one kept open since before the registry was
@@ -280,7 +308,7 @@ pub(super) fn same_origin(a: &Url, b: &Url) -> bool {
 }
 
 /// `host[:port]` as settings write it.
-fn authority(url: &Url) -> String {
+pub(super) fn authority(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port()
         .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))

@@ -36,6 +36,11 @@ pub(super) struct Access {
 }
 
 impl Access {
+    /// How long to wait for a complete answer.
+    pub(super) fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout)
+    }
+
     /// A client that speaks to the reference's own registry and to no other.
     pub(super) fn registry(&self, reference: &Reference) -> anyhow::Result<(Registry, Credentials)> {
         let host = reference.repository.registry().to_owned();
@@ -45,7 +50,7 @@ impl Access {
             } else {
                 Vec::new()
             },
-            timeout: Duration::from_secs(self.timeout),
+            timeout: self.timeout(),
             allowed: vec![host],
             ..RegistrySettings::default()
         };

@@ -60,6 +60,61 @@ impl Model {
 type Change = fn(&Model);
 
 #[test]
+fn a_list_signed_without_a_key_counts_for_whom_its_certificate_names() {
+    let keyless = |name: &str| here(&format!("../bundles/testdata/keyless/{name}"));
+    let (right, other) = (keyless("models_root.json"), keyless("trusted_root.json"));
+    let (dev, issuer) = ("dev@example.com", "https://issuer.example.com");
+    let verify = |model: &Model, list: &str, who: &str, by: &str, root: &str| {
+        let folder = model.path("").display().to_string();
+        let list = keyless(list);
+        let flags = [
+            "--signature",
+            &list,
+            "--identity",
+            who,
+            "--issuer",
+            by,
+            "--trusted-root",
+            root,
+        ];
+        run("verify model", &[&flags[..], &[folder.trim_end_matches('/')]].concat())
+    };
+    let model = Model::new("files-p256");
+    std::fs::remove_file(model.path("model.sig")).expect("removed");
+    for (list, who, by, root, wanted, says) in [
+        ("model.json", dev, issuer, &right, 0, "all as signed"),
+        ("model-rekor2.json", dev, issuer, &right, 0, "all as signed"),
+        ("model.json", "ops@example.com", issuer, &right, 1, "subject is"),
+        ("model.json", dev, "https://other.example.com", &right, 1, "issuer is"),
+        ("model.json", dev, issuer, &other, 1, "not verified"),
+        ("model-timestamp.json", dev, issuer, &right, 1, "not verified"),
+        (
+            "model-other-type.json",
+            dev,
+            issuer,
+            &right,
+            1,
+            "model_signing/Digests/v0.1",
+        ),
+        (
+            "model-other-list.json",
+            dev,
+            issuer,
+            &right,
+            1,
+            "\"config.json\" is there and not signed",
+        ),
+    ] {
+        let (code, out, said) = verify(&model, list, who, by, root);
+        assert_eq!(code, Some(wanted), "{list} {who} {by}: {out}{said}");
+        assert!(out.contains(says), "{list} {who} {by} should say {says:?}: {out}");
+    }
+    model.write("config.json", "{\"layers\": 3}");
+    let (code, out, _) = verify(&model, "model.json", dev, issuer, &right);
+    assert_eq!(code, Some(1), "{out}");
+}
+
+#[test]
 fn a_model_is_verified_and_every_single_change_of_it_is_refused() {
     let model = Model::new("files-p256");
     let (code, out, said) = model.verify(&[]);
@@ -240,6 +295,34 @@ fn a_single_file_and_a_signature_elsewhere_are_verified() {
 }
 
 #[test]
+fn a_model_on_a_hub_is_named_by_a_commit_and_by_nothing_that_moves() {
+    let key = here("../bundles/testdata/oms/p256.pub");
+    let with = |more: &[&'static str]| [more, &["--key", &key]].concat();
+    let model = "verify model";
+    refused(
+        model,
+        &with(&["hf://Qwen/Qwen2.5-7B"]),
+        &["hf://Qwen/Qwen2.5-7B", "other files", "all 40 hexadecimal digits"],
+    );
+    let commit = "hf://Qwen/Qwen2.5-7B@a09a35458c702b33eeacc393d103063234e8bc28";
+    for (flag, says) in [
+        ("--folder=models", "is for a model in a registry"),
+        ("--layer-cache=layers", "is for a model in a registry"),
+        ("--allow-symlinks", "is for a folder"),
+        ("--hub=http://127.0.0.1:1", "without --plain-http"),
+        ("--hub=hub.example.com", "write https://HOST"),
+        ("--plain-http", "--plain-http is for http"),
+    ] {
+        refused(model, &with(&[commit, flag]), &[says]);
+    }
+    refused(
+        model,
+        &with(&["registry.example.com/iris:1", "--hub=https://hub.example.com"]),
+        &["--hub is for a model on a hub"],
+    );
+}
+
+#[test]
 fn what_is_no_image_and_no_model_is_told() {
     let desk = tempfile::tempdir().expect("a folder");
     let folder = desk.path().display().to_string();
@@ -267,11 +350,6 @@ fn what_is_no_image_and_no_model_is_told() {
     );
     refused(
         model,
-        &with(&["hf://Qwen/Qwen2.5-7B"]),
-        &["hf://Qwen/Qwen2.5-7B", "can change", "push it"],
-    );
-    refused(
-        model,
         &with(&["s3://models/iris"]),
         &["s3://models/iris", "can change", "name its folder"],
     );
@@ -295,7 +373,7 @@ fn what_is_no_image_and_no_model_is_told() {
         refused(
             model,
             &[key.as_slice(), &[&folder, flag]].concat(),
-            &["are for a model in a registry"],
+            &["is for a model in a registry"],
         );
     }
     refused(

@@ -19,17 +19,17 @@ const MODELPACK: &str = "application/vnd.cncf.model.config.v1+json";
 const RAW: &str = "application/vnd.cncf.model.weight.v1.raw";
 const TAR: &str = "application/vnd.cncf.model.weight.v1.tar";
 
-type Files = BTreeMap<String, Vec<u8>>;
+pub(super) type Files = BTreeMap<String, Vec<u8>>;
 
 /// What `model-signing` signed.
-struct Signed {
-    files: Files,
-    signature: Vec<u8>,
-    key: String,
+pub(super) struct Signed {
+    pub(super) files: Files,
+    pub(super) signature: Vec<u8>,
+    pub(super) key: String,
 }
 
 impl Signed {
-    fn read(name: &str) -> Result<Self> {
+    pub(super) fn read(name: &str) -> Result<Self> {
         let folder = repository_root().join("bundles/testdata/oms");
         let fixtures: Value = serde_json::from_slice(&std::fs::read(folder.join("fixtures.json"))?)?;
         let tree = fixtures[name]["tree"].as_object().context("a tree")?;
@@ -42,6 +42,56 @@ impl Signed {
             signature: std::fs::read(folder.join(format!("{name}.sig")))?,
             key: folder.join("p256.pub").display().to_string(),
         })
+    }
+
+    /// The files, where the one of a model without a folder has this name.
+    pub(super) fn named(&self, name: &str) -> Files {
+        let named = |(own, content): (&String, &Vec<u8>)| {
+            let own = if own == "." { name } else { own };
+            (own.to_owned(), content.clone())
+        };
+        self.files.iter().map(named).collect()
+    }
+}
+
+/// A signed list of files, at hand and not attached, and where the models go that it is compared with.
+struct Scene {
+    desk: Desk,
+    signed: Signed,
+    list: String,
+    repository: Repository,
+}
+
+impl Scene {
+    async fn at(host: &str, name: &str) -> Result<Self> {
+        let (desk, signed) = (Desk::new().await?, Signed::read("files-p256")?);
+        Ok(Self {
+            list: desk.file("list.sig", &signed.signature)?,
+            repository: Repository::new(host, name),
+            desk,
+            signed,
+        })
+    }
+
+    /// Verifies by the signer's key.
+    async fn verify(&self, more: &[&str], code: i32, says: &str) -> Result<super::Said> {
+        self.verify_by(&self.signed.key, more, code, says).await
+    }
+
+    async fn verify_by(&self, key: &str, more: &[&str], code: i32, says: &str) -> Result<super::Said> {
+        self.desk.must(VERIFY, &[&[key], more].concat(), code, says).await
+    }
+
+    /// The same, with the list.
+    async fn by_list(&self, model: &str, code: i32, says: &str) -> Result<super::Said> {
+        self.verify(&["--signature", &self.list, model], code, says).await
+    }
+
+    /// Pushes the files, changed or not, with the list attached.
+    async fn push_listed(&self, tag: &str, files: &Files) -> Result<String> {
+        let model = push_raw(&self.repository, tag, files).await?;
+        attach(&self.repository, &carried(self.signed.signature.clone()), &model).await?;
+        Ok(model)
     }
 }
 
@@ -74,7 +124,7 @@ fn tar(files: &Files, below: &str) -> Result<Vec<u8>> {
     Ok(archive.into_inner()?)
 }
 
-fn comparison(said: &super::Said) -> Result<Value> {
+pub(super) fn comparison(said: &super::Said) -> Result<Value> {
     Ok(said.json()?["comparison"].clone())
 }
 
@@ -82,30 +132,24 @@ const VERIFY: &str = "verify model --plain-http -o json --key";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_model_is_compared_with_its_list_without_downloading_weights() -> Result<()> {
-    let (desk, signed) = (Desk::new().await?, Signed::read("files-p256")?);
-    let list = desk.file("iris.sig", &signed.signature)?;
     for flavour in [Flavour::Referrers, Flavour::Tags] {
         let registry = Registry::start(flavour).await?;
         let liar = Liar::before(&registry).await?;
-        let repository = Repository::new(liar.host(), "models/iris");
-        let model = push_raw(&repository, "1", &signed.files).await?;
-        let named = ["--signature", &list, &model];
-        desk.must(VERIFY, &[&signed.key, &model], 1, "has no signature").await?;
-        desk.must(VERIFY, &[[signed.key.as_str()].as_slice(), &named].concat(), 0, "")
+        let scene = Scene::at(liar.host(), "models/iris").await?;
+        let (files, key) = (&scene.signed.files, &scene.signed.key);
+        let model = push_raw(&scene.repository, "1", files).await?;
+        let named = ["--signature", &scene.list, &model];
+        scene.verify(&[&model], 1, "has no signature").await?;
+        scene.verify(&named, 0, "").await?;
+        let stranger = file_of(&scene.desk.stranger);
+        scene
+            .verify_by(&stranger, &named, 1, "none of the trusted keys")
             .await?;
-        let stranger = file_of(&desk.stranger);
-        desk.must(
-            VERIFY,
-            &[[stranger.as_str()].as_slice(), &named].concat(),
-            1,
-            "none of the trusted keys",
-        )
-        .await?;
 
-        attach(&repository, &carried(signed.signature.clone()), &model).await?;
+        let model = scene.push_listed("1", files).await?;
         liar.asked();
-        let said = desk.must(VERIFY, &[&signed.key, &model], 0, "all as signed").await?;
-        let weights = signed.files.values().map(|content| Digest::of(content).to_string());
+        let said = scene.verify(&[&model], 0, "all as signed").await?;
+        let weights = files.values().map(|content| Digest::of(content).to_string());
         let asked = liar.asked();
         for digest in weights {
             ensure!(
@@ -118,17 +162,17 @@ async fn a_model_is_compared_with_its_list_without_downloading_weights() -> Resu
             (&found["files"], &found["bytes"], &found["downloaded"], &found["count"]),
             (&json!(6), &json!(65), &json!(0), &json!(0))
         );
-        assert_eq!(said.json()?["signers"], json!([signed.key]));
-        desk.must(VERIFY, &[&stranger, &model], 1, "none of the trusted keys")
+        assert_eq!(said.json()?["signers"], json!([key]));
+        scene
+            .verify_by(&stranger, &[&model], 1, "none of the trusted keys")
             .await?;
 
         // The list of one model, attached to each change of it.
         for (number, (change, kind, file)) in changes().into_iter().enumerate() {
-            let mut files = signed.files.clone();
+            let mut files = files.clone();
             change(&mut files);
-            let changed = push_raw(&repository, &format!("changed-{number}"), &files).await?;
-            attach(&repository, &carried(signed.signature.clone()), &changed).await?;
-            let said = desk.must(VERIFY, &[&signed.key, &changed], 1, file).await?;
+            let changed = scene.push_listed(&format!("changed-{number}"), &files).await?;
+            let said = scene.verify(&[&changed], 1, file).await?;
             let found = comparison(&said)?;
             let is_told = |one: &Value| one["kind"] == kind && one["file"] == file;
             ensure!(
@@ -143,9 +187,9 @@ async fn a_model_is_compared_with_its_list_without_downloading_weights() -> Resu
     Ok(())
 }
 
-type Change = fn(&mut Files);
+pub(super) type Change = fn(&mut Files);
 
-fn changes() -> [(Change, &'static str, &'static str); 5] {
+pub(super) fn changes() -> [(Change, &'static str, &'static str); 5] {
     [
         (
             |files| drop(files.insert("config.json".to_owned(), b"{\"layers\": 3}".to_vec())),
@@ -179,10 +223,9 @@ fn changes() -> [(Change, &'static str, &'static str); 5] {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_model_in_archives_is_read_once_and_compared() -> Result<()> {
-    let (desk, signed) = (Desk::new().await?, Signed::read("files-p256")?);
     let registry = Registry::start(Flavour::Tags).await?;
-    let repository = Repository::new(registry.host(), "models/packed");
-    let list = desk.file("packed.sig", &signed.signature)?;
+    let scene = Scene::at(registry.host(), "models/packed").await?;
+    let (signed, repository) = (&scene.signed, &scene.repository);
     let archive = tar(&signed.files, "")?;
     let (mut plain, mut changed) = (signed.files.clone(), signed.files.clone());
     let weights = plain.split_off("weights");
@@ -224,15 +267,8 @@ async fn a_model_in_archives_is_read_once_and_compared() -> Result<()> {
         ),
     ];
     for (tag, config, layers, code, downloaded) in cases {
-        let model = push(&repository, tag, config, layers).await?;
-        let said = desk
-            .must(
-                VERIFY,
-                &[&signed.key, "--signature", &list, &model],
-                code,
-                "\"comparison\"",
-            )
-            .await?;
+        let model = push(repository, tag, config, layers).await?;
+        let said = scene.by_list(&model, code, "\"comparison\"").await?;
         let found = comparison(&said)?;
         ensure!(found["count"] == json!(0) || code == 1, "{tag}: {found}");
         ensure!(
@@ -242,20 +278,18 @@ async fn a_model_in_archives_is_read_once_and_compared() -> Result<()> {
     }
 
     // The model's own signature, in the archive or in a layer of its own.
-    let packed = push(&repository, "own", kit, vec![blob(TAR, &with_list).await?]).await?;
-    let said = desk.must(VERIFY, &[&signed.key, &packed], 0, "all as signed").await?;
+    let packed = push(repository, "own", kit, vec![blob(TAR, &with_list).await?]).await?;
+    let said = scene.verify(&[&packed], 0, "all as signed").await?;
     assert_eq!(comparison(&said)?["downloaded"], json!(with_list.len()));
     let mut raw = signed.files.clone();
     raw.insert("model.sig".to_owned(), signed.signature.clone());
-    let layered = push_raw(&repository, "layered", &raw).await?;
-    let said = desk.must(VERIFY, &[&signed.key, &layered], 0, "all as signed").await?;
+    let layered = push_raw(repository, "layered", &raw).await?;
+    let said = scene.verify(&[&layered], 0, "all as signed").await?;
     assert_eq!(comparison(&said)?["downloaded"], json!(signed.signature.len()));
     raw.insert("model.sig".to_owned(), b"another".to_vec());
-    let layered = push_raw(&repository, "layered", &raw).await?;
-    desk.must(VERIFY, &[&signed.key, "--signature", &list, &layered], 1, "model.sig")
-        .await?;
-    desk.must(VERIFY, &[&signed.key, &layered], 1, "not a Sigstore bundle")
-        .await?;
+    let layered = push_raw(repository, "layered", &raw).await?;
+    scene.by_list(&layered, 1, "model.sig").await?;
+    scene.verify(&[&layered], 1, "not a Sigstore bundle").await?;
 
     // What could be unpacked to something else is told, and is no difference.
     let mut link = tar::Header::new_gnu();
@@ -263,38 +297,30 @@ async fn a_model_in_archives_is_read_once_and_compared() -> Result<()> {
     link.set_size(0);
     let mut linked = tar::Builder::new(Vec::new());
     linked.append_link(&mut link, "config.json", "/etc/passwd")?;
-    let linked = push(&repository, "link", kit, vec![blob(TAR, &linked.into_inner()?).await?]).await?;
-    let said = desk
-        .must(
-            VERIFY,
-            &[&signed.key, "--signature", &list, &linked],
-            1,
-            "is a link, which no list is about",
-        )
-        .await?;
+    let linked = push(repository, "link", kit, vec![blob(TAR, &linked.into_inner()?).await?]).await?;
+    let said = scene.by_list(&linked, 1, "is a link, which no list is about").await?;
     assert_eq!(comparison(&said)?, Value::Null);
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_found_in_a_layer_is_kept_for_the_next_time() -> Result<()> {
-    let (desk, signed) = (Desk::new().await?, Signed::read("files-p256")?);
     let registry = Registry::start(Flavour::Referrers).await?;
-    let repository = Repository::new(registry.host(), "models/kept");
-    let list = desk.file("kept.sig", &signed.signature)?;
+    let scene = Scene::at(registry.host(), "models/kept").await?;
+    let (desk, signed, repository) = (&scene.desk, &scene.signed, &scene.repository);
     let archive = tar(&signed.files, "")?;
     let layer = repository.push_blob(TAR, &archive).await?;
-    let model = push(&repository, "1", MODELPACK, vec![layer]).await?;
+    let model = push(repository, "1", MODELPACK, vec![layer]).await?;
     let cache = desk.path("layers").display().to_string();
-    let arguments = [&signed.key, "--signature", &list, "--layer-cache", &cache, &model];
+    let arguments = ["--signature", &scene.list, "--layer-cache", &cache, &model];
     for downloaded in [archive.len(), 0] {
-        let said = desk.must(VERIFY, &arguments, 0, "all as signed").await?;
+        let said = scene.verify(&arguments, 0, "all as signed").await?;
         assert_eq!(comparison(&said)?["downloaded"], json!(downloaded));
     }
     for entry in std::fs::read_dir(&cache)? {
         std::fs::write(entry?.path(), "{}\n")?;
     }
-    let said = desk.must(VERIFY, &arguments, 0, "all as signed").await?;
+    let said = scene.verify(&arguments, 0, "all as signed").await?;
     assert_eq!(comparison(&said)?["downloaded"], json!(archive.len()));
     ensure!(said.complaint.contains("is damaged and not used"), "{}", said.complaint);
     Ok(())
@@ -312,18 +338,7 @@ async fn files_are_read_where_their_digests_are_of_another_kind() -> Result<()> 
         ("single-shards", true),
     ] {
         let signed = Signed::read(fixture)?;
-        let named = |name: &str| {
-            if name == "." {
-                "model.gguf".to_owned()
-            } else {
-                name.to_owned()
-            }
-        };
-        let files: Files = signed
-            .files
-            .iter()
-            .map(|(name, content)| (named(name), content.clone()))
-            .collect();
+        let files = signed.named("model.gguf");
         let repository = Repository::new(registry.host(), &format!("models/{fixture}"));
         let model = push_raw(&repository, "1", &files).await?;
         attach(&repository, &carried(signed.signature.clone()), &model).await?;
@@ -343,69 +358,44 @@ async fn files_are_read_where_their_digests_are_of_another_kind() -> Result<()> 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_an_image_the_models_folder_is_compared_and_the_rest_needs_a_signature() -> Result<()> {
-    let (desk, signed) = (Desk::new().await?, Signed::read("files-p256")?);
     let registry = Registry::start(Flavour::Referrers).await?;
-    let repository = Repository::new(registry.host(), "models/car");
-    let list = desk.file("car.sig", &signed.signature)?;
+    let scene = Scene::at(registry.host(), "models/car").await?;
+    let (desk, signed, repository) = (&scene.desk, &scene.signed, &scene.repository);
     let layer = "application/vnd.oci.image.layer.v1.tar+gzip";
     let base = Files::from([("bin/sh".to_owned(), b"sh".to_vec())]);
     let base = repository.push_blob(layer, &gzip(&tar(&base, "")?)?).await?;
     let model = repository
         .push_blob(layer, &gzip(&tar(&signed.files, "models/")?)?)
         .await?;
-    let alone = push(&repository, "bare", CONFIG, vec![model.clone()]).await?;
-    let arguments = |model: &str| ["--signature", &list, model].map(str::to_owned);
-    let verify = async |key: &str, model: &str, code, says: &str| {
-        let arguments = arguments(model);
-        let arguments: Vec<&str> = [key].into_iter().chain(arguments.iter().map(String::as_str)).collect();
-        desk.must(VERIFY, &arguments, code, says).await
-    };
-    verify(&signed.key, &alone, 0, "all as signed").await?;
-    let car = push(&repository, "car", CONFIG, vec![base, model]).await?;
-    verify(&signed.key, &car, 1, "all outside of models/").await?;
+    let alone = push(repository, "bare", CONFIG, vec![model.clone()]).await?;
+    scene.by_list(&alone, 0, "all as signed").await?;
+    let car = push(repository, "car", CONFIG, vec![base, model]).await?;
+    scene.by_list(&car, 1, "all outside of models/").await?;
     let key = file_of(&desk.key);
     desk.key.sign(&car).await?;
-    let both = ["--key", &key, "--signature", &list, &car];
-    let said = desk
-        .must(
-            VERIFY,
-            &[[signed.key.as_str()].as_slice(), &both].concat(),
-            0,
-            "all outside of models/",
-        )
-        .await?;
+    let listed = ["--signature", &scene.list, &car];
+    let both = [&["--key", &key], &listed[..]].concat();
+    let said = scene.verify(&both, 0, "all outside of models/").await?;
     assert_eq!(comparison(&said)?["count"], json!(0));
     // The whole image is another model.
-    desk.must(
-        VERIFY,
-        &[[signed.key.as_str(), "--folder", "."].as_slice(), &both].concat(),
-        1,
-        "bin/sh",
-    )
-    .await?;
+    let whole = [&["--folder", "."], &both[..]].concat();
+    scene.verify(&whole, 1, "bin/sh").await?;
     // A list that the user names must count, also where cosign's signature does.
-    desk.must(
-        VERIFY,
-        &[[key.as_str()].as_slice(), &both[2..]].concat(),
-        1,
-        "none of the trusted keys",
-    )
-    .await?;
-    desk.must(VERIFY, &[&key, &car], 0, "verified").await?;
+    scene.verify_by(&key, &listed, 1, "none of the trusted keys").await?;
+    scene.verify_by(&key, &[&car], 0, "verified").await?;
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_registry_that_sends_another_layer_is_an_error_and_no_verdict() -> Result<()> {
-    let (desk, signed) = (Desk::new().await?, Signed::read("files-p256")?);
     let registry = Registry::start(Flavour::Referrers).await?;
     let liar = Liar::before(&registry).await?;
-    let repository = Repository::new(liar.host(), "models/iris");
-    let list = desk.file("iris.sig", &signed.signature)?;
+    let scene = Scene::at(liar.host(), "models/iris").await?;
+    let (desk, signed, repository) = (&scene.desk, &scene.signed, &scene.repository);
     let archive = tar(&signed.files, "")?;
     let layer = repository.push_blob(TAR, &archive).await?;
     let path = layer["digest"].as_str().context("a digest")?.to_owned();
-    let model = push(&repository, "1", MODELPACK, vec![layer]).await?;
+    let model = push(repository, "1", MODELPACK, vec![layer]).await?;
     let mut longer = archive.clone();
     longer.push(0);
     for (lie, code, says) in [
@@ -423,12 +413,11 @@ async fn a_registry_that_sends_another_layer_is_an_error_and_no_verdict() -> Res
         liar.tell(Part::Path(path.clone()), lie);
         let verify = "verify model --plain-http --timeout 1 --key";
         let said = desk
-            .must(verify, &[&signed.key, "--signature", &list, &model], code, says)
+            .must(verify, &[&signed.key, "--signature", &scene.list, &model], code, says)
             .await?;
         ensure!(!said.out.contains("verified"), "{}", said.out);
     }
     liar.be_honest();
-    desk.must(VERIFY, &[&signed.key, "--signature", &list, &model], 0, "all as signed")
-        .await?;
+    scene.by_list(&model, 0, "all as signed").await?;
     Ok(())
 }

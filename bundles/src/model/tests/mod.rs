@@ -4,6 +4,7 @@
 mod archives;
 mod artifacts;
 mod folders;
+mod hub;
 mod listed;
 mod names;
 mod refusals;

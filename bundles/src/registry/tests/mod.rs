@@ -2,6 +2,7 @@
 
 mod answers;
 mod conversation;
+mod hub;
 mod layers;
 mod legacy;
 mod liar;

@@ -12,10 +12,10 @@ macro_rules! made {
 pub(super) use made;
 
 pub(super) const BOTH: &str = made!("both.json");
-const ISSUER: &str = "https://issuer.example.com";
+pub(super) const ISSUER: &str = "https://issuer.example.com";
 const DEV: &str = "dev@example.com";
-const WORKFLOW: &str = "https://github.com/acme/policies/.github/workflows/release.yaml@refs/heads/main";
-const ACTIONS: &str = "https://token.actions.githubusercontent.com";
+pub(super) const WORKFLOW: &str = "https://github.com/acme/policies/.github/workflows/release.yaml@refs/heads/main";
+pub(super) const ACTIONS: &str = "https://token.actions.githubusercontent.com";
 
 pub(super) fn root() -> TrustRoot {
     TrustRoot::from_json(made!("trusted_root.json").as_bytes()).unwrap()
@@ -25,7 +25,7 @@ fn exact(text: &str) -> Rule {
     Rule::Exact(text.to_owned())
 }
 
-fn rule(issuer: &str, subject: &str) -> IdentityRule {
+pub(super) fn rule(issuer: &str, subject: &str) -> IdentityRule {
     IdentityRule {
         issuer: exact(issuer),
         subject: exact(subject),

@@ -10,6 +10,7 @@ mod forged;
 mod formats;
 mod keyless;
 mod keys;
+mod models;
 mod mutants;
 mod refusals;
 mod revoked;

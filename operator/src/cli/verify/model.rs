@@ -1,6 +1,7 @@
-//! `interlock verify model`: a folder or file on this machine with its signature by OpenSSF Model Signing, or an artifact
-//! in a registry with that and the signatures of cosign.
+//! `interlock verify model`: a folder or file on this machine with its signature by OpenSSF Model Signing, an artifact
+//! in a registry with that and the signatures of cosign, or a commit on a hub.
 
+mod hub;
 mod remote;
 
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use interlock_bundles::model::directory::{self, DirectoryError};
 use interlock_bundles::model::{Allowed, FileName, Manifest, NameError};
 use interlock_bundles::trust::Verified;
 
-use super::report::Report;
+use super::report::{Place, Report};
 use super::{How, blob};
 use crate::cli::Ending;
 use crate::cli::bundles::looks_like_reference;
@@ -23,11 +24,12 @@ const LARGEST: u64 = 48 * 1024 * 1024;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Arguments {
-    /// The model: a folder, a file, or HOST[:PORT]/PATH:TAG or HOST[:PORT]/PATH@sha256:HEX in a registry.
+    /// The model: a folder, a file, HOST[:PORT]/PATH:TAG or HOST[:PORT]/PATH@sha256:HEX in a registry, or
+    /// hf://ORG/NAME@COMMIT on a hub.
     #[arg(value_name = "FOLDER|FILE|REFERENCE")]
     model: String,
     /// The signature, as `model_signing sign` writes it. By default FOLDER/model.sig; in a registry what is attached to the
-    /// model, and its own file model.sig.
+    /// model, and its own file model.sig; on a hub the latter.
     #[arg(long, value_name = "FILE")]
     signature: Option<PathBuf>,
     /// The folder of an artifact that was signed; of an image models by default, as KServe takes it, else the whole artifact
@@ -38,6 +40,9 @@ pub(in crate::cli) struct Arguments {
     /// say what is in a layer.
     #[arg(long, value_name = "DIR", help_heading = "Model in a registry")]
     layer_cache: Option<PathBuf>,
+    /// The hub, https://huggingface.co by default. What HF_TOKEN holds is shown to it and to nobody else.
+    #[arg(long, value_name = "URL", help_heading = "Model on a hub")]
+    hub: Option<String>,
     #[command(flatten)]
     may: May,
     #[command(flatten)]
@@ -74,40 +79,55 @@ struct May {
 pub(super) async fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
     let name = &arguments.model;
     if std::fs::symlink_metadata(name).is_ok() {
+        arguments.are_for("on this machine", &["--allow-symlinks"])?;
         return local(arguments);
     }
-    if name.split_once("://").is_some_and(|(scheme, _)| scheme != "oci") {
-        bail!(
+    match name.split_once("://").map(|(scheme, _)| scheme) {
+        Some("hf") => {
+            arguments.are_for("on a hub", &["--hub", "--plain-http"])?;
+            hub::verify(arguments, &name.parse()?).await
+        }
+        Some(scheme) if scheme != "oci" => bail!(
             "{name:?} is in no OCI registry: what it leads to can change, and no signature is kept with it: download the model and name its folder, or push it and name HOST[:PORT]/PATH@sha256:HEX"
-        );
-    }
-    if !looks_like_reference(name) {
-        bail!(
+        ),
+        _ if !looks_like_reference(name) => bail!(
             "{name:?} is no folder or file, and no reference: name the model's folder, or HOST[:PORT]/PATH:TAG in a registry"
-        );
+        ),
+        _ => {
+            arguments.are_for("in a registry", &["--folder", "--layer-cache", "--plain-http"])?;
+            remote::verify(arguments, &name.parse()?).await
+        }
     }
-    if arguments.may.symlinks {
-        bail!("{name:?} is in a registry, where no link is followed: --allow-symlinks is for a folder");
+}
+
+impl Arguments {
+    /// Refuses flags that say nothing of a model that is there.
+    fn are_for(&self, place: &str, allowed: &[&str]) -> anyhow::Result<()> {
+        let given = [
+            ("--allow-symlinks", self.may.symlinks, "a folder"),
+            ("--folder", self.folder.is_some(), "a model in a registry"),
+            ("--layer-cache", self.layer_cache.is_some(), "a model in a registry"),
+            (
+                "--plain-http",
+                self.how.access.plain_http,
+                "a model in a registry or on a hub",
+            ),
+            ("--hub", self.hub.is_some(), "a model on a hub"),
+        ];
+        let wrong = given
+            .into_iter()
+            .find(|(flag, is_given, _)| *is_given && !allowed.contains(flag));
+        match wrong {
+            Some((flag, _, whose)) => bail!("{:?} is {place}: {flag} is for {whose}", self.model),
+            None => Ok(()),
+        }
     }
-    remote::verify(arguments, &name.parse()?).await
 }
 
 /// Whose list of files it is, and whether these are the files.
 fn local(arguments: &Arguments) -> anyhow::Result<Ending> {
     let trust = arguments.how.signers.policy()?;
     let path = Path::new(&arguments.model);
-    if arguments.how.access.plain_http {
-        bail!(
-            "{} is on this machine: --plain-http is for a model in a registry",
-            path.display()
-        );
-    }
-    if arguments.folder.is_some() || arguments.layer_cache.is_some() {
-        bail!(
-            "{} is on this machine: --folder and --layer-cache are for a model in a registry",
-            path.display()
-        );
-    }
     let signature = signature(path, arguments.signature.as_deref())?;
     let evidence =
         blob::evidence(&signature, LARGEST).context("no signature to check: name it with --signature FILE")?;
@@ -134,7 +154,7 @@ fn compare(
         Ok(seen) => {
             let comparison = manifest.get().compare(seen, allowed);
             let passed_over = passed_over(path, manifest.get(), allowed);
-            Ok(report.compared(&comparison, passed_over, None))
+            Ok(report.compared(&comparison, passed_over, Place::Folder))
         }
         // What no signature can be about is there all the same: the folder is not what was signed.
         Err(error @ (No::NotUtf8 { .. } | No::Name { .. } | No::Link { .. } | No::Special { .. })) => {

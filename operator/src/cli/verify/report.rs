@@ -1,6 +1,7 @@
 //! What `interlock verify` prints: the verdict, then every check. `docs/verify.md` has the shape of the JSON.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use interlock_bundles::digest::Digest;
 use interlock_bundles::model::{Comparison, Difference};
@@ -43,13 +44,44 @@ struct Model {
 struct Compared {
     files: usize,
     bytes: u64,
-    /// Only of a model in a registry.
+    /// Only of a model in a registry or on a hub.
     #[serde(skip_serializing_if = "Option::is_none")]
     downloaded: Option<u64>,
+    /// Only of a model on a hub.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    published: Option<Published>,
     #[serde(rename = "passedOver")]
     passed_over: Vec<String>,
     count: usize,
     differences: Vec<Different>,
+}
+
+/// What is the hub's word.
+#[derive(Debug, Serialize)]
+struct Published {
+    by: String,
+    files: usize,
+}
+
+/// Where a model's files are.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// On this machine.
+    Folder,
+    /// In a registry, of which so many bytes of layers were downloaded.
+    Registry {
+        /// Bytes.
+        downloaded: u64,
+    },
+    /// On a hub.
+    Hub {
+        /// Its `host[:port]`.
+        host: String,
+        /// How many files were compared by the digests that it publishes.
+        published: usize,
+        /// Bytes of the others.
+        downloaded: u64,
+    },
 }
 
 #[derive(Debug, Serialize)]
@@ -85,19 +117,9 @@ impl Report {
         self
     }
 
-    /// The same with how the files of the model compare with those signed, what was not looked at, and how many bytes of
-    /// layers were downloaded for it.
-    pub(super) fn compared(
-        mut self,
-        comparison: &Comparison,
-        passed_over: Vec<String>,
-        downloaded: Option<u64>,
-    ) -> Self {
-        let what = format!("{} files, {} bytes", comparison.files, comparison.bytes);
-        let what = match downloaded {
-            Some(downloaded) => format!("{what} ({downloaded} downloaded)"),
-            None => what,
-        };
+    /// The same with how the files of the model compare with those signed, what was not looked at, and where they are.
+    pub(super) fn compared(mut self, comparison: &Comparison, passed_over: Vec<String>, place: Place) -> Self {
+        let what = format!("{} files, {} bytes{place}", comparison.files, comparison.bytes);
         let detail = match comparison.count {
             0 => format!("{what}, all as signed and none besides"),
             1 => format!("{what}; 1 differs from what was signed"),
@@ -108,7 +130,7 @@ impl Report {
             some => format!("{detail}, apart from {}, which the signer passed over", some.join(", ")),
         };
         self.model = Some(Model {
-            comparison: Some(Compared::new(comparison, passed_over, downloaded)),
+            comparison: Some(Compared::new(comparison, passed_over, place)),
         });
         self.files(comparison.is_same(), detail)
     }
@@ -153,6 +175,23 @@ impl Report {
     }
 }
 
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder => Ok(()),
+            Self::Registry { downloaded } => write!(f, " ({downloaded} downloaded)"),
+            Self::Hub {
+                host,
+                published,
+                downloaded,
+            } => write!(
+                f,
+                " ({downloaded} downloaded; {published} files as published by {host})"
+            ),
+        }
+    }
+}
+
 impl Row {
     fn cells(&self) -> Vec<String> {
         let evidence = self.evidence.as_deref().map(short).unwrap_or_default();
@@ -166,11 +205,21 @@ impl Row {
 }
 
 impl Compared {
-    fn new(comparison: &Comparison, passed_over: Vec<String>, downloaded: Option<u64>) -> Self {
+    fn new(comparison: &Comparison, passed_over: Vec<String>, place: Place) -> Self {
+        let (downloaded, published) = match place {
+            Place::Folder => (None, None),
+            Place::Registry { downloaded } => (Some(downloaded), None),
+            Place::Hub {
+                host: by,
+                published: files,
+                downloaded,
+            } => (Some(downloaded), Some(Published { by, files })),
+        };
         Self {
             files: comparison.files,
             bytes: comparison.bytes,
             downloaded,
+            published,
             passed_over,
             count: comparison.count,
             differences: comparison.differences.iter().map(Different::from).collect(),

@@ -21,7 +21,7 @@ use self::layers::Layers;
 use super::{Arguments, LARGEST, SIGNATURE};
 use crate::cli::Ending;
 use crate::cli::verify::blob;
-use crate::cli::verify::report::Report;
+use crate::cli::verify::report::{Place, Report};
 use crate::judge::chain;
 
 /// The folder of an image that KServe takes for the model.
@@ -73,7 +73,10 @@ pub(super) async fn verify(arguments: &Arguments, reference: &Reference) -> anyh
     let report = match compared {
         None => report,
         Some(Compared::No(why)) => report.files(false, why),
-        Some(Compared::Yes(fit)) => report.compared(&fit.comparison, fit.passed_over, Some(layers.downloaded())),
+        Some(Compared::Yes(fit)) => {
+            let downloaded = layers.downloaded();
+            report.compared(&fit.comparison, fit.passed_over, Place::Registry { downloaded })
+        }
     };
     report.show(arguments.how.format)
 }
@@ -229,7 +232,12 @@ impl Subject<'_> {
 }
 
 /// What is there and was not looked at: what the signer passed over, and what is outside of the model's folder.
-fn passed_over(all: &ArtifactFiles, manifest: &Manifest, allowed: &Allowed, folder: Option<FileName>) -> Vec<String> {
+pub(super) fn passed_over(
+    all: &ArtifactFiles,
+    manifest: &Manifest,
+    allowed: &Allowed,
+    folder: Option<FileName>,
+) -> Vec<String> {
     let ignored = manifest.serialization().ignore_paths.iter();
     let may_be = |name: &&FileName| allowed.ignored.iter().any(|allowed| name.is_within(allowed));
     let is_there = |name: &&FileName| all.files.iter().any(|file| file.name.is_within(name));
