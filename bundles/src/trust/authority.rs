@@ -22,7 +22,10 @@ use crate::digest::Digest;
 const PEM_MAX: usize = 256 * 1024;
 /// The use that a signer's certificate must name: id-kp-codeSigning (RFC 5280 section 4.2.1.12).
 const CODE_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.3");
-/// The same as it is encoded.
+/// Extensions of RFC 5280 sections 4.2.1.6 and 4.2.1.10.
+const SUBJECT_ALTERNATIVE_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
+const NAME_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.30");
+/// The use as it is encoded.
 const CODE_SIGNING_DER: [u8; 8] = [0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x03];
 
 /// Root certificates, and intermediate ones that signatures do not bring along. Cheap to clone; equal if made of the same
@@ -80,6 +83,8 @@ pub(super) struct Leaf {
     pub(super) key: PublicKey,
     /// E-mail addresses, URIs and DNS names; of a certificate without, the common name.
     pub(super) names: Vec<String>,
+    /// Whether that is its common name, which no authority's constraints on names reach.
+    has_common_name_alone: bool,
     pub(super) window: Window,
     signs_code: bool,
 }
@@ -162,6 +167,12 @@ impl CertificateAuthority {
         let path = end
             .verify_for_usage(ALL_VERIFICATION_ALGS, &anchors, &intermediates, time, usage, None, None)
             .map_err(|error| told(&error, at))?;
+        let constrains = |one: &webpki::Cert<'_>| has_name_constraints(one.der().as_ref());
+        if leaf.has_common_name_alone
+            && (path.anchor().name_constraints.is_some() || path.intermediate_certificates().any(constrains))
+        {
+            return Err("it has a common name alone, and an authority above it may not give every name".to_owned());
+        }
         let root = valid.iter().find(|root| root.anchor == *path.anchor());
         let between = path
             .intermediate_certificates()
@@ -210,6 +221,7 @@ impl Leaf {
         Ok(Self {
             der: CertificateDer::from(der.to_vec()),
             key,
+            has_common_name_alone: !has_extension(&certificate, SUBJECT_ALTERNATIVE_NAME),
             names: names(&certificate)?,
             window: window(&certificate)?,
             signs_code: signs_code(&certificate)?,
@@ -267,6 +279,15 @@ fn signs_code(certificate: &Certificate) -> Result<bool, String> {
     Ok(usages.is_some_and(|(_, ExtendedKeyUsage(uses))| uses.contains(&CODE_SIGNING)))
 }
 
+fn has_extension(certificate: &Certificate, id: ObjectIdentifier) -> bool {
+    let mut all = certificate.tbs_certificate().extensions().into_iter().flatten();
+    all.any(|one| one.extn_id == id)
+}
+
+fn has_name_constraints(der: &[u8]) -> bool {
+    parse(der).map_or(true, |certificate| has_extension(&certificate, NAME_CONSTRAINTS))
+}
+
 fn names(certificate: &Certificate) -> Result<Vec<String>, String> {
     let unreadable = |error: x509_cert::der::Error| format!("its names cannot be read: {error}");
     let tbs = certificate.tbs_certificate();
@@ -289,7 +310,10 @@ const NO_CODE_SIGNING: &str = "it does not say that it is for signing code (exte
 fn told(error: &webpki::Error, at: Timestamp) -> String {
     use webpki::Error as Why;
     match error {
-        Why::UnknownIssuer => "none of the root certificates vouches for it".to_owned(),
+        // Another one of that name may be there, with another key.
+        Why::UnknownIssuer | Why::InvalidSignatureForPublicKey => {
+            "none of the root certificates vouches for it".to_owned()
+        }
         Why::CertExpired { .. } => format!("at {at}, it or one above it had expired"),
         Why::CertNotValidYet { .. } => format!("at {at}, it or one above it was not valid yet"),
         Why::RequiredEkuNotFoundContext(_) => "one above it is not for signing code (extended key usage)".to_owned(),

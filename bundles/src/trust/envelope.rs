@@ -137,6 +137,10 @@ pub(super) struct Made<'a> {
 impl SigstoreBundle {
     /// Reads the JSON and its version.
     pub(super) fn read(json: &[u8]) -> Result<Self, String> {
+        // The library under serde takes the fields of an object from an array too.
+        if json.trim_ascii_start().first() != Some(&b'{') {
+            return Err("not a Sigstore bundle: it is no JSON object".to_owned());
+        }
         let bundle: Self = serde_json::from_slice(json).map_err(|error| format!("not a Sigstore bundle: {error}"))?;
         if MEDIA_TYPES.contains(&bundle.media_type.as_str()) {
             bundle.within_caps()

@@ -58,9 +58,11 @@ impl Issued {
         notes.push(Note::new("signature", Passed, with));
 
         let times = self.times(bundle, made, &leaf, notes)?;
-        let mut held = None;
+        let (mut held, mut above) = (None, Vec::new());
         for time in &times {
-            held = Some(self.authority.vouches(&leaf, others, *time).map_err(untrusted)?);
+            let chain = self.authority.vouches(&leaf, others, *time).map_err(untrusted)?;
+            above.extend(chain.between.iter().copied().chain([chain.root]));
+            held = Some(chain);
         }
         let held = held.ok_or_else(|| untrusted("nobody says at which time it has to be valid".to_owned()))?;
         let root = format!("its chain holds then, and ends in the root with the key {}", held.root);
@@ -78,8 +80,7 @@ impl Issued {
             vouch.seen_at = times.iter().min().copied();
         }
         vouch.named_by(&held.root.to_string(), &leaf.names);
-        vouch.keys.extend(held.between);
-        vouch.keys.push(held.root);
+        vouch.keys.extend(above);
         Ok(vouch)
     }
 

@@ -87,14 +87,16 @@ impl<'a> Terms<'a> {
 
     fn vouched(&self, made: &Made<'_>) -> Result<(VerificationResult, Vec<Vouch>), Failure> {
         let unknown = |detail: String| Failure::after_all("identity", Why::UntrustedIdentity, detail);
-        let result = self.keyless.verify(made)?;
+        let (result, leaf) = self.keyless.verify(made)?;
         let nobody = || unknown("the certificate names no issuer, or nobody".to_owned());
         let certificate = result.certificate().ok_or_else(nobody)?;
         let identity = Identity::of(certificate).ok_or_else(nobody)?;
         let key = Digest::of(certificate.public_key.as_bytes());
-        let vouching = self
+        let mut vouching = self
             .whose(&identity, key, result.verified_timestamps().iter().min().copied())
             .map_err(unknown)?;
+        let above = self.keyless.root.keys_above(&leaf);
+        vouching.iter_mut().for_each(|vouch| vouch.keys.extend(&above));
         Ok((result, vouching))
     }
 
@@ -122,8 +124,8 @@ impl<'a> Terms<'a> {
 }
 
 impl Keyless {
-    /// Whether the signature holds, whoever made it.
-    fn verify(&self, made: &Made<'_>) -> Result<VerificationResult, Failure> {
+    /// Whether the signature holds, whoever made it; and the certificate.
+    fn verify(&self, made: &Made<'_>) -> Result<(VerificationResult, Vec<u8>), Failure> {
         let bundle = library::read(made.json)?;
         let result = library::verify(&self.root, &bundle, made, &self.policy())?;
         if result.verified_timestamps().is_empty() || !result.certificate_verified() {
@@ -133,7 +135,8 @@ impl Keyless {
                 "no authenticated time".to_owned(),
             ));
         }
-        Ok(result)
+        let leaf = bundle.signing_certificate().map(|leaf| leaf.as_bytes().to_vec());
+        Ok((result, leaf.unwrap_or_default()))
     }
 
     /// In the library's terms. Whom the certificate names is looked at afterwards.

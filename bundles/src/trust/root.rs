@@ -10,6 +10,8 @@ use sigstore_verify::Verifier;
 use sigstore_verify::crypto::{VerificationKey, parse_certificate_info};
 use sigstore_verify::trust_root::TrustedRoot;
 use sigstore_verify::types::{DerCertificate, TimeRange};
+use x509_cert::Certificate;
+use x509_cert::der::{Decode as _, Encode as _};
 
 use crate::digest::Digest;
 
@@ -29,7 +31,17 @@ struct Inner {
     authorities: Vec<Authority>,
     /// The transparency logs' IDs and keys.
     log_keys: Vec<(Digest, VerificationKey)>,
+    /// The certificates of each certificate authority, as far as they tell who issued what.
+    issuers: Vec<Vec<Issuer>>,
     verifier: Verifier,
+}
+
+/// An authority's certificate.
+struct Issuer {
+    /// Its subject, in DER.
+    name: Vec<u8>,
+    /// Its key's fingerprint.
+    key: Digest,
 }
 
 /// One of those whose word counts.
@@ -101,6 +113,9 @@ impl TrustRoot {
             return Err(TrustRootError::TooLarge { found: json.len() });
         }
         let malformed = |detail: String| TrustRootError::Malformed(detail);
+        if json.trim_ascii_start().first() != Some(&b'{') {
+            return Err(malformed("it is no JSON object".to_owned()));
+        }
         let text = std::str::from_utf8(json).map_err(|error| malformed(error.to_string()))?;
         let mut root = TrustedRoot::from_json(text).map_err(|error| malformed(error.to_string()))?;
         if !MEDIA_TYPES.contains(&root.media_type.as_str()) {
@@ -111,11 +126,13 @@ impl TrustRoot {
         lapse(&mut root).map_err(unusable)?;
         let authorities = authorities(&root);
         let log_keys = log_keys(&root);
+        let issuers = issuers(&root);
         let verifier = Verifier::new(&root).map_err(unusable)?;
         Ok(Self(Arc::new(Inner {
             digest: Digest::of(json),
             authorities,
             log_keys,
+            issuers,
             verifier,
         })))
     }
@@ -142,6 +159,20 @@ impl TrustRoot {
 
     pub(super) fn log_keys(&self) -> &[(Digest, VerificationKey)] {
         &self.0.log_keys
+    }
+
+    /// The keys of the certificate authorities that may have issued a certificate: of those with the name of its issuer; of
+    /// all, if that cannot be read.
+    pub(super) fn keys_above(&self, certificate: &[u8]) -> Vec<Digest> {
+        let issuer = Certificate::from_der(certificate)
+            .and_then(|certificate| certificate.tbs_certificate().issuer().to_der())
+            .ok();
+        let issued = |chain: &&Vec<Issuer>| {
+            let Some(issuer) = &issuer else { return true };
+            chain.iter().any(|one| one.name == *issuer)
+        };
+        let chains = self.0.issuers.iter().filter(issued);
+        chains.flatten().map(|one| one.key).collect()
     }
 
     pub(super) fn verifier(&self) -> &Verifier {
@@ -209,6 +240,22 @@ fn log_keys(root: &TrustedRoot) -> Vec<(Digest, VerificationKey)> {
         Some((Digest::from_sha256(id), key))
     });
     logs.collect()
+}
+
+fn issuers(root: &TrustedRoot) -> Vec<Vec<Issuer>> {
+    let issuer = |certificate: &DerCertificate| {
+        let certificate = Certificate::from_der(certificate.as_bytes()).ok()?;
+        let tbs = certificate.tbs_certificate();
+        Some(Issuer {
+            name: tbs.subject().to_der().ok()?,
+            key: Digest::of(&tbs.subject_public_key_info().to_der().ok()?),
+        })
+    };
+    let authorities = root.certificate_authorities.iter();
+    let chains = authorities.map(|authority| &authority.cert_chain.certificates);
+    chains
+        .map(|chain| chain.iter().filter_map(|one| issuer(&one.raw_bytes)).collect())
+        .collect()
 }
 
 fn authorities(root: &TrustedRoot) -> Vec<Authority> {

@@ -1,5 +1,7 @@
 //! What is revoked never counts, whoever vouches for it, and no change of an entry's own words hides it.
 
+use x509_cert::der::{Decode as _, Encode as _};
+
 use super::demands::key;
 use super::keyless::{BOTH, LOGS, Said, VERIFIED, made, root, said, strict, with};
 use super::*;
@@ -60,6 +62,38 @@ fn a_revoked_key_does_not_count() {
     let leaf = Digest::of(info.public_key.as_bytes());
     assert_eq!(said(&revoking(&strict(), keys(&[leaf])), BOTH), REVOKED);
     assert_eq!(said(&revoking(&strict(), keys(&[key().fingerprint()])), BOTH), VERIFIED);
+}
+
+#[test]
+fn a_revoked_authority_vouches_for_nobody() {
+    let root: Value = serde_json::from_str(include_str!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/testdata/keyless/trusted_root.json"
+    )))
+    .unwrap();
+    let keys_of = |authority: &Value| {
+        let certificates = authority["certChain"]["certificates"].as_array().unwrap().iter();
+        let key = |certificate: &Value| {
+            let der = STANDARD.decode(certificate["rawBytes"].as_str().unwrap()).unwrap();
+            let certificate = x509_cert::Certificate::from_der(&der).unwrap();
+            let key = certificate.tbs_certificate().subject_public_key_info();
+            Digest::of(&key.to_der().unwrap())
+        };
+        certificates.map(key).collect::<Vec<_>>()
+    };
+    let each = |authorities: &Value| {
+        let all = authorities.as_array().unwrap().iter().flat_map(keys_of);
+        let under = all.map(|key| said(&revoking(&strict(), keys(&[key])), BOTH));
+        under.collect::<Vec<_>>()
+    };
+    let above = each(&root["certificateAuthorities"]);
+    // Two authorities under one root; the second one's intermediate is not above.
+    assert_eq!(above, [REVOKED, REVOKED, VERIFIED, REVOKED]);
+    let others = each(&root["timestampAuthorities"]);
+    assert!(
+        others.iter().all(|said| *said == VERIFIED),
+        "the trust root is the place to take them out: {others:?}"
+    );
 }
 
 #[test]
