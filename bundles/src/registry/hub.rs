@@ -4,6 +4,7 @@
 //! but a whole one says anything. What is new is that a hub's list is its word: no digest of it is known beforehand.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use reqwest::Url;
@@ -25,6 +26,8 @@ use crate::model::{Manifest, NameError};
 const FILES_MAX: usize = 100_000;
 /// A page has a thousand files where the hub is asked for them so.
 const PAGES_MAX: usize = 200;
+/// Bytes of all pages together: a hundred thousand files have some 20 MiB.
+const LIST_MAX: usize = 32 * 1024 * 1024;
 /// Bytes of a file that is no large one. The Hugging Face Hub takes none above 10 MB without LFS.
 const FILE_MAX: u64 = 16 * 1024 * 1024;
 /// Bytes of all files that are read of one model.
@@ -49,6 +52,7 @@ pub struct Hub {
     http: reqwest::Client,
     pub(super) settings: RegistrySettings,
     pub(super) read_max: u64,
+    pub(super) list_max: usize,
     base: Url,
     authorization: Option<HeaderValue>,
 }
@@ -78,6 +82,12 @@ pub enum HubError {
     /// HTTPS could not be set up.
     #[error("cannot speak to a hub")]
     Client(#[source] RegistryError),
+    /// The token would be seen on its way.
+    #[error("HF_TOKEN is not sent to {host} without TLS: unset it, or give an https address")]
+    InTheClear {
+        /// The hub.
+        host: String,
+    },
     /// The token is no token.
     #[error("the token has characters that no HTTP header can carry: HF_TOKEN holds the token alone")]
     Token,
@@ -119,6 +129,9 @@ impl Hub {
             .as_deref()
             .map(|token| auth::bearer(token, base.as_str()));
         let host = authority(&base);
+        if token.is_some() && base.scheme() != "https" && !is_loopback(&base) {
+            return Err(HubError::InTheClear { host });
+        }
         let registry = RegistrySettings {
             plain_http: if settings.plain_http { vec![host] } else { Vec::new() },
             timeout: settings.timeout,
@@ -132,6 +145,7 @@ impl Hub {
             http: client(settings.timeout).map_err(HubError::Client)?,
             settings: registry,
             read_max: READ_MAX,
+            list_max: LIST_MAX,
             base,
             authorization: token.transpose().map_err(|_| HubError::Token)?,
         })
@@ -216,9 +230,13 @@ impl Hub {
             )
         };
         let mut ask = page(first);
-        let (mut files, mut names) = (Vec::new(), BTreeSet::new());
+        let (mut files, mut names, mut bytes) = (Vec::new(), BTreeSet::new(), 0);
         for _ in 0..caps.pages {
             let answer = self.ask(&ask).await?;
+            bytes += answer.body.len();
+            if bytes > self.list_max {
+                return Err(exceeded(&ask, "bytes of all pages of a list of files", self.list_max));
+            }
             let found = match HubFile::read_page(&answer.body) {
                 Ok(found) => found,
                 Err(ListingError::Name(error)) => return Ok(Err(error)),
@@ -286,6 +304,13 @@ impl Hub {
         );
         Answer::read(ask, judge(ask, line.follow(ask).await?).await?).await
     }
+}
+
+/// Whether it is this machine.
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// The hub's origin.

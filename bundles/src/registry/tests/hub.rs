@@ -277,6 +277,22 @@ async fn pages_that_loop_or_lead_away_end() {
 }
 
 #[tokio::test]
+async fn a_list_is_weighed_as_a_whole() {
+    let page_of = |request: &Request| {
+        let path = &request.path;
+        let name = format!("{}{}", "long/".repeat(100), path.len());
+        page(&[small(&name, 1)]).with("Link", format!("<{path}x>; rel=\"next\""))
+    };
+    let liar = hub(move |request| request.path.contains("/tree/").then(|| page_of(request))).await;
+    let mut client = client(&liar, None);
+    client.settings.caps.pages = 200;
+    client.list_max = 6000;
+    let refused = format!("{:?}", compared(&client).await.unwrap_err());
+    assert!(refused.contains("bytes of all pages"), "{refused}");
+    assert!(liar.seen().len() < 20);
+}
+
+#[tokio::test]
 async fn the_token_is_for_the_hub_alone() {
     let store = Liar::start(|_| Reply::ok(signed().remove("config.json").unwrap_or_default())).await;
     let location = format!("http://{}/blob?signature=x", store.host);
@@ -338,6 +354,14 @@ fn a_hub_has_a_host_and_a_token_has_no_line_breaks() {
         "huggingface.co"
     );
     assert_eq!(new("http://127.0.0.1:80/", true, None).unwrap(), "127.0.0.1");
+    for (here, host) in [("http://[::1]:8080", "[::1]:8080"), ("http://localhost", "localhost")] {
+        assert_eq!(new(here, true, Some("hf_x")).unwrap(), host);
+    }
+    assert!(
+        new("http://hub.example", true, Some("hf_x"))
+            .unwrap_err()
+            .contains("not sent to hub.example without TLS")
+    );
     for (endpoint, plain, says) in [
         ("http://huggingface.co", false, "without --plain-http"),
         ("https://huggingface.co", true, "--plain-http is for http"),

@@ -31,16 +31,23 @@ pub(super) async fn verify(arguments: &Arguments, model: &HubModel) -> anyhow::R
         Err(error) => return Err(error.into()),
     };
     let own = match &files {
-        Ok(files) => own_list(&hub, model, files).await?,
-        Err(_) => None,
+        Ok(files) => own_list(&hub, model, files).await,
+        Err(_) => Ok(None),
     };
     let (list, is_own) = match (given, own) {
         (Some(given), own) => {
-            let is_own = own.is_some_and(|own| own.digest == given.digest);
+            // One that cannot be had is another file than the one at hand.
+            let is_own = own.is_ok_and(|own| own.is_some_and(|own| own.digest == given.digest));
             (given, is_own)
         }
-        (None, Some(own)) => (own, true),
-        (None, None) => bail!("{model} has no usable file {SIGNATURE}: name its signature with --signature FILE"),
+        (None, Err(error)) => {
+            let what = format!(
+                "no signature to check: name one with --signature FILE, as the model's own {SIGNATURE} cannot be had"
+            );
+            return Err(anyhow::Error::new(error).context(what));
+        }
+        (None, Ok(Some(own))) => (own, true),
+        (None, Ok(None)) => bail!("{model} has no usable file {SIGNATURE}: name its signature with --signature FILE"),
     };
     let mut allowed = arguments.may.allowed(None);
     allowed.signature = FileName::parse(SIGNATURE).ok().filter(|_| is_own);
