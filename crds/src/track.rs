@@ -119,7 +119,8 @@ pub struct ArtifactSigners {
     /// Who must have signed every container image. Image volumes too, unless `models` is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub images: Option<SignedBy>,
-    /// Who must have signed every model that is an OCI artifact: `oci://` locations and image volumes.
+    /// Who must have signed every model that is an OCI artifact, `oci://` locations and image volumes: its manifest, or a
+    /// list of exactly its files that is attached to it (OpenSSF Model Signing).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub models: Option<SignedBy>,
     /// Attestations that bundles get as evidence, besides the signatures: for each predicate type, whose count. They are

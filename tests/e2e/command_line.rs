@@ -7,7 +7,7 @@ mod keyless;
 mod keys;
 mod lies;
 mod model_signing;
-mod models;
+pub(crate) mod models;
 
 use std::path::{Path, PathBuf};
 

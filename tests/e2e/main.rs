@@ -28,6 +28,7 @@ mod installation;
 mod keyless;
 mod kinds;
 mod lifecycle;
+mod listed;
 mod main_job;
 mod outages;
 mod rbac;

@@ -83,7 +83,6 @@ pub enum Packing {
 #[serde(rename_all = "camelCase")]
 struct ManifestDocument {
     config: Option<ConfigDocument>,
-    artifact_type: Option<String>,
     layers: Option<Vec<LayerDocument>>,
     manifests: Option<IgnoredAny>,
 }
@@ -131,7 +130,7 @@ impl Artifact {
             });
         }
         let config = document.config.map(|config| config.media_type).unwrap_or_default();
-        let is_image = document.artifact_type.is_none() && IMAGE_CONFIGS.contains(&config.as_str());
+        let is_image = IMAGE_CONFIGS.contains(&config.as_str());
         let read = |(at, layer): (usize, &LayerDocument)| layer.read(at + 1, is_image);
         let layers = layers.iter().enumerate().map(read).collect::<Result<_, _>>()?;
         Ok(Self { layers, is_image })

@@ -39,9 +39,12 @@ pub enum Listed {
 }
 
 impl TrustPolicy {
-    /// What trusted lists say of the artifact with this manifest; none if there is no such list. The first that fits
-    /// counts. What `interlock verify model` tells of an artifact, as far as it reads no layer.
+    /// What trusted lists say of the artifact with this manifest; none if there is no such list, or lists do not count. The
+    /// first that fits counts. What `interlock verify model` tells of an artifact, as far as it reads no layer.
     pub fn listed(&self, manifest: &[u8], evidence: &[Evidence]) -> Option<Listed> {
+        if !self.lists {
+            return None;
+        }
         let artifact = Artifact::read(manifest).map_err(|error| error.to_string());
         let mut best = None;
         for list in evidence.iter().filter(|one| claims_model(one)) {
@@ -84,7 +87,9 @@ fn compare(artifact: &Artifact, files: &Verified<Manifest>, list: Digest) -> Res
     };
     let own = FileName::parse(SIGNATURE).ok();
     let is_list = |name: &FileName| artifact.file(name).is_some_and(|layer| layer.digest == list);
+    // No layer is there by chance, so that none is passed over.
     let allowed = Allowed {
+        ignored: Vec::new(),
         signature: own.filter(is_list),
         ..Allowed::default()
     };

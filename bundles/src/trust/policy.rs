@@ -29,6 +29,9 @@ pub struct TrustPolicy {
     pub threshold: u32,
     /// What has to be signed for by different people.
     pub duties: Vec<Duty>,
+    /// Whether a signed list of an artifact's files counts as well as a signature on its manifest ([`Self::listed`]): of data,
+    /// not of what is run, as a list says nothing of an image's configuration.
+    pub lists: bool,
     /// What does not count, whoever signed it. Shared, as it is one list for all policies, and long where much is revoked.
     pub revoked: Arc<Revoked>,
 }
@@ -49,6 +52,7 @@ impl TrustPolicy {
             signers,
             threshold,
             duties: Vec::new(),
+            lists: false,
             revoked: Arc::default(),
         }
     }

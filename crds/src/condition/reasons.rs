@@ -158,7 +158,7 @@ pub const REASONS: &[Reason] = &[
     r("UntrustedCertificate", &[B, R, C], "its certificate is of no authority of the trust root, or was not valid when it was used, or no certificate log promised it", "sign under the right authority, or mend the trust root"),
     r("NotLogged", &[B, R, C], "no transparency log of the trust root has it, or what the log has is another signature", "sign with a log, or mend the trust root"),
     r("UntrustedIdentity", &[B, R, C], "its certificate is for somebody whom no Signer that counts names", "sign as a trusted identity, or name the Signer in `signedBy`"),
-    r("FilesDiffer", &[R], "a trusted list of files (OpenSSF Model Signing) is attached to the model, and the model's layers are other files", "push what was signed, or sign what was pushed"),
+    r("FilesDiffer", &[R], "nothing but a trusted list of files (OpenSSF Model Signing) is attached to the model, and its layers are other files", "push what was signed, or sign what was pushed"),
     r("FilesNotCompared", &[R], "nothing but a list of files vouches for the model, and its files are in archives, or hashed by another hash than SHA-256: they would have to be downloaded", "`cosign sign` the model's digest, or push each file as it is (ModelPack, ORAS)"),
     r("SubjectMismatch", &[B, R, C], "the signature is of another artifact", "`cosign sign` this digest"),
     r("WrongPredicateType", &[B, R, C], "an attestation stands where a signature should", "`cosign sign`, not `cosign attest`"),

@@ -158,7 +158,10 @@ fn wishes(
             });
         };
         signers::trust_policy(&context.sources, wanted, role.field())
-            .map(Arc::new)
+            .map(|trust| {
+                let lists = role == Role::Model;
+                Arc::new(TrustPolicy { lists, ..trust })
+            })
             .map_err(|error| unknown(&error))
     };
     let (image, model) = (trust(Role::Image), trust(Role::Model));

@@ -15,21 +15,21 @@ use serde_json::{Value, json};
 use super::{Desk, file_of};
 use crate::trial::gzip;
 
-const MODELPACK: &str = "application/vnd.cncf.model.config.v1+json";
+pub(crate) const MODELPACK: &str = "application/vnd.cncf.model.config.v1+json";
 const RAW: &str = "application/vnd.cncf.model.weight.v1.raw";
-const TAR: &str = "application/vnd.cncf.model.weight.v1.tar";
+pub(crate) const TAR: &str = "application/vnd.cncf.model.weight.v1.tar";
 
-pub(super) type Files = BTreeMap<String, Vec<u8>>;
+pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 
 /// What `model-signing` signed.
-pub(super) struct Signed {
-    pub(super) files: Files,
-    pub(super) signature: Vec<u8>,
-    pub(super) key: String,
+pub(crate) struct Signed {
+    pub(crate) files: Files,
+    pub(crate) signature: Vec<u8>,
+    pub(crate) key: String,
 }
 
 impl Signed {
-    pub(super) fn read(name: &str) -> Result<Self> {
+    pub(crate) fn read(name: &str) -> Result<Self> {
         let folder = repository_root().join("bundles/testdata/oms");
         let fixtures: Value = serde_json::from_slice(&std::fs::read(folder.join("fixtures.json"))?)?;
         let tree = fixtures[name]["tree"].as_object().context("a tree")?;
@@ -96,7 +96,7 @@ impl Scene {
 }
 
 /// Pushes a layer a file, as ModelPack's tools do.
-async fn push_raw(repository: &Repository, tag: &str, files: &Files) -> Result<String> {
+pub(crate) async fn push_raw(repository: &Repository, tag: &str, files: &Files) -> Result<String> {
     let mut layers = Vec::new();
     for (name, content) in files {
         let mut layer = repository.push_blob(RAW, content).await?;
@@ -106,14 +106,14 @@ async fn push_raw(repository: &Repository, tag: &str, files: &Files) -> Result<S
     push(repository, tag, MODELPACK, layers).await
 }
 
-async fn push(repository: &Repository, tag: &str, config: &str, layers: Vec<Value>) -> Result<String> {
+pub(crate) async fn push(repository: &Repository, tag: &str, config: &str, layers: Vec<Value>) -> Result<String> {
     let config = repository.push_blob(config, b"{}").await?;
     let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers});
     let bytes = serde_json::to_vec(&manifest)?;
     repository.push_manifest(tag, MANIFEST, &bytes).await
 }
 
-fn tar(files: &Files, below: &str) -> Result<Vec<u8>> {
+pub(crate) fn tar(files: &Files, below: &str) -> Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());
     for (name, content) in files {
         let mut header = tar::Header::new_gnu();

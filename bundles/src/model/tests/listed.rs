@@ -3,7 +3,7 @@
 use super::tool::{data, fixtures, trusting};
 use super::*;
 use crate::registry::Evidence;
-use crate::trust::{Listed, SignatureFormat};
+use crate::trust::{Listed, SignatureFormat, TrustPolicy};
 
 const TITLE: &str = "org.opencontainers.image.title";
 
@@ -32,7 +32,14 @@ fn layers(fixture: &str) -> Vec<Value> {
 fn listed(layers: &[Value], signatures: &[&str]) -> Option<Listed> {
     let manifest = json!({"config": {"mediaType": "application/x"}, "layers": layers}).to_string();
     let evidence: Vec<_> = signatures.iter().map(|name| evidence(name)).collect();
-    trusting(&["p256"], 1).listed(manifest.as_bytes(), &evidence)
+    policy().listed(manifest.as_bytes(), &evidence)
+}
+
+fn policy() -> TrustPolicy {
+    TrustPolicy {
+        lists: true,
+        ..trusting(&["p256"], 1)
+    }
 }
 
 #[test]
@@ -77,8 +84,10 @@ fn every_single_change_of_a_layer_is_told() {
         changed.push(all[at].clone());
         assert!(differs(&changed).contains("is there more than once"));
     }
-    let more = [all, vec![layer("more", b"")]].concat();
-    assert!(differs(&more).contains("is there and not signed"));
+    for name in ["more", ".git/hooks/post-checkout"] {
+        let more = [all.clone(), vec![layer(name, b"")]].concat();
+        assert!(differs(&more).contains("is there and not signed"));
+    }
 }
 
 #[test]
@@ -104,9 +113,15 @@ fn what_would_have_to_be_read_is_left_open() {
     all[2]["mediaType"] = json!("application/vnd.acme.tar+zstd");
     unread(&all, "files-p256");
     unread(&[], "files-p256");
-    let image = json!({"config": {"mediaType": "application/vnd.oci.image.config.v1+json"}, "layers": [
-        {"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": Digest::of(b""), "size": 0}]});
+    // What has the configuration of an image can be run, whatever it calls itself; and a list is for data.
+    let image = json!({
+        "artifactType": "application/x", "config": {"mediaType": "application/vnd.oci.image.config.v1+json"},
+        "layers": layers("files-p256"),
+    });
     let evidence = [evidence("files-p256")];
-    let said = trusting(&["p256"], 1).listed(image.to_string().as_bytes(), &evidence);
-    assert!(matches!(said, Some(Listed::Unread { .. })));
+    let said = policy().listed(image.to_string().as_bytes(), &evidence);
+    assert!(matches!(said, Some(Listed::Unread { .. })), "{said:?}");
+    let plain = json!({"layers": layers("files-p256")}).to_string();
+    assert!(policy().listed(plain.as_bytes(), &evidence).is_some());
+    assert_eq!(trusting(&["p256"], 1).listed(plain.as_bytes(), &evidence), None);
 }

@@ -137,8 +137,8 @@ pub(super) fn revoked(policy: &TrustPolicy, digest: Digest) -> Option<Signature>
     Some(check(policy, &digest, &[]))
 }
 
-/// Signatures on the manifest vouch for an artifact, or a signed list of its files. A trusted list must fit in any case:
-/// whoever signed both meant the same model.
+/// Signatures on the manifest vouch for an artifact, or a signed list of its files. A list that does not fit is no evidence
+/// against a signed manifest: whoever may push can attach another model's list.
 fn check(policy: &TrustPolicy, digest: &Digest, evidence: &[Evidence]) -> Signature {
     let (manifest, evidence): (Vec<_>, Vec<_>) = evidence.iter().cloned().partition(|one| one.digest == *digest);
     let (verification, verdict) = policy.examine(digest, SIGNATURE_PREDICATE, &evidence);
@@ -158,9 +158,9 @@ fn check(policy: &TrustPolicy, digest: &Digest, evidence: &[Evidence]) -> Signat
         (Err(error @ Untrusted::Revoked { .. }), _) | (Err(error), None) => {
             rejected(error.reason(), message(&error), verification.failed())
         }
-        (_, Some(Listed::Differs { detail })) => {
+        (Err(_), Some(Listed::Differs { detail })) => {
             let message = format!(
-                "{digest} is not the model whose files are signed: {detail}. Sign what was pushed, or push what was signed"
+                "{digest} has a signed list of files that is another model's: {detail}. Sign what was pushed, or push what was signed"
             );
             rejected("FilesDiffer", message, ["files"].into())
         }
@@ -175,7 +175,7 @@ fn check(policy: &TrustPolicy, digest: &Digest, evidence: &[Evidence]) -> Signat
             signers.into_iter().chain(more).collect(),
             verification.formats.into_iter().chain(formats).collect(),
         ),
-        (Ok(signers), Some(Listed::Unread { .. }) | None) => {
+        (Ok(signers), Some(Listed::Differs { .. } | Listed::Unread { .. }) | None) => {
             verified(signers.into_iter().collect(), verification.formats)
         }
     }
@@ -277,7 +277,10 @@ mod tests {
         let policy = |key: &str| {
             let pem = String::from_utf8(file(key)).unwrap();
             let key = PublicKey::from_pem(&pem).unwrap();
-            TrustPolicy::new(vec![Signer::with_key("team", key)], 1)
+            TrustPolicy {
+                lists: true,
+                ..TrustPolicy::new(vec![Signer::with_key("team", key)], 1)
+            }
         };
         let says = |manifest: Vec<u8>, list: &str, key: &str| {
             let all = vec![evidence(file(list)), evidence(manifest)];
@@ -307,7 +310,7 @@ mod tests {
         // Without the manifest, a list says nothing of it; and what is revoked stays so.
         let alone = Proof::new(Digest::of(&good), vec![evidence(file("files-p256.sig"))]);
         let said = alone.judge(&policy("p256.pub"), || None, |_| {});
-        assert!(matches!(said, Signature::Rejected { reason, .. } if reason == "WrongPredicateType"));
+        assert!(matches!(said, Signature::Rejected { reason, .. } if reason == "SubjectMismatch"));
         let mut revoking = policy("p256.pub");
         revoking.revoked = Arc::new(Revoked {
             digests: [Digest::of(&good)].into(),
