@@ -13,6 +13,7 @@ use kube::ResourceExt as _;
 pub(crate) use self::read::Unusable;
 use self::read::read;
 use super::revocations::RevocationProblem;
+use crate::dossier::Unavailable;
 use crate::operator::sources::Sources;
 
 /// Why it is not known who may sign.
@@ -35,6 +36,9 @@ pub(crate) enum SignerProblem {
         #[source]
         source: Box<Unusable>,
     },
+    /// Signers or their roots cannot be looked at any more: what is known of them may not hold.
+    #[error("{}", .0.message)]
+    Unavailable(Unavailable),
     /// It is not known what of theirs counts no more.
     #[error(transparent)]
     Revocations(#[from] RevocationProblem),
@@ -46,6 +50,7 @@ impl SignerProblem {
         match self {
             Self::NotFound { .. } => "SignerNotFound",
             Self::NotReady { .. } => "SignerNotReady",
+            Self::Unavailable(why) => &why.reason,
             Self::Revocations(problem) => problem.reason(),
         }
     }
@@ -53,7 +58,7 @@ impl SignerProblem {
     /// Whether it may go away without a change of what is in the way.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
-            Self::NotFound { .. } => true,
+            Self::NotFound { .. } | Self::Unavailable(_) => true,
             Self::NotReady { source, .. } => source.is_transient(),
             Self::Revocations(problem) => problem.is_transient(),
         }
@@ -77,6 +82,13 @@ pub(crate) fn trust_policy(
     wanted: &SignedBy,
     field: &'static str,
 ) -> Result<TrustPolicy, SignerProblem> {
+    let blind = sources
+        .signers
+        .unavailable()
+        .or_else(|| sources.trust_roots.unavailable());
+    if let Some(why) = blind {
+        return Err(SignerProblem::Unavailable(why));
+    }
     let mut found = Vec::new();
     for name in &wanted.signers {
         let Some(signer) = sources.signers.get("", name) else {

@@ -75,7 +75,7 @@ pub(crate) enum Unusable {
     },
     /// The TrustRoot has nobody whose word is taken.
     #[error(
-        "TrustRoot {name} has no {missing} with time left, and {field} takes its word: give it a trusted_root.json with one, or name another TrustRoot"
+        "TrustRoot {name} has no {missing}, and {field} takes its word: give it a trusted_root.json with one, or name another TrustRoot"
     )]
     NoAuthority {
         /// Its name.
@@ -158,7 +158,8 @@ fn keyed(source: &PublicKeySource, root: Option<Named<'_>>) -> Result<Keyed, Unu
         end: source.not_after.as_ref().map(|time| time.0),
     };
     let key = PublicKey::from_pem(&source.pem).map_err(Unusable::Key)?;
-    let wanted = (source.transparency_log, source.timestamp);
+    let wanted = [source.transparency_log, source.timestamp].map(|one| one.unwrap_or(Demand::NotRequired));
+    let wanted = <(Demand, Demand)>::from(wanted);
     let demands = if wanted != NOTHING || window.is_bounded() {
         Some(demands("spec.publicKey", wanted, root)?)
     } else {
@@ -394,7 +395,7 @@ mod tests {
         ] {
             let problem = said(more, fields).unwrap_err();
             assert_eq!((problem.reason(), problem.is_transient()), ("TrustRootNotReady", false));
-            let words = format!("TrustRoot private has no {missing} with time left, and spec.publicKey takes its word");
+            let words = format!("TrustRoot private has no {missing}, and spec.publicKey takes its word");
             assert!(problem.to_string().starts_with(&words), "{problem}");
         }
         // Nobody has to issue certificates, and either will do to tell the time.
