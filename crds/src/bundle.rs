@@ -167,7 +167,7 @@ impl SignedBy {
 #[serde(rename_all = "camelCase")]
 pub struct Duty {
     /// What it is called. Example: `approver`.
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]+(-[a-z0-9]+)*$"))]
     pub name: String,
     /// Names of the Signers whose duty it is, each of them one of `signers`.
     #[schemars(length(min = 1, max = 32), extend("x-kubernetes-list-type" = "set"), inner(length(min = 1, max = 253)))]

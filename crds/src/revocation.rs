@@ -29,19 +29,20 @@ pub struct RevocationSpec {
     #[schemars(length(min = 1, max = 1024))]
     pub reason: String,
     /// Keys by their fingerprints, `sha256:<64 hex digits>` of the DER: `status.fingerprint` of a Signer. Keys of
-    /// certificates too, and of the certificate authorities that vouch for them. What such a key signed does not count,
-    /// whenever that was.
+    /// certificates too, and of the certificate authorities that vouch for them; logs and timestamp authorities are taken
+    /// out of the TrustRoot instead. What such a key signed does not count, whenever that was.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256), extend("x-kubernetes-list-type" = "set"), inner(regex(pattern = r"^sha256:[a-f0-9]{64}$")))]
     pub keys: Vec<String>,
-    /// Digests of artifacts (images, models, bundles) or of signatures (column EVIDENCE of `interlock verify`),
-    /// `sha256:<64 hex digits>`. Of an index, the images in it are artifacts of their own.
+    /// Digests of artifacts (images, models, bundles), `sha256:<64 hex digits>`; of an index, the images in it are artifacts
+    /// of their own. Or of signatures as they lie in the registry (column EVIDENCE of `interlock verify`): that stops those
+    /// that are there, and nobody who writes one anew with a space more. Revoke the key or the artifact against such.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256), extend("x-kubernetes-list-type" = "set"), inner(regex(pattern = r"^sha256:[a-f0-9]{64}$")))]
     pub digests: Vec<String>,
     /// Entries of transparency logs: the log's ID, 64 hexadecimal digits, a colon and the index, as Rekor shows them
     /// (`logID`, `logIndex`). Whoever passes a signature on can leave its entries out where no Signer demands one; revoke the
-    /// signature by its digest then.
+    /// key or the artifact then.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256), extend("x-kubernetes-list-type" = "set"), inner(regex(pattern = r"^[a-f0-9]{64}:(0|[1-9][0-9]{0,18})$")))]
     pub log_entries: Vec<String>,

@@ -88,9 +88,9 @@ impl SignerSpec {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("has(self.trustRoot) || !(has(self.notBefore) || has(self.notAfter) || self.transparencyLog == 'Required' || self.timestamp == 'Required')")
+    validation = Rule::new("has(self.trustRoot) || !(has(self.notBefore) || has(self.notAfter) || (has(self.transparencyLog) && self.transparencyLog == 'Required') || (has(self.timestamp) && self.timestamp == 'Required'))")
         .message("notBefore, notAfter, transparencyLog: Required and timestamp: Required take a trustRoot: nobody else can say when a signature was made"),
-    validation = Rule::new("!has(self.trustRoot) || has(self.notBefore) || has(self.notAfter) || self.transparencyLog == 'Required' || self.timestamp == 'Required'")
+    validation = Rule::new("!has(self.trustRoot) || has(self.notBefore) || has(self.notAfter) || (has(self.transparencyLog) && self.transparencyLog == 'Required') || (has(self.timestamp) && self.timestamp == 'Required')")
         .message("trustRoot is of use with notBefore, notAfter, transparencyLog: Required or timestamp: Required only: add what is demanded, or leave it out"),
     validation = Rule::new("!has(self.notBefore) || !has(self.notAfter) || self.notBefore < self.notAfter")
         .message("notBefore must be earlier than notAfter")
@@ -118,12 +118,13 @@ pub struct PublicKeySource {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub trust_root: Option<String>,
-    /// Whether the signature has to be in a transparency log of the trust root.
-    #[serde(default = "not_required")]
-    pub transparency_log: Demand,
-    /// Whether a timestamp authority of the trust root must have seen the signature (RFC 3161).
-    #[serde(default = "not_required")]
-    pub timestamp: Demand,
+    /// Whether the signature has to be in a transparency log of the trust root. Left out: `NotRequired`.
+    // No default, which the API server would write into every Signer that is there before an upgrade.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transparency_log: Option<Demand>,
+    /// Whether a timestamp authority of the trust root must have seen the signature (RFC 3161). Left out: `NotRequired`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<Demand>,
 }
 
 /// What is demanded of those who bring nothing but a key or a chain.
