@@ -8,7 +8,7 @@ use interlock_bundles::engine::{Engine, Limits};
 use interlock_bundles::trust::LocalFile;
 use jiff::Timestamp;
 
-use super::{Ending, output};
+use super::{Ending, files, output};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -47,13 +47,13 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
 }
 
 fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    if file == Path::new("-") {
-        std::io::stdin()
-            .read_to_end(&mut bytes)
-            .context("cannot read standard input")?;
-    } else {
-        bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let most = Limits::default().input_bytes as u64;
+    if file != Path::new("-") {
+        return files::read(file, most);
     }
+    let mut bytes = Vec::new();
+    // A byte more than the engine takes, for it to refuse.
+    let mut input = std::io::stdin().take(most.saturating_add(1));
+    input.read_to_end(&mut bytes).context("cannot read standard input")?;
     Ok(bytes)
 }

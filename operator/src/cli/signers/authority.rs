@@ -52,6 +52,14 @@ impl Authority {
         let read = |file: &PathBuf| files::read_text(file, LARGEST).context("no certificates to check with");
         let roots = read(file)?;
         let intermediates = self.ca_intermediates.as_ref().map(read).transpose()?;
+        if let (Some(file), Some(pem)) = (&self.ca_intermediates, &intermediates)
+            && !pem.contains("-----BEGIN CERTIFICATE-----")
+        {
+            bail!(
+                "there is no certificate in {}: want PEM blocks that begin with -----BEGIN CERTIFICATE-----",
+                file.display()
+            );
+        }
         let authority = CertificateAuthority::from_pem(&roots, &intermediates.unwrap_or_default())
             .with_context(|| format!("the authority of {} cannot be used", file.display()))?;
         let time = match (said, self.certificate_time) {

@@ -40,8 +40,9 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Ending> {
         Ok(digest) => (digest.to_string(), digest, Blob::Digest(digest)),
         Err(error) if arguments.blob.starts_with("sha256:") => return Err(error.into()),
         Err(_) => {
-            content = files::read(Path::new(&arguments.blob), LARGEST_BLOB)
-                .context("a larger file can be named by its digest if it was attested")?;
+            content = files::read(Path::new(&arguments.blob), LARGEST_BLOB).context(
+                "no BLOB to check: name a file of at most 1 GiB, or sha256: and 64 lower-case hexadecimal digits if it was attested",
+            )?;
             (arguments.blob.clone(), Digest::of(&content), Blob::Content(&content))
         }
     };

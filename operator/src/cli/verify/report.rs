@@ -171,7 +171,13 @@ impl Report {
         let checks = output::table(&["CHECK", "OUTCOME", "EVIDENCE", "DETAIL"], &rows);
         let comparison = self.model.as_ref().and_then(|model| model.comparison.as_ref());
         let differences = comparison.map(Compared::table).unwrap_or_default();
-        format!("{}\n{verdict}\n\n{checks}{differences}", self.subject)
+        // A name of a file may have line breaks, and would forge a verdict.
+        let subject: String = self
+            .subject
+            .chars()
+            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+            .collect();
+        format!("{subject}\n{verdict}\n\n{checks}{differences}")
     }
 }
 
