@@ -49,7 +49,7 @@ async fn helm_installs_upgrades_and_leaves_the_objects() -> Result<()> {
     ensure!(notes.contains("It may contact NO registry yet"), "{notes}");
     ensure!(
         columns(&crds.get("signers.interlock.dev").await?)
-            == ["Algorithm", "TrustRoot", "Ready", "Reason", "Key", "Age"]
+            == ["Algorithm", "TrustRoot", "Ready", "Reason", "Expires", "Key", "Age"]
     );
     pods_are_made(&client, 3).await?;
     let size = size_of_release(&client).await?;
@@ -101,7 +101,7 @@ async fn crds_may_be_applied_beside_helm() -> Result<()> {
     release(control_plane.kubeconfig(), "install", &old, &[]).await?;
     apply_crds(&kubeconfig).await?;
     let crd = crds.get("signers.interlock.dev").await?;
-    ensure!(columns(&crd) == ["Algorithm", "TrustRoot", "Ready", "Reason", "Key", "Age"]);
+    ensure!(columns(&crd) == ["Algorithm", "TrustRoot", "Ready", "Reason", "Expires", "Key", "Age"]);
     ensure!(
         crd.annotations()
             .get("helm.sh/resource-policy")
@@ -143,7 +143,7 @@ async fn crds_may_be_applied_beside_helm() -> Result<()> {
     ensure!(output.status.success(), "{}", said(&output));
     ensure!(
         columns(&crds.get("signers.interlock.dev").await?)
-            == ["Algorithm", "TrustRoot", "Ready", "Reason", "Key", "Age"]
+            == ["Algorithm", "TrustRoot", "Ready", "Reason", "Expires", "Key", "Age"]
     );
     Ok(())
 }

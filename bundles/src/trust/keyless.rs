@@ -96,7 +96,9 @@ impl<'a> Terms<'a> {
             .whose(&identity, key, result.verified_timestamps().iter().min().copied())
             .map_err(unknown)?;
         let above = self.keyless.root.keys_above(&leaf);
-        vouching.iter_mut().for_each(|vouch| vouch.keys.extend(&above));
+        for vouch in &mut vouching {
+            vouch.keys.extend(&above);
+        }
         Ok((result, vouching))
     }
 

@@ -167,11 +167,11 @@ impl TrustRoot {
         let issuer = Certificate::from_der(certificate)
             .and_then(|certificate| certificate.tbs_certificate().issuer().to_der())
             .ok();
-        let issued = |chain: &&Vec<Issuer>| {
+        let may_have = |chain: &&Vec<Issuer>| {
             let Some(issuer) = &issuer else { return true };
             chain.iter().any(|one| one.name == *issuer)
         };
-        let chains = self.0.issuers.iter().filter(issued);
+        let chains = self.0.issuers.iter().filter(may_have);
         chains.flatten().map(|one| one.key).collect()
     }
 
