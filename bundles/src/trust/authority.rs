@@ -250,11 +250,11 @@ fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, AuthorityErro
     blocks.enumerate().map(read).collect()
 }
 
-fn parse(der: &[u8]) -> Result<Certificate, String> {
+pub(super) fn parse(der: &[u8]) -> Result<Certificate, String> {
     Certificate::from_der(der).map_err(|error| format!("it is no certificate: {error}"))
 }
 
-fn spki(certificate: &Certificate) -> Result<Vec<u8>, String> {
+pub(super) fn spki(certificate: &Certificate) -> Result<Vec<u8>, String> {
     let key = certificate.tbs_certificate().subject_public_key_info();
     key.to_der().map_err(|error| format!("its key cannot be read: {error}"))
 }

@@ -10,9 +10,9 @@ use sigstore_verify::Verifier;
 use sigstore_verify::crypto::{VerificationKey, parse_certificate_info};
 use sigstore_verify::trust_root::TrustedRoot;
 use sigstore_verify::types::{DerCertificate, TimeRange};
-use x509_cert::Certificate;
-use x509_cert::der::{Decode as _, Encode as _};
+use x509_cert::der::Encode as _;
 
+use super::authority::{parse, spki};
 use crate::digest::Digest;
 
 const MEDIA_TYPES: [&str; 2] = [
@@ -164,9 +164,8 @@ impl TrustRoot {
     /// The keys of the certificate authorities that may have issued a certificate: of those with the name of its issuer; of
     /// all, if that cannot be read.
     pub(super) fn keys_above(&self, certificate: &[u8]) -> Vec<Digest> {
-        let issuer = Certificate::from_der(certificate)
-            .and_then(|certificate| certificate.tbs_certificate().issuer().to_der())
-            .ok();
+        let issuer = parse(certificate).ok();
+        let issuer = issuer.and_then(|certificate| certificate.tbs_certificate().issuer().to_der().ok());
         let may_have = |chain: &&Vec<Issuer>| {
             let Some(issuer) = &issuer else { return true };
             chain.iter().any(|one| one.name == *issuer)
@@ -244,11 +243,10 @@ fn log_keys(root: &TrustedRoot) -> Vec<(Digest, VerificationKey)> {
 
 fn issuers(root: &TrustedRoot) -> Vec<Vec<Issuer>> {
     let issuer = |certificate: &DerCertificate| {
-        let certificate = Certificate::from_der(certificate.as_bytes()).ok()?;
-        let tbs = certificate.tbs_certificate();
+        let certificate = parse(certificate.as_bytes()).ok()?;
         Some(Issuer {
-            name: tbs.subject().to_der().ok()?,
-            key: Digest::of(&tbs.subject_public_key_info().to_der().ok()?),
+            name: certificate.tbs_certificate().subject().to_der().ok()?,
+            key: Digest::of(&spki(&certificate).ok()?),
         })
     };
     let authorities = root.certificate_authorities.iter();

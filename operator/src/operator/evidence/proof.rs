@@ -1,6 +1,7 @@
 //! All that a registry has about one artifact, and what it proves under each policy that was asked for. A signature is
 //! checked once for each policy, however many workloads share the artifact.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -140,9 +141,14 @@ pub(super) fn revoked(policy: &TrustPolicy, digest: Digest) -> Option<Signature>
 /// Signatures on the manifest vouch for an artifact, or a signed list of its files. A list that does not fit is no evidence
 /// against a signed manifest: whoever may push can attach another model's list.
 fn check(policy: &TrustPolicy, digest: &Digest, evidence: &[Evidence]) -> Signature {
-    let (manifest, evidence): (Vec<_>, Vec<_>) = evidence.iter().cloned().partition(|one| one.digest == *digest);
+    let is_manifest = |one: &&Evidence| one.digest == *digest;
+    let manifest = evidence.iter().find(is_manifest);
+    let evidence = match manifest {
+        None => Cow::Borrowed(evidence),
+        Some(_) => evidence.iter().filter(|one| !is_manifest(one)).cloned().collect(),
+    };
     let (verification, verdict) = policy.examine(digest, SIGNATURE_PREDICATE, &evidence);
-    let listed = manifest.first().and_then(|one| policy.listed(&one.bytes, &evidence));
+    let listed = manifest.and_then(|one| policy.listed(&one.bytes, &evidence));
     let verified = |signers: BTreeSet<String>, formats: BTreeSet<SignatureFormat>| Signature::Verified {
         digest: digest.to_string(),
         signers: signers.into_iter().collect(),
