@@ -24,6 +24,7 @@ pub use files::ArtifactFiles;
 
 use super::algorithm::{Algorithm, ContentDigest};
 use super::compare::SeenFile;
+use super::manifest::plain;
 use super::name::FileName;
 use crate::digest::Digest;
 
@@ -109,12 +110,7 @@ impl Artifact {
     pub fn read(manifest: &[u8]) -> Result<Self, ArtifactError> {
         let document: ManifestDocument =
             serde_json::from_slice(manifest).map_err(|error| ArtifactError::Malformed {
-                detail: error
-                    .to_string()
-                    .chars()
-                    .filter(|c| !c.is_control())
-                    .take(300)
-                    .collect(),
+                detail: plain(&error.to_string(), 300),
             })?;
         if document.manifests.is_some() {
             return Err(ArtifactError::Index);

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::artifact::{Contents, ContentsError, Layer, LayerKind, Reading, contents};
 use super::compare::SeenFile;
-use super::manifest::{ListedFile, Manifest};
+use super::manifest::{ListedFile, Manifest, plain};
 use super::name::{FileName, NameError};
 use crate::digest::Digest;
 
@@ -158,12 +158,7 @@ impl HubFile {
     /// Reads a page of a hub's list: the files on it, without the folders.
     pub fn read_page(page: &[u8]) -> Result<Vec<Self>, ListingError> {
         let entries: Vec<Entry> = serde_json::from_slice(page).map_err(|error| ListingError::Malformed {
-            problem: error
-                .to_string()
-                .chars()
-                .filter(|c| !c.is_control())
-                .take(300)
-                .collect(),
+            problem: plain(&error.to_string(), 300),
         })?;
         let files = entries.into_iter().filter(|entry| entry.kind != "directory");
         files.map(Entry::read).collect()

@@ -14,6 +14,8 @@ use crate::digest::Digest;
 
 /// What `model-signing` 1.x writes: "these files are the model".
 pub const MODEL_PREDICATE: &str = "https://model_signing/signature/v1.0";
+/// What `model_signing sign` calls the signature where nothing else is said.
+pub const SIGNATURE_FILE: &str = "model.sig";
 
 const STATEMENT: &str = "https://in-toto.io/Statement/v1";
 const PAYLOAD_MAX: usize = 32 * 1024 * 1024;
@@ -137,7 +139,7 @@ fn statement(payload: &[u8]) -> Result<StatementDocument<'_>, ManifestError> {
 }
 
 /// So much of a text from outside, fit for a terminal.
-fn plain(text: &str, most: usize) -> String {
+pub(super) fn plain(text: &str, most: usize) -> String {
     text.chars()
         .filter(|character| !character.is_control())
         .take(most)

@@ -29,6 +29,6 @@ pub use algorithm::{Algorithm, ContentDigest};
 pub use allowed::Allowed;
 pub use compare::{Comparison, Difference, SeenFile, Unlisted};
 pub use error::ManifestError;
-pub use manifest::{ListedFile, MODEL_PREDICATE, Manifest};
+pub use manifest::{ListedFile, MODEL_PREDICATE, Manifest, SIGNATURE_FILE};
 pub use name::{FileName, NameError};
 pub use serialization::{Method, Serialization};

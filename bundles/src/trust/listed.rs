@@ -10,11 +10,8 @@ use super::verification::Verification;
 use super::verified::Verified;
 use crate::digest::Digest;
 use crate::model::artifact::{Artifact, ArtifactFiles, Reading};
-use crate::model::{Allowed, FileName, Manifest};
+use crate::model::{Allowed, FileName, Manifest, SIGNATURE_FILE};
 use crate::registry::Evidence;
-
-/// What `model_signing sign` calls the signature where nothing else is said.
-const SIGNATURE: &str = "model.sig";
 
 /// What the trusted lists among the evidence say of an artifact.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +82,7 @@ fn compare(artifact: &Artifact, files: &Verified<Manifest>, list: Digest) -> Res
         Ok(all) => all,
         Err(error) => return unread(error.to_string()),
     };
-    let own = FileName::parse(SIGNATURE).ok();
+    let own = FileName::parse(SIGNATURE_FILE).ok();
     let is_list = |name: &FileName| artifact.file(name).is_some_and(|layer| layer.digest == list);
     // No layer is there by chance, so that none is passed over.
     let allowed = Allowed {

@@ -14,6 +14,7 @@ use super::error::ContentsError;
 use super::{Layer, LayerKind, Packing};
 use crate::model::algorithm::Algorithm;
 use crate::model::compare::SeenFile;
+use crate::model::manifest::plain;
 use crate::model::name::FileName;
 use crate::model::serialization::{Method, Serialization};
 
@@ -185,12 +186,7 @@ impl<R: BufRead> Input<R> {
     /// The next bytes, at most `most`; none at the end.
     pub(super) fn next(&mut self, most: u64) -> Result<&[u8], ContentsError> {
         let piece = self.reader.fill_buf().map_err(|error| ContentsError::NotGzip {
-            detail: error
-                .to_string()
-                .chars()
-                .filter(|c| !c.is_control())
-                .take(120)
-                .collect(),
+            detail: plain(&error.to_string(), 120),
         })?;
         let length = piece.len().min(usize::try_from(most).unwrap_or(usize::MAX));
         if length as u64 > self.left {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use interlock_bundles::model::directory::{self, DirectoryError};
-use interlock_bundles::model::{Allowed, FileName, Manifest, NameError};
+use interlock_bundles::model::{Allowed, FileName, Manifest, NameError, SIGNATURE_FILE as SIGNATURE};
 use interlock_bundles::trust::Verified;
 
 use super::report::{Place, Report};
@@ -17,8 +17,6 @@ use crate::cli::Ending;
 use crate::cli::bundles::looks_like_reference;
 use crate::judge::chain;
 
-/// What `model_signing sign` calls the signature where nothing else is said.
-const SIGNATURE: &str = "model.sig";
 /// Largest signature that is read: it lists all files.
 const LARGEST: u64 = 48 * 1024 * 1024;
 
