@@ -114,7 +114,7 @@ fn resident() -> usize {
     pages * 4096
 }
 
-const CASES: [(&str, Stage, &str); 102] = [
+const CASES: [(&str, Stage, &str); 103] = [
     ("well_behaved", Judge, ""),
     ("defaults", Judge, ""),
     ("endless_loop", Judge, "DeadlineExceeded"),
@@ -124,6 +124,7 @@ const CASES: [(&str, Stage, &str); 102] = [
     ("memory_bomb", Judge, "MemoryLimit"),
     ("memory_bomb_in_start", Compile, "MemoryLimit"),
     ("memory_wish", Compile, "MemoryLimit"),
+    ("pieces_in_start", Compile, "ModuleTooComplex"),
     ("trap", Judge, "Trap"),
     ("trap_in_start", Compile, "Trap"),
     ("divide_by_zero", Judge, "Trap"),

@@ -9,7 +9,7 @@ use std::convert::Infallible;
 use wasm_encoder::reencode::{Reencode as _, RoundtripReencoder};
 use wasm_encoder::{ImportSection, MemorySection, RawSection, SectionId};
 use wasmparser::types::{EntityType, Types};
-use wasmparser::{FuncType, MemoryType, Parser, Payload, SubType, TypeRef, ValType, Validator, WasmFeatures};
+use wasmparser::{FuncType, MemoryType, Parser, Payload, SubType, TypeRef, ValType, WasmFeatures};
 
 use super::effort;
 use super::error::CompileError;
@@ -53,12 +53,9 @@ const OFF: WasmFeatures = WasmFeatures::RELAXED_SIMD
 /// Checks imports and exports, and returns the module with a memory of its own.
 pub(super) fn own_memory(wasm: &[u8]) -> Result<Vec<u8>, CompileError> {
     let features = WasmFeatures::default().difference(OFF);
-    let types = Validator::new_with_features(features)
-        .validate_all(wasm)
-        .map_err(|error| CompileError::InvalidModule(error.into()))?;
+    let types = effort::validate(wasm, features)?;
     let memory = check_imports(&types)?;
     check_exports(&types)?;
-    effort::check(wasm)?;
     rewrite(wasm, memory).map_err(|error| CompileError::InvalidModule(error.to_string().into()))
 }
 

@@ -39,6 +39,19 @@ const SLACK_BYTES: usize = 4 << 20;
 pub(super) const PROBE: &str = r#"[null, true, false, 0, -7, 12345678901234567890, 1.5, "", "é\n", [], [1, "x"], {},
     set(), {"a": 1, "b": {"c": [2]}}, {1, "x", {1: 2}, [3]}, {"k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7", "k8"}]"#;
 
+/// Pieces of memory between zeros: of each, taking the snapshot keeps a note of some fifty bytes. Three megabytes of data make two
+/// millions, and the largest data that is read makes five.
+const MAX_PIECES: usize = 8_000_000;
+
+/// How many pieces of a memory are not zero.
+fn pieces(memory: &[u8]) -> usize {
+    let mut before = 0;
+    let begins = memory
+        .iter()
+        .filter(|byte| std::mem::replace(&mut before, **byte) == 0 && **byte != 0);
+    begins.count()
+}
+
 /// A module that is ready, and what was learnt of it on the way.
 pub(super) struct Snapshot {
     pub(super) wasm: Vec<u8>,
@@ -107,6 +120,14 @@ pub(super) fn take(
             draft.prepare(parts, &declared, &entrypoints, false)
         })
         .map_err(CompileError::Examination)?;
+    let found = pieces(sandbox.memory());
+    if found > MAX_PIECES {
+        return Err(CompileError::ModuleTooComplex {
+            detail: format!(
+                "with its data read, its memory is {found} pieces between zeros, of which at most {MAX_PIECES} may be: it is to have less data"
+            ),
+        });
+    }
     let wasm = at_once(wizer.snapshot(&context, &mut sandbox)).map_err(invalid)?;
     Ok(Snapshot {
         wasm,
