@@ -3,6 +3,8 @@
 //! Every search counts its steps, so that no pattern and no text can hold a decision up: a lazy automaton
 //! looks for the end of a match, and within what it has read the slower Pike machine for the rest.
 
+use std::collections::HashSet;
+
 use regex_automata::Input;
 use regex_automata::hybrid::LazyStateID;
 use regex_automata::hybrid::dfa::{self, DFA};
@@ -17,6 +19,8 @@ use super::syntax;
 const MAX_STEPS: usize = 1 << 28;
 /// What the lazy automaton keeps, in bytes.
 const CACHE_BYTES: usize = 1024 * 1024;
+/// Steps that are remembered; then they count as new ones again.
+const MAX_TAKEN: usize = 1 << 16;
 
 pub(in crate::engine::builtins) struct Program {
     vm: PikeVM,
@@ -112,6 +116,8 @@ struct Search<'a> {
     vm: pikevm::Cache,
     /// Steps that are left.
     steps: usize,
+    /// Steps from marked states that were taken before: of these the automaton does not tell whether it knows them.
+    taken: HashSet<(LazyStateID, u8)>,
 }
 
 impl<'a> Search<'a> {
@@ -122,6 +128,7 @@ impl<'a> Search<'a> {
             dfa: program.dfa.create_cache(),
             vm: program.vm.create_cache(),
             steps: MAX_STEPS,
+            taken: HashSet::new(),
         }
     }
 
@@ -187,13 +194,17 @@ impl<'a> Search<'a> {
                 return Ok(next);
             }
         }
+        // What it does not know it finds out from all states below, also where it ends in one that it has.
         let memory = self.dfa.memory_usage();
         // The cache is cleared when it is full, but never given up: this cannot fail.
         let next = dfa
             .next_state(&mut self.dfa, state, byte)
             .map_err(|_| Failure::Undefined)?;
-        let is_new = self.dfa.memory_usage() != memory;
-        self.charge(if is_new { self.nfa().states().len() } else { 1 })?;
+        if self.dfa.memory_usage() < memory || self.taken.len() >= MAX_TAKEN {
+            self.taken.clear();
+        }
+        let is_known = state.is_tagged() && !self.taken.insert((state, byte));
+        self.charge(if is_known { 1 } else { self.nfa().states().len() })?;
         Ok(next)
     }
 
