@@ -40,7 +40,12 @@ pub(super) struct TermError {
 }
 
 impl Number {
-    /// Reads a JSON number; also takes what OPA's guest writes, which is the same grammar.
+    /// Reads what is a number in JSON and nothing else: its text is written again as it is.
+    pub(super) fn from_json(text: &str) -> Option<Self> {
+        is_json_number(text).then(|| Self::parse(text)).flatten()
+    }
+
+    /// Reads a number as Go does, which takes more than JSON.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let value = Decimal::parse(text)?;
         Some(Self {
@@ -279,6 +284,25 @@ fn write_json_string(text: &mut String, value: &str) {
     text.push_str(&serde_json::to_string(value).unwrap_or_default());
 }
 
+/// RFC 8259, section 6.
+fn is_json_number(text: &str) -> bool {
+    fn digits(text: &str) -> Option<(&str, &str)> {
+        let end = text.bytes().take_while(u8::is_ascii_digit).count();
+        text.split_at_checked(end).filter(|(digits, _)| !digits.is_empty())
+    }
+    let read = || {
+        let (whole, mut rest) = digits(text.strip_prefix('-').unwrap_or(text))?;
+        if let Some(fraction) = rest.strip_prefix('.') {
+            rest = digits(fraction)?.1;
+        }
+        if let Some(exponent) = rest.strip_prefix(['e', 'E']) {
+            rest = digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent))?.1;
+        }
+        Some(rest.is_empty() && (whole == "0" || !whole.starts_with('0')))
+    };
+    read().unwrap_or(false)
+}
+
 fn number_to_json(text: &str) -> serde_json::Value {
     if let Ok(value) = text.parse::<i64>() {
         return value.into();
@@ -430,7 +454,7 @@ impl Reader<'_> {
         let is_part = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e' | 'E');
         let text: String = self.rest().chars().take_while(|c| is_part(*c)).collect();
         self.fits(|room| room.text(text.len()).and_then(|()| room.number(text.len())))?;
-        let number = Number::parse(&text).ok_or_else(|| self.error("not a number"))?;
+        let number = Number::from_json(&text).ok_or_else(|| self.error("not a number"))?;
         self.at += text.len();
         Ok(Term::Number(number))
     }
@@ -457,6 +481,19 @@ impl Reader<'_> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_a_guest_calls_a_number_is_one_in_json() {
+        for text in ["0", "-0", "10", "1.50", "-0.5e1", "1E+400", "12345678901234567890"] {
+            assert_eq!(Term::parse(text, 1).unwrap().to_json_text(), text);
+        }
+        for text in [
+            "00", "01", "-01", "1.", ".5", "+1", "1e", "1e+", "1.e1", "-", "1.2.3", "1-2",
+        ] {
+            assert!(Number::from_json(text).is_none(), "{text}");
+            assert!(Term::parse(&format!("[{text}]"), 2).is_err(), "{text}");
+        }
+    }
 
     fn parse(text: &str) -> Term {
         Term::parse(text, 64).unwrap()
