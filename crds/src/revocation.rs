@@ -35,8 +35,9 @@ pub struct RevocationSpec {
     #[schemars(length(max = 256), extend("x-kubernetes-list-type" = "set"), inner(regex(pattern = r"^sha256:[a-f0-9]{64}$")))]
     pub keys: Vec<String>,
     /// Digests of artifacts (images, models, bundles), `sha256:<64 hex digits>`; of an index, the images in it are artifacts
-    /// of their own. Or of signatures as they lie in the registry (column EVIDENCE of `interlock verify`): that stops those
-    /// that are there, and nobody who writes one anew with a space more. Revoke the key or the artifact against such.
+    /// of their own. Or of statements, such as attestations, which the check `envelope` of `interlock verify` names: they do
+    /// not count then, whoever signs them. Or of signatures as they lie in the registry (column EVIDENCE): that stops those
+    /// that are there, and nobody who writes one anew with a space more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256), extend("x-kubernetes-list-type" = "set"), inner(regex(pattern = r"^sha256:[a-f0-9]{64}$")))]
     pub digests: Vec<String>,

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::format::SignatureFormat;
+use crate::digest::Digest;
 
 const MEDIA_TYPE_0_1: &str = "application/vnd.dev.sigstore.bundle+json;version=0.1";
 const MEDIA_TYPE_0_2: &str = "application/vnd.dev.sigstore.bundle+json;version=0.2";
@@ -132,6 +133,14 @@ pub(super) struct Made<'a> {
     pub(super) message: &'a [u8],
     /// The signature.
     pub(super) signature: &'a [u8],
+}
+
+impl Signed<'_> {
+    /// The digest of what was signed, which stays the same however the signature is written.
+    pub(super) fn digest(self) -> Digest {
+        let (Self::Statement(bytes) | Self::Content(bytes)) = self;
+        Digest::of(bytes)
+    }
 }
 
 impl SigstoreBundle {

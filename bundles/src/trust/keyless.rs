@@ -2,6 +2,7 @@
 //! What makes a certificate and its signature good is in [`super::library`].
 
 use jiff::Timestamp;
+use sigstore_verify::types::bundle::VerificationMaterialContent as Material;
 use sigstore_verify::{VerificationPolicy, VerificationResult};
 
 use super::certified::Attempt;
@@ -87,7 +88,7 @@ impl<'a> Terms<'a> {
 
     fn vouched(&self, made: &Made<'_>) -> Result<(VerificationResult, Vec<Vouch>), Failure> {
         let unknown = |detail: String| Failure::after_all("identity", Why::UntrustedIdentity, detail);
-        let (result, leaf) = self.keyless.verify(made)?;
+        let (result, certificates) = self.keyless.verify(made)?;
         let nobody = || unknown("the certificate names no issuer, or nobody".to_owned());
         let certificate = result.certificate().ok_or_else(nobody)?;
         let identity = Identity::of(certificate).ok_or_else(nobody)?;
@@ -95,7 +96,8 @@ impl<'a> Terms<'a> {
         let mut vouching = self
             .whose(&identity, key, result.verified_timestamps().iter().min().copied())
             .map_err(unknown)?;
-        let above = self.keyless.root.keys_above(&leaf);
+        let above = self.keyless.root.keys_above(&certificates);
+        let above = above.map_err(|detail| Failure::after_all("certificate", Why::UntrustedCertificate, detail))?;
         for vouch in &mut vouching {
             vouch.keys.extend(&above);
         }
@@ -126,8 +128,8 @@ impl<'a> Terms<'a> {
 }
 
 impl Keyless {
-    /// Whether the signature holds, whoever made it; and the certificate.
-    fn verify(&self, made: &Made<'_>) -> Result<(VerificationResult, Vec<u8>), Failure> {
+    /// Whether the signature holds, whoever made it; and the certificates that came along, the signer's own first.
+    fn verify(&self, made: &Made<'_>) -> Result<(VerificationResult, Vec<Vec<u8>>), Failure> {
         let bundle = library::read(made.json)?;
         let result = library::verify(&self.root, &bundle, made, &self.policy())?;
         if result.verified_timestamps().is_empty() || !result.certificate_verified() {
@@ -137,8 +139,16 @@ impl Keyless {
                 "no authenticated time".to_owned(),
             ));
         }
-        let leaf = bundle.signing_certificate().map(|leaf| leaf.as_bytes().to_vec());
-        Ok((result, leaf.unwrap_or_default()))
+        let certificates = match &bundle.verification_material.content {
+            Material::Certificate(one) => vec![one.raw_bytes.as_bytes().to_vec()],
+            Material::X509CertificateChain { certificates } => {
+                let all = certificates.iter().map(|one| one.raw_bytes.as_bytes().to_vec());
+                all.collect()
+            }
+            // The library has found a certificate.
+            _ => Vec::new(),
+        };
+        Ok((result, certificates))
     }
 
     /// In the library's terms. Whom the certificate names is looked at afterwards.

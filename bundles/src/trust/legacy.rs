@@ -80,7 +80,7 @@ impl Steps<'_> {
         })?;
         let vouching = self.accepted(vouching, SignatureFormat::Legacy)?;
         let revoked = receipt.and_then(|receipt| policy.revoked.receipt(&receipt));
-        let vouching = self.not_revoked(vouching, revoked, policy)?;
+        let vouching = self.not_revoked(vouching, made.signed, revoked, policy)?;
         let critical = self.step("statement", Why::MalformedSignature, read_payload(&payload), |_| {
             "simple-signing text".to_owned()
         })?;

@@ -311,8 +311,9 @@ impl Steps<'_> {
     ) -> Result<(Vec<Vouch>, Statement, Vec<u8>), Refusal> {
         use RefusalReason as Why;
         let made_with = self.made_with(bundle)?;
-        let contents = self.step("envelope", Why::MalformedSignature, bundle.contents(), |_| {
-            "DSSE with one signature over an in-toto statement".to_owned()
+        let contents = self.step("envelope", Why::MalformedSignature, bundle.contents(), |contents| {
+            let what = Signed::Statement(&contents.payload).digest();
+            format!("DSSE with one signature over an in-toto statement, {what}")
         })?;
         let made = Made {
             json: bytes,
@@ -343,7 +344,8 @@ impl Steps<'_> {
             MadeWith::Certificate => self.certified(bundle, made, &policy.signers)?,
         };
         let vouching = self.accepted(vouching, bundle.format())?;
-        self.not_revoked(vouching, policy.revoked.entry_of(bundle, made, policy), policy)
+        let entry = policy.revoked.entry_of(bundle, made, policy);
+        self.not_revoked(vouching, made.signed, entry, policy)
     }
 
     /// Those who sign in this format.

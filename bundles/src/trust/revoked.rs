@@ -7,7 +7,7 @@ use std::str::FromStr;
 use sigstore_verify::types::bundle::TransparencyLogEntry;
 use sigstore_verify::types::{Checkpoint, KindVersion};
 
-use super::envelope::{Made, SigstoreBundle};
+use super::envelope::{Made, Signed, SigstoreBundle};
 use super::library;
 use super::policy::{Steps, TrustPolicy};
 use super::root::TrustRoot;
@@ -21,7 +21,8 @@ use crate::digest::Digest;
 pub struct Revoked {
     /// Keys by their fingerprints, those of certificates among them: see [`PublicKey::fingerprint`](super::PublicKey).
     pub keys: BTreeSet<Digest>,
-    /// Digests of artifacts, and of signatures.
+    /// Digests of artifacts, of what is signed (the statement in a signature's envelope), and of signatures as they lie
+    /// there, which whoever passes one on can write differently.
     pub digests: BTreeSet<Digest>,
     /// Entries of transparency logs. Whoever passes a signature on can leave its entries out, where no signer demands
     /// one; then this has no effect.
@@ -79,6 +80,7 @@ impl Steps<'_> {
     pub(super) fn not_revoked(
         &mut self,
         vouching: Vec<Vouch>,
+        signed: Signed<'_>,
         entry: Option<String>,
         policy: &TrustPolicy,
     ) -> Result<Vec<Vouch>, Refusal> {
@@ -88,6 +90,10 @@ impl Steps<'_> {
         }
         if revoked.digests.contains(&self.evidence) {
             return self.fail("revocation", Why::Revoked, "the signature is revoked".to_owned());
+        }
+        if !revoked.digests.is_empty() && revoked.digests.contains(&signed.digest()) {
+            let detail = format!("what it signs is revoked, {}", signed.digest());
+            return self.fail("revocation", Why::Revoked, detail);
         }
         if let Some(problem) = entry {
             return self.fail("revocation", Why::Revoked, problem);

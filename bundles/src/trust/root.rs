@@ -161,17 +161,23 @@ impl TrustRoot {
         &self.0.log_keys
     }
 
-    /// The keys of the certificate authorities that may have issued a certificate: of those with the name of its issuer; of
-    /// all, if that cannot be read.
-    pub(super) fn keys_above(&self, certificate: &[u8]) -> Vec<Digest> {
-        let issuer = parse(certificate).ok();
-        let issuer = issuer.and_then(|certificate| certificate.tbs_certificate().issuer().to_der().ok());
-        let may_have = |chain: &&Vec<Issuer>| {
-            let Some(issuer) = &issuer else { return true };
-            chain.iter().any(|one| one.name == *issuer)
-        };
-        let chains = self.0.issuers.iter().filter(may_have);
-        chains.flatten().map(|one| one.key).collect()
+    /// The keys above the first of these certificates: those of the others, which came along with it, and of this root's
+    /// authorities that may have issued any of them, by name; of all authorities, if none has such a name.
+    pub(super) fn keys_above(&self, certificates: &[Vec<u8>]) -> Result<Vec<Digest>, String> {
+        let (mut keys, mut names) = (Vec::new(), Vec::new());
+        for (at, der) in certificates.iter().enumerate() {
+            let certificate = parse(der)?;
+            let name = certificate.tbs_certificate().issuer().to_der();
+            names.push(name.map_err(|error| format!("its issuer cannot be read: {error}"))?);
+            if at > 0 {
+                keys.push(Digest::of(&spki(&certificate)?));
+            }
+        }
+        let may_have = |chain: &&Vec<Issuer>| chain.iter().any(|one| names.contains(&one.name));
+        let is_named = self.0.issuers.iter().any(|chain| may_have(&chain));
+        let chains = self.0.issuers.iter().filter(|chain| !is_named || may_have(chain));
+        keys.extend(chains.flatten().map(|one| one.key));
+        Ok(keys)
     }
 
     pub(super) fn verifier(&self) -> &Verifier {

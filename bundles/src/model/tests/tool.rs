@@ -4,7 +4,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
 use super::*;
+use crate::digest::Digest;
 use crate::model::directory::DirectoryError;
 use crate::registry::Evidence;
 use crate::trust::CheckOutcome::{self, NotNeeded, Passed};
@@ -242,12 +247,19 @@ fn every_check_is_told_by_name() {
         .map(|check| (check.name, check.outcome, check.detail.as_str()))
         .collect();
     let root = manifest.as_ref().unwrap().get().root();
+    let bundle: Value = serde_json::from_str(&data("files-p521.sig")).unwrap();
+    let payload = bundle["dsseEnvelope"]["payload"].as_str().unwrap();
+    let signed = Digest::of(&STANDARD.decode(payload).unwrap());
     assert_eq!(
         told,
         [
             ("bundle-format", Passed, "application/vnd.dev.sigstore.bundle.v0.3+json"),
             ("key-material", Passed, "signed with a key"),
-            ("envelope", Passed, "DSSE with one signature over an in-toto statement"),
+            (
+                "envelope",
+                Passed,
+                &format!("DSSE with one signature over an in-toto statement, {signed}")
+            ),
             ("signature", Passed, "made by p521 with ECDSA P-521 with SHA-512"),
             (
                 "transparency-log",

@@ -3,7 +3,7 @@
 use x509_cert::der::{Decode as _, Encode as _};
 
 use super::demands::key;
-use super::keyless::{BOTH, LOGS, Said, VERIFIED, made, root, said, strict, with};
+use super::keyless::{BOTH, ISSUER, LOGS, Said, VERIFIED, made, root, rule, said, strict, with};
 use super::*;
 
 const REVOKED: Said = Err(("revocation", "Revoked"));
@@ -96,6 +96,53 @@ fn a_revoked_authority_vouches_for_nobody() {
     );
 }
 
+/// The signature's certificate is of an intermediate that came along, and that the root's key made.
+#[test]
+fn a_revoked_authority_vouches_for_nobody_by_an_intermediate_that_came_along() {
+    let root = TrustRoot::from_json(made!("chain_root.json").as_bytes()).unwrap();
+    let policy = policy(
+        1,
+        vec![Signer::new(
+            "release",
+            Means::Keyless(Keyless {
+                identity: rule(ISSUER, "release@example.com"),
+                root,
+                logged: false,
+                certificate_logged: false,
+            }),
+        )],
+    );
+    let bundle = made!("chain.json");
+    assert_eq!(said(&policy, bundle), VERIFIED);
+    let key_of = |json: &str, at: &str| {
+        let json: Value = serde_json::from_str(json).unwrap();
+        let der = STANDARD.decode(json.pointer(at).unwrap().as_str().unwrap()).unwrap();
+        let certificate = x509_cert::Certificate::from_der(&der).unwrap();
+        Digest::of(
+            &certificate
+                .tbs_certificate()
+                .subject_public_key_info()
+                .to_der()
+                .unwrap(),
+        )
+    };
+    let came = "/verificationMaterial/x509CertificateChain/certificates";
+    let listed = "/certificateAuthorities/0/certChain/certificates";
+    for key in [
+        key_of(bundle, &format!("{came}/0/rawBytes")),
+        key_of(bundle, &format!("{came}/1/rawBytes")),
+        // Of the root's chain, which may have issued it; the intermediate that is listed there is not told apart.
+        key_of(made!("chain_root.json"), &format!("{listed}/0/rawBytes")),
+        key_of(made!("chain_root.json"), &format!("{listed}/1/rawBytes")),
+    ] {
+        assert_eq!(said(&revoking(&policy, keys(&[key])), bundle), REVOKED);
+    }
+    assert_eq!(
+        said(&revoking(&policy, keys(&[Digest::of(b"another")])), bundle),
+        VERIFIED
+    );
+}
+
 #[test]
 fn a_revoked_artifact_or_signature_does_not_count() {
     let hand = Hand::p256();
@@ -117,7 +164,23 @@ fn a_revoked_artifact_or_signature_does_not_count() {
 
     let signature = revoking(&policy, digests(&[first.digest]));
     assert_eq!(reason(&signature, std::slice::from_ref(&first)), "Revoked");
-    assert_eq!(reason(&signature, &[first, second]), "verified");
+    assert_eq!(reason(&signature, &[first.clone(), second.clone()]), "verified");
+
+    // Written differently, it is another signature; what it signs stays the same.
+    let rewritten = raw([&first.bytes, b" ".as_slice()].concat());
+    assert_eq!(reason(&signature, std::slice::from_ref(&rewritten)), "verified");
+    let checks = policy.check(&pulled().digest(), SIGNATURE_PREDICATE, std::slice::from_ref(&first));
+    let envelope = checks.checks.iter().find(|check| check.name == "envelope").unwrap();
+    let (_, stated) = envelope.detail.rsplit_once(", ").unwrap();
+    let statement = revoking(&policy, digests(&[stated.parse().unwrap()]));
+    for signature in [first, rewritten, second] {
+        let (why, message) = outcome(&statement, &[signature]).unwrap_err();
+        assert_eq!(why, "Revoked");
+        assert!(
+            message.contains(&format!("what it signs is revoked, {stated}")),
+            "{message}"
+        );
+    }
 }
 
 /// The entries of a bundle: log and index.

@@ -12,7 +12,8 @@ pub(super) struct Revoked {
     /// Repeatable.
     #[arg(long = "revoked-key", id = "revoked-key", value_name = "DIGEST", help_heading = HEADING)]
     keys: Vec<Digest>,
-    /// An artifact or a signature by its digest, sha256:HEX. Repeatable.
+    /// An artifact, what a signature signs (the check `envelope` names it) or a signature as it is, by its digest,
+    /// sha256:HEX. Repeatable.
     #[arg(long = "revoked-digest", id = "revoked-digest", value_name = "DIGEST", help_heading = HEADING)]
     digests: Vec<Digest>,
     /// An entry of a transparency log: the log's ID, 64 hexadecimal digits, a colon and the index. Repeatable.
