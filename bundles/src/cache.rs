@@ -32,6 +32,16 @@ pub enum CacheError {
         #[source]
         source: io::Error,
     },
+    /// There is no room for an entry.
+    #[error("the cache has {held} bytes of signatures, and {more} more would be above the limit of {limit}")]
+    Full {
+        /// Bytes that are there.
+        held: u64,
+        /// Bytes that were to be stored.
+        more: u64,
+        /// The most.
+        limit: u64,
+    },
     /// An entry is there, but not what was stored. Treat it as absent, and say so.
     #[error("the cache entry {path:?} is damaged and not used: {problem}")]
     Damaged {
@@ -47,6 +57,7 @@ impl CacheError {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Io { .. } => "CacheUnavailable",
+            Self::Full { .. } => "CacheFull",
             Self::Damaged { .. } => "CacheEntryDamaged",
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -13,10 +14,17 @@ use crate::registry::{Caps, Evidence};
 const FORMAT: &str = "interlock evidence cache 1";
 const SUFFIX: &str = ".evidence";
 
+/// All entries together. Usual signatures have some kilobytes, so that this is enough for tens of thousands of artifacts; whoever
+/// may push can attach megabytes to each.
+const BYTES_MAX: u64 = 256 * 1024 * 1024;
+
 /// A folder with one file for each subject, named by a digest of its text.
 #[derive(Debug, Clone)]
 pub struct EvidenceCache {
     folder: Folder,
+    most: u64,
+    /// Bytes of all entries.
+    held: Arc<Mutex<u64>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -31,12 +39,16 @@ impl EvidenceCache {
     /// Uses a folder, making it if needed, and removes what a crash left half-written. One process
     /// at a time may use it.
     pub fn open(dir: &Path) -> Result<Self, CacheError> {
-        let folder = Folder::open(dir, SUFFIX)?;
-        Ok(Self { folder })
+        Self::of(Folder::open(dir, SUFFIX)?, BYTES_MAX)
+    }
+
+    fn of(folder: Folder, most: u64) -> Result<Self, CacheError> {
+        let held = Arc::new(Mutex::new(folder.total()?));
+        Ok(Self { folder, most, held })
     }
 
     /// Stores all that a registry has about an artifact, in place of what was stored before. Nothing is something:
-    /// that the registry has no signature.
+    /// that the registry has no signature. [`CacheError::Full`] if there is no room for it.
     pub fn store(&self, subject: &str, evidence: &[Evidence]) -> Result<(), CacheError> {
         let contents = Contents {
             format: FORMAT.to_owned(),
@@ -44,7 +56,16 @@ impl EvidenceCache {
             evidence: list(evidence),
         };
         let pieces: Vec<_> = evidence.iter().map(|one| one.bytes.as_slice()).collect();
-        self.folder.store(&name(subject), &contents, &pieces)
+        let (name, more) = (name(subject), pieces.iter().map(|piece| piece.len() as u64).sum());
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let others = held.saturating_sub(self.folder.size(&name));
+        if others + more > self.most {
+            let (held, limit) = (*held, self.most);
+            return Err(CacheError::Full { held, more, limit });
+        }
+        let stored = self.folder.store(&name, &contents, &pieces);
+        *held = others + self.folder.size(&name);
+        stored
     }
 
     /// What is stored about an artifact; `None` if nothing is. A damaged entry is [`CacheError::Damaged`]: treat it
@@ -56,7 +77,10 @@ impl EvidenceCache {
 
     /// Removes every entry but these, and tells how many.
     pub fn keep(&self, wanted: &BTreeSet<String>) -> Result<usize, CacheError> {
-        self.folder.keep(wanted.iter().map(|one| name(one)))
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let removed = self.folder.keep(wanted.iter().map(|one| name(one)));
+        *held = self.folder.total()?;
+        removed
     }
 }
 
@@ -143,6 +167,36 @@ mod tests {
                 "cut at {at}"
             );
         }
+    }
+
+    #[test]
+    fn all_together_have_a_limit_and_what_is_there_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = || Folder::open(dir.path(), SUFFIX).unwrap();
+        let cache = EvidenceCache::of(folder(), 2000).unwrap();
+        let [one, other, more] = [pinned("a"), pinned("b"), pinned("c")];
+        let large = [evidence(&"x".repeat(900))];
+        cache.store(&one, &large).unwrap();
+        let full = |cache: &EvidenceCache, subject: &str| {
+            matches!(
+                cache.store(subject, &large),
+                Err(CacheError::Full {
+                    more: 900,
+                    limit: 2000,
+                    ..
+                })
+            )
+        };
+        assert!(full(&cache, &other));
+        cache.store(&one, &large).unwrap();
+        cache.store(&more, &[evidence("y")]).unwrap();
+        assert!(
+            full(&EvidenceCache::of(folder(), 2000).unwrap(), &other),
+            "after a restart"
+        );
+        assert!(cache.load(&one).unwrap().is_some() && cache.load(&other).unwrap().is_none());
+        cache.keep(&BTreeSet::from([more.clone()])).unwrap();
+        cache.store(&other, &large).unwrap();
     }
 
     #[test]

@@ -91,6 +91,20 @@ impl Folder {
         Ok(removed)
     }
 
+    /// Bytes of an entry; none if there is none.
+    pub(super) fn size(&self, name: &str) -> u64 {
+        fs::metadata(self.path(name)).map_or(0, |metadata| metadata.len())
+    }
+
+    /// Bytes of all entries.
+    pub(super) fn total(&self) -> Result<u64, CacheError> {
+        let files = self.files(self.suffix)?;
+        let sizes = files
+            .iter()
+            .map(|path| fs::metadata(path).map_or(0, |metadata| metadata.len()));
+        Ok(sizes.sum())
+    }
+
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.dir.join(format!("{name}{}", self.suffix))
     }

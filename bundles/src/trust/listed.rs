@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::format::SignatureFormat;
-use super::model::claims_model;
+use super::model::{ModelSignature, UntrustedModel, claims_model, in_full};
 use super::policy::TrustPolicy;
 use super::verification::Verification;
 use super::verified::Verified;
@@ -33,6 +33,15 @@ pub enum Listed {
         /// Why, as one sentence.
         detail: String,
     },
+    /// Trusted signers made it, and it vouches for nothing: too few of them, or what they signed is no list that can be used.
+    Unusable {
+        /// The stable name for conditions, events and metrics.
+        reason: &'static str,
+        /// Why, as one sentence.
+        detail: String,
+        /// The names of the checks that failed.
+        checks_failed: BTreeSet<&'static str>,
+    },
 }
 
 impl TrustPolicy {
@@ -45,15 +54,20 @@ impl TrustPolicy {
         let artifact = Artifact::read(manifest).map_err(|error| error.to_string());
         let mut best = None;
         for list in evidence.iter().filter(|one| claims_model(one)) {
-            let signature = self.verify_model(list);
-            let Ok(files) = signature.manifest else { continue };
-            let compared = match &artifact {
-                Ok(artifact) => compare(artifact, &files, list.digest),
-                Err(error) => Err(Listed::Unread { detail: error.clone() }),
+            let ModelSignature { verification, manifest } = self.verify_model(list);
+            let compared = match (manifest, &artifact) {
+                (Err(UntrustedModel::Signature(_)), _) => continue,
+                (Err(error), _) => Err(Listed::Unusable {
+                    reason: error.reason(),
+                    detail: in_full(&error),
+                    checks_failed: verification.failed(),
+                }),
+                (Ok(_), Err(error)) => Err(Listed::Unread { detail: error.clone() }),
+                (Ok(files), Ok(artifact)) => compare(artifact, &files, list.digest),
             };
             match compared {
                 Ok(()) => {
-                    let Verification { signers, formats, .. } = signature.verification;
+                    let Verification { signers, formats, .. } = verification;
                     return Some(Listed::Same { signers, formats });
                 }
                 Err(other) => best = best.or(Some(other)),

@@ -4,6 +4,8 @@
 //! the model is. So no digest is asked for here, and what comes out is the manifest, in a [`Verified`] that exists only if
 //! every check held. Whether the files are the listed ones is [`crate::model`]'s to tell.
 
+use std::error::Error;
+
 use super::envelope::SigstoreBundle;
 use super::policy::{Examination, Note, Steps, TrustPolicy};
 use super::statement::Statement;
@@ -146,9 +148,11 @@ fn summary(manifest: &Manifest) -> String {
 }
 
 /// An error with what caused it, as a check has no cause of its own.
-fn in_full(error: &ManifestError) -> String {
-    match std::error::Error::source(error) {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
+pub(super) fn in_full(error: &dyn Error) -> String {
+    let (mut said, mut cause) = (error.to_string(), error.source());
+    while let Some(next) = cause {
+        said = format!("{said}: {next}");
+        cause = next.source();
     }
+    said
 }

@@ -148,6 +148,7 @@ pub const REASONS: &[Reason] = &[
     r("MalformedAnswer", &[B, R, C], "the registry's answer is none that the protocol knows", "check that the address is a registry's"),
     r("RedirectRefused", &[B, R, C], "the registry redirects to where it must not", "allow the other host, with TLS, or mend the registry"),
     r("NotABundle", &[B, C], "the artifact has no layer with a bundle", "push it with `interlock bundle push`"),
+    r("CacheFull", &[C], "the cache folder has as many signatures as it may have, 256 MiB", "remove from the registry what is out of date, and see who pushes so many"),
     r("CacheUnavailable", &[C], "the folder of verified bundles cannot be read or written", "mend `--cache-dir`"),
     r("CacheEntryDamaged", &[C], "a file in the folder of verified bundles is damaged, and not used", "nothing: it is pulled again"),
 
@@ -174,6 +175,7 @@ pub const REASONS: &[Reason] = &[
     r("UnsupportedLocation", &[R], "signatures over a model in such a place cannot be checked yet", "publish it as an OCI artifact, sign it, and name it by digest"),
     r("ImageNotNamed", &[R], "something else than the object chooses the image", "name the image by digest in the object itself"),
     r("EvidencePending", &[R], "the registry has not answered yet; it is being asked", "wait: it is judged again by itself"),
+    r("EvidenceNotKept", &[R], "an artifact has more signatures and attestations than are held in memory, and the cache folder has no room for them", "remove from the registry what is out of date; the message says what is wrong with the folder"),
     r("EvidenceFailed", &[R], "looking at the signatures ended abnormally", "read the operator's log, and report it"),
     r("NotAskedYet", &[R], "the registry was not asked yet", "wait: it is judged again by itself"),
     r("UnusableTrustPolicy", &[B, R, C], "nothing can satisfy this `signedBy`", "name at least one Signer, and a threshold that can be met"),
@@ -207,7 +209,8 @@ pub const REASONS: &[Reason] = &[
     r("SpecialFile", &[C], "a pipe, socket or device lies in the model's folder", "remove it"),
     r("ChangedWhileRead", &[C], "a file of the model changed while it was read", "verify when nobody writes to the model"),
     r("ModelIsIndex", &[C], "the reference leads to a list of models for several platforms", "name the manifest of one by its digest"),
-    r("UnsupportedLayer", &[C], "a layer is packed in a way that cannot be looked into", "push files as they are, or as tar or tar+gzip"),
+    r("UnsupportedLayer", &[C], "a layer is packed in a way that cannot be looked into", "push files as they are, or as tar, tar+gzip or tar+zstd"),
+    r("NotZstd", &[C], "an archive is no Zstandard file, is cut off, or refers back over more than 32 MiB", "pack it with a smaller window, or with gzip"),
     r("UnsafeEntry", &[C], "an archive has a link, a device or a name that tools unpack differently", "pack plain files and folders only"),
 
     // Whether drift is watched.

@@ -45,12 +45,17 @@ impl Proof {
         self.contents == other.contents
     }
 
+    /// Whether the evidence is too large for memory.
+    pub(super) fn is_large(&self) -> bool {
+        let evidence = lock(&self.evidence);
+        let size: usize = evidence.iter().flatten().map(|one| one.bytes.len()).sum();
+        size > IN_MEMORY
+    }
+
     /// The evidence lies on disk: what is large goes from memory.
     pub(super) fn is_on_disk(&self) {
-        let mut evidence = lock(&self.evidence);
-        let size: usize = evidence.iter().flatten().map(|one| one.bytes.len()).sum();
-        if size > IN_MEMORY {
-            *evidence = None;
+        if self.is_large() {
+            *lock(&self.evidence) = None;
         }
     }
 
@@ -161,7 +166,18 @@ fn check(policy: &TrustPolicy, digest: &Digest, evidence: &[Evidence]) -> Signat
         checks_failed: failed.into_iter().map(str::to_owned).collect(),
     };
     match (verdict, listed) {
-        (Err(error @ Untrusted::Revoked { .. }), _) | (Err(error), None) => {
+        (
+            Err(Untrusted::NoTrustedSignature { .. }),
+            Some(Listed::Unusable {
+                reason,
+                detail,
+                checks_failed,
+            }),
+        ) => {
+            let message = format!("the signed list of files of {digest} does not count: {detail}");
+            rejected(reason, message, checks_failed)
+        }
+        (Err(error @ Untrusted::Revoked { .. }), _) | (Err(error), None | Some(Listed::Unusable { .. })) => {
             rejected(error.reason(), message(&error), verification.failed())
         }
         (Err(_), Some(Listed::Differs { detail })) => {
@@ -181,7 +197,7 @@ fn check(policy: &TrustPolicy, digest: &Digest, evidence: &[Evidence]) -> Signat
             signers.into_iter().chain(more).collect(),
             verification.formats.into_iter().chain(formats).collect(),
         ),
-        (Ok(signers), Some(Listed::Differs { .. } | Listed::Unread { .. }) | None) => {
+        (Ok(signers), Some(Listed::Differs { .. } | Listed::Unread { .. } | Listed::Unusable { .. }) | None) => {
             verified(signers.into_iter().collect(), verification.formats)
         }
     }
@@ -313,6 +329,18 @@ mod tests {
             r#"FilesNotCompared ["files"]"#
         );
         assert!(says(good.clone(), "files-p256.sig", "p384.pub").starts_with("UntrustedKey "));
+        let all = vec![evidence(file("files-p256.sig")), evidence(good.clone())];
+        let mut two = policy("p256.pub");
+        two.threshold = 2;
+        let said = Proof::new(Digest::of(&good), all).judge(&two, || None, |_| {});
+        let Signature::Rejected { reason, message, .. } = &said else {
+            panic!("{said:?}")
+        };
+        assert_eq!(
+            (reason.as_str(), said.checks_failed()),
+            ("ThresholdNotMet", &["threshold".to_owned()][..])
+        );
+        assert!(message.contains("signed by 1 of 2 needed signers (team)"), "{message}");
         // Without the manifest, a list says nothing of it; and what is revoked stays so.
         let alone = Proof::new(Digest::of(&good), vec![evidence(file("files-p256.sig"))]);
         let said = alone.judge(&policy("p256.pub"), || None, |_| {});

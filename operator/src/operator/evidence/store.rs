@@ -20,8 +20,9 @@ use self::entry::Entry;
 pub(super) use self::state::{AttestationWish, Wish};
 use self::state::{State, Subject, pending};
 use super::proof::{self, Proof};
-use super::question::{Answer, Artifact, Failure, Question, Tag};
+use super::question::{Again, Answer, Artifact, Failure, Question, Tag};
 use crate::dossier::{Attestations, Signature, Source, Unavailable};
+use crate::judge::chain;
 use crate::operator::metrics::Metrics;
 use crate::subject::SubjectKey;
 
@@ -292,52 +293,54 @@ impl Store {
         outcome: Result<Answer, Failure>,
         now: Instant,
     ) -> Vec<SubjectKey> {
-        let mut state = self.state();
-        state
-            .hosts
-            .end(question.host(), outcome.as_ref().err(), self.interval, now);
+        let failure = outcome.as_ref().err();
+        self.state().hosts.end(question.host(), failure, self.interval, now);
         let pauses = (question.spread(self.interval), self.interval);
-        let mut to_keep = None;
-        let changed = match (question, outcome) {
-            (Question::Resolve(tag), outcome) => {
+        let changed = match question {
+            Question::Resolve(tag) => {
                 let digest = outcome.map(|answer| match answer {
                     Answer::Leads(digest) => Some(digest),
                     Answer::Signatures(_) => None,
                 });
+                let mut state = self.state();
                 let entry = state.tags.get_mut(tag);
                 entry.is_some_and(|entry| entry.end(digest, pauses, now, PartialEq::eq))
             }
-            (Question::Signatures(artifact), outcome) => {
-                let proof = outcome.map(|answer| match answer {
-                    Answer::Signatures(evidence) => Some(Arc::new(Proof::new(artifact.pinned.digest, evidence))),
-                    Answer::Leads(_) => None,
+            Question::Signatures(artifact) => {
+                let proof = outcome.and_then(|answer| match answer {
+                    Answer::Signatures(evidence) => self.keep(artifact, evidence).map(Some),
+                    Answer::Leads(_) => Ok(None),
                 });
-                let new = proof.as_ref().ok().cloned().flatten();
                 let same = |one: &Arc<Proof>, other: &Arc<Proof>| one.is_same(other);
+                let mut state = self.state();
                 let entry = state.artifacts.get_mut(artifact);
-                let is_new = |entry: &Entry<Arc<Proof>>| match (&new, &entry.answer) {
-                    (Some(new), Some(old)) => !same(new, old),
-                    (new, _) => new.is_some(),
-                };
-                entry.is_some_and(|entry| {
-                    to_keep = new.clone().filter(|_| is_new(entry));
-                    entry.end(proof, (entry.pause(pauses.0), pauses.1), now, same)
-                })
+                entry.is_some_and(|entry| entry.end(proof, (entry.pause(pauses.0), pauses.1), now, same))
             }
         };
-        let concerned = if changed { state.wishing(question) } else { Vec::new() };
-        drop(state);
-        if let (Question::Signatures(artifact), Some(proof)) = (question, to_keep)
-            && let Some(evidence) = proof.evidence(|| None)
-        {
+        if changed {
+            self.state().wishing(question)
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Writes evidence down, if it is new. What is too large for memory and finds no place on disk is no answer.
+    fn keep(&self, artifact: &Artifact, evidence: Vec<Evidence>) -> Result<Arc<Proof>, Failure> {
+        let proof = Proof::new(artifact.pinned.digest, evidence);
+        let known = self.state().artifacts.get(artifact).map(|entry| entry.answer.clone());
+        let is_new = known.is_some_and(|known| known.is_none_or(|known| !known.is_same(&proof)));
+        if let (true, Some(evidence)) = (is_new, proof.evidence(|| None)) {
             match self.cache.store(&artifact.key(), &evidence) {
                 Ok(()) => proof.is_on_disk(),
                 Err(error) => {
-                    tracing::warn!(artifact = %artifact.pinned, error = &error as &dyn std::error::Error, "signatures cannot be kept for a restart");
+                    tracing::warn!(artifact = %artifact.pinned, error = &error as &dyn std::error::Error, "signatures cannot be kept on disk");
+                    if proof.is_large() {
+                        return Err(not_kept(&error));
+                    }
                 }
             }
         }
-        concerned
+        Ok(Arc::new(proof))
     }
 
     /// Every question that is under way is asked again.
@@ -389,6 +392,20 @@ impl Store {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn not_kept(error: &CacheError) -> Failure {
+    Failure {
+        why: Unavailable {
+            reason: "EvidenceNotKept".to_owned(),
+            message: format!(
+                "its signatures and attestations are too many to be held in memory: {}",
+                chain(error)
+            ),
+        },
+        again: Again::Soon(None),
+        concerns_host: false,
     }
 }
 

@@ -457,3 +457,24 @@ fn questions_that_ended_abnormally_are_asked_again() {
     scene.store.start_over();
     scene.one(Instant::now());
 }
+
+/// As much as a registry may have: it is held on disk or nowhere.
+#[test]
+fn what_is_too_large_for_memory_and_finds_no_place_on_disk_is_no_answer() {
+    let scene = Scene::new();
+    let wish = wish(&pinned(), &["release"]);
+    let large = "x".repeat(100_000);
+    let both = [RELEASE, large.as_str()];
+    assert_eq!(scene.says("a", &wish), "EvidencePending…");
+    std::fs::remove_dir_all(scene.folder.path()).unwrap();
+    assert_eq!(scene.answer(signed_by(&both)), [key("a")]);
+    assert_eq!(scene.says("a", &wish), "EvidenceNotKept");
+    // What is small is held in memory, and what is large is taken once there is room.
+    assert_eq!(scene.answer(signed_by(&[RELEASE])), [key("a")]);
+    assert_eq!(scene.says("a", &wish), "Verified by release");
+    std::fs::create_dir_all(scene.folder.path()).unwrap();
+    let other = Scene::new();
+    assert_eq!(other.says("a", &wish), "EvidencePending…");
+    assert_eq!(other.answer(signed_by(&both)), [key("a")]);
+    assert_eq!(other.says("a", &wish), "Verified by release");
+}
