@@ -7,7 +7,7 @@ use interlock_bundles::model::{Algorithm, Method};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    for packing in [Packing::Plain, Packing::Gzip] {
+    for packing in [Packing::Plain, Packing::Gzip, Packing::Zstd] {
         let layer = Layer {
             digest: Digest::of(bytes),
             size: bytes.len() as u64,

@@ -20,12 +20,13 @@ use serde::de::IgnoredAny;
 
 pub use contents::{Contents, Outside, Reading, contents};
 pub use error::{ArtifactError, ContentsError};
-pub use files::ArtifactFiles;
+pub use files::{ArtifactFiles, Total};
 
 use super::algorithm::{Algorithm, ContentDigest};
 use super::compare::SeenFile;
 use super::manifest::plain;
 use super::name::FileName;
+use super::serialization::Method;
 use crate::digest::Digest;
 
 /// One layer a file is usual: ten times what large models have.
@@ -78,6 +79,8 @@ pub enum Packing {
     Plain,
     /// With gzip.
     Gzip,
+    /// With Zstandard.
+    Zstd,
 }
 
 #[derive(Deserialize)]
@@ -86,6 +89,8 @@ struct ManifestDocument {
     config: Option<ConfigDocument>,
     layers: Option<Vec<LayerDocument>>,
     manifests: Option<IgnoredAny>,
+    #[serde(flatten)]
+    _others: Others,
 }
 
 #[derive(Deserialize)]
@@ -93,6 +98,8 @@ struct ManifestDocument {
 struct ConfigDocument {
     #[serde(default)]
     media_type: String,
+    #[serde(flatten)]
+    _others: Others,
 }
 
 #[derive(Deserialize)]
@@ -103,6 +110,51 @@ struct LayerDocument {
     digest: Digest,
     size: u64,
     annotations: Option<BTreeMap<String, String>>,
+    #[serde(flatten)]
+    _others: Others,
+}
+
+/// Fields that decide nothing here.
+type Others = BTreeMap<Other, IgnoredAny>;
+
+/// A field's name that nobody takes for one that is read here. Go's tools do not look at the case of letters, so that to them
+/// `Layers` is `layers`, and the last one counts.
+#[derive(PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+struct Other(String);
+
+/// The fields that are read of a manifest, its configuration or a layer.
+const FIELDS: [&str; 7] = [
+    "config",
+    "layers",
+    "manifests",
+    "mediaType",
+    "digest",
+    "size",
+    "annotations",
+];
+
+impl TryFrom<String> for Other {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        // The letters outside of ASCII that stand for one of it where case does not matter.
+        let folded = |text: &str| {
+            text.replace('\u{17f}', "s")
+                .replace('\u{212a}', "k")
+                .to_ascii_lowercase()
+        };
+        match FIELDS
+            .into_iter()
+            .find(|field| folded(field) == folded(&name) && *field != name)
+        {
+            Some(field) => Err(format!(
+                "field {} is {field} to some tools, and not to others",
+                shown(&name)
+            )),
+            None => Ok(Self(name)),
+        }
+    }
 }
 
 impl Artifact {
@@ -141,12 +193,22 @@ impl Artifact {
 }
 
 impl Layer {
+    /// What is looked for in it, and what it is taken for: what is found in the same bytes depends on both.
+    pub fn read_as(&self, reading: &Reading) -> String {
+        match &self.kind {
+            LayerKind::File(name) => format!("file {name:?} {reading}"),
+            LayerKind::Archive(packing) => format!("archive {packing:?} {reading}"),
+        }
+    }
+
     /// What the layer holds, if its digest says all that is looked for: no byte of it needs to be read then. So it is with
     /// a file that is hashed with SHA-256 as a whole, or in shards of which one covers it.
     pub fn unread(&self, reading: &Reading) -> Option<Contents> {
         let LayerKind::File(name) = &self.kind else { return None };
         let is_whole = reading.method.parts(self.size).take(2).count() < 2;
-        if reading.algorithm != Algorithm::Sha256 || !is_whole {
+        // A size is the manifest's word; of an empty file, shards have no digest that it would have to fit.
+        let is_told = self.size > 0 || reading.method == Method::Files || self.digest == Digest::of(b"");
+        if reading.algorithm != Algorithm::Sha256 || !is_whole || !is_told {
             return None;
         }
         let digest = |_| ContentDigest::Sha256(*self.digest.as_bytes());
@@ -187,7 +249,9 @@ impl LayerDocument {
             Ok(Some(Packing::Plain))
         } else if ends(&[".tar+gzip", ".tar.gzip", ".tar.gz"]) {
             Ok(Some(Packing::Gzip))
-        } else if is_image || ends(&["+zstd", ".zstd", "+gzip", ".gzip", "+encrypted"]) {
+        } else if ends(&[".tar+zstd", ".tar.zstd", ".tar.zst"]) {
+            Ok(Some(Packing::Zstd))
+        } else if is_image || kind.contains(".tar+") || ends(&["+zstd", ".zstd", "+gzip", ".gzip", "+encrypted"]) {
             Err(ArtifactError::UnsupportedLayer {
                 number,
                 media_type: shown(&self.media_type),

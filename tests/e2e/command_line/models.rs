@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, ensure};
 use interlock_bundles::digest::Digest;
-use interlock_tests::artifact::{CONFIG, MANIFEST, Repository};
+use interlock_tests::artifact::{CONFIG, MANIFEST, Repository, digest_of};
 use interlock_tests::forgery::{attach, carried};
 use interlock_tests::tools::repository_root;
 use interlock_tests::{Flavour, Liar, Lie, Part, Registry};
@@ -239,6 +239,7 @@ async fn a_model_in_archives_is_read_once_and_compared() -> Result<()> {
     };
     let blob = async |kind: &str, bytes: &[u8]| repository.push_blob(kind, bytes).await;
     let gzipped = format!("{TAR}+gzip");
+    let zstd = zstd::encode_all(&archive[..], 3)?;
     let own = format!("{}+gzip", "application/vnd.kitops.modelkit.model.v1.tar");
     let kit = "application/vnd.kitops.modelkit.config.v1+json";
     let cases = [
@@ -249,6 +250,13 @@ async fn a_model_in_archives_is_read_once_and_compared() -> Result<()> {
             vec![blob(TAR, &two[0]).await?, blob(&gzipped, &two[1]).await?],
             0,
             json!(sizes[1]),
+        ),
+        (
+            "zstd",
+            MODELPACK,
+            vec![blob(&format!("{TAR}+zstd"), &zstd).await?],
+            0,
+            json!(zstd.len()),
         ),
         (
             "changed",
@@ -317,6 +325,10 @@ async fn what_was_found_in_a_layer_is_kept_for_the_next_time() -> Result<()> {
         let said = scene.verify(&arguments, 0, "all as signed").await?;
         assert_eq!(comparison(&said)?["downloaded"], json!(downloaded));
     }
+    // What is revoked stays so, whatever list fits.
+    let digest = digest_of(&model);
+    let revoked = [&arguments[..], &["--revoked-digest", digest]].concat();
+    scene.verify(&revoked, 1, "is revoked").await?;
     for entry in std::fs::read_dir(&cache)? {
         std::fs::write(entry?.path(), "{}\n")?;
     }
@@ -351,6 +363,21 @@ async fn files_are_read_where_their_digests_are_of_another_kind() -> Result<()> 
             let changed = push_raw(&repository, "2", &other).await?;
             attach(&repository, &carried(signed.signature.clone()), &changed).await?;
             desk.must(VERIFY, &[&signed.key, &changed], 1, "differ").await?;
+        }
+        // Two files change places: the same layers, of which the cache knows the files by their other names.
+        let cache = desk.path(fixture).display().to_string();
+        let cached = [&signed.key, "--layer-cache", &cache];
+        desk.must(VERIFY, &[&cached[..], &[&model]].concat(), 0, "all as signed")
+            .await?;
+        let names: Vec<_> = files.keys().cloned().collect();
+        if let [one, other, ..] = &names[..] {
+            let mut swapped = files.clone();
+            swapped.insert(one.clone(), files[other].clone());
+            swapped.insert(other.clone(), files[one].clone());
+            let swapped = push_raw(&repository, "3", &swapped).await?;
+            attach(&repository, &carried(signed.signature.clone()), &swapped).await?;
+            desk.must(VERIFY, &[&cached[..], &[&swapped]].concat(), 1, "differ")
+                .await?;
         }
     }
     Ok(())

@@ -106,6 +106,9 @@ impl<R: BufRead> Walk<'_, R> {
         if header.cksum().ok() != Some(checksum(block)) {
             return Err(not_tar("a header has a wrong checksum"));
         }
+        if let Some(detail) = two_names(block) {
+            return Err(not_tar(detail));
+        }
         let own_size = header.entry_size().map_err(|_| not_tar("a size is no number"))?;
         let kind = header.entry_type();
         match kind {
@@ -270,6 +273,19 @@ fn pax(content: &[u8]) -> Result<Ahead, ContentsError> {
         }
     }
     Ok(ahead)
+}
+
+/// Why tools differ in an entry's name, if they do. Behind the fields that all know stands the beginning of a long name
+/// (ustar), other times (GNU) or both (star), and some tools take it for a name whatever kind of header it is.
+fn two_names(block: &Block) -> Option<&'static str> {
+    let (Some(kind), Some(prefix), Some(rest)) = (block.get(257..265), block.get(345..500), block.get(500..)) else {
+        return Some("a header is short");
+    };
+    let is_empty = |part: &[u8]| part.iter().all(|byte| *byte == 0);
+    if kind != b"ustar\x0000" && !is_empty(prefix) {
+        return Some("a header that is not ustar's has something where ustar has the beginning of a name");
+    }
+    (!is_empty(rest)).then_some("a header has something behind its fields")
 }
 
 /// The sum of a header's bytes, those of the checksum itself taken for spaces.

@@ -4,10 +4,11 @@
 //! neither files nor errors before that digest is the layer's.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
 use tar::EntryType;
+use zstd::stream::read::Decoder;
 
 use super::archive;
 use super::error::ContentsError;
@@ -23,6 +24,9 @@ const RATIO_MAX: u64 = 64;
 /// Unpacked bytes allowed in any case: a small archive of zeros harms nobody.
 const UNPACKED_FREE: u64 = 256 * 1024 * 1024;
 const BUFFER: usize = 256 * 1024;
+/// Packed with Zstandard, bytes refer to others at most this far back, as a power of two: so many are kept. Those who write
+/// layers look back over 8 MiB, or 32 at their best.
+const WINDOW_LOG_MAX: u32 = 25;
 /// Digests of one layer's files, of the parts they are divided into. No list has more.
 const PARTS_MAX: u64 = 100_000;
 /// Largest file whose bytes are kept.
@@ -97,10 +101,26 @@ pub fn contents(layer: &Layer, reading: &Reading, reader: impl BufRead) -> Resul
         LayerKind::File(name) => one_file(name, layer.size, reading, reader),
         LayerKind::Archive(Packing::Plain) => archive::walk(Input::new(reader, layer.size), reading),
         LayerKind::Archive(Packing::Gzip) => {
-            let limit = layer.size.saturating_mul(RATIO_MAX).max(UNPACKED_FREE);
-            let unpacked = BufReader::with_capacity(BUFFER, MultiGzDecoder::new(reader));
-            archive::walk(Input::new(unpacked, limit), reading)
+            let broken = |detail| ContentsError::NotGzip { detail };
+            archive::walk(unpacked(MultiGzDecoder::new(reader), layer, broken), reading)
         }
+        LayerKind::Archive(Packing::Zstd) => {
+            let broken = |detail| ContentsError::NotZstd { detail };
+            let decoder = Decoder::with_buffer(reader).and_then(|mut decoder| {
+                decoder.window_log_max(WINDOW_LOG_MAX)?;
+                Ok(decoder)
+            });
+            let decoder = decoder.map_err(|error| broken(error.to_string()))?;
+            archive::walk(unpacked(decoder, layer, broken), reading)
+        }
+    }
+}
+
+fn unpacked<R: Read>(decoder: R, layer: &Layer, broken: fn(String) -> ContentsError) -> Input<BufReader<R>> {
+    let limit = layer.size.saturating_mul(RATIO_MAX).max(UNPACKED_FREE);
+    Input {
+        broken,
+        ..Input::new(BufReader::with_capacity(BUFFER, decoder), limit)
     }
 }
 
@@ -171,6 +191,8 @@ pub(super) struct Input<R> {
     left: u64,
     limit: u64,
     parts_left: u64,
+    /// What it is that cannot be read, in the decompressor's words.
+    broken: fn(String) -> ContentsError,
 }
 
 impl<R: BufRead> Input<R> {
@@ -180,14 +202,16 @@ impl<R: BufRead> Input<R> {
             left: limit,
             limit,
             parts_left: PARTS_MAX,
+            broken: |detail| ContentsError::NotGzip { detail },
         }
     }
 
     /// The next bytes, at most `most`; none at the end.
     pub(super) fn next(&mut self, most: u64) -> Result<&[u8], ContentsError> {
-        let piece = self.reader.fill_buf().map_err(|error| ContentsError::NotGzip {
-            detail: plain(&error.to_string(), 120),
-        })?;
+        let piece = self
+            .reader
+            .fill_buf()
+            .map_err(|error| (self.broken)(plain(&error.to_string(), 120)))?;
         let length = piece.len().min(usize::try_from(most).unwrap_or(usize::MAX));
         if length as u64 > self.left {
             return Err(ContentsError::TooMuch {

@@ -75,6 +75,12 @@ pub enum ContentsError {
         /// What the decompressor says.
         detail: String,
     },
+    /// The same, or it looks back over more bytes than are kept.
+    #[error("it is not a Zstandard file with a window of at most 32 MiB: {detail}")]
+    NotZstd {
+        /// What the decompressor says.
+        detail: String,
+    },
     /// The archive is broken, or can be read in more than one way.
     #[error("it is not a tar archive that all tools read alike: {detail}")]
     NotTar {
@@ -120,6 +126,7 @@ impl ContentsError {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::NotGzip { .. } => "NotGzip",
+            Self::NotZstd { .. } => "NotZstd",
             Self::NotTar { .. } => "NotTar",
             Self::Unsafe { .. } => "UnsafeEntry",
             Self::Name(_) => "MalformedName",

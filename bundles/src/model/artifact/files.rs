@@ -60,6 +60,41 @@ impl ArtifactFiles {
     }
 }
 
+/// Files of all layers together. No list has more.
+const FILES_MAX: usize = 100_000;
+/// All names of all layers together: those of one layer may have a quarter of that.
+const NAMES_MAX: usize = 64 * 1024 * 1024;
+
+/// What the layers of an artifact have together. Each has its caps, and a manifest may name the same one thousands of times.
+#[derive(Debug, Default)]
+pub struct Total {
+    files: usize,
+    names: usize,
+}
+
+impl Total {
+    /// Counts what was found in one more layer.
+    pub fn add(&mut self, layer: &Contents) -> Result<(), ContentsError> {
+        let outside = layer.outside.links.iter().chain(&layer.outside.folders);
+        let names = layer
+            .files
+            .iter()
+            .map(|file| file.name.as_str())
+            .chain(outside.map(String::as_str));
+        self.files += layer.files.len();
+        self.names += names.map(str::len).sum::<usize>();
+        let too_much = |what, limit: usize| {
+            let limit = limit as u64;
+            Err(ContentsError::TooMuch { what, limit })
+        };
+        match (self.files, self.names) {
+            (FILES_MAX.., _) => too_much("the files of all layers", FILES_MAX),
+            (_, NAMES_MAX..) => too_much("the names in all layers", NAMES_MAX),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// A file by its name below the folder.
 fn below(folder: Option<&FileName>, file: SeenFile) -> Result<SeenFile, ContentsError> {
     let Some(folder) = folder else { return Ok(file) };

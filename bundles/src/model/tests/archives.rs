@@ -6,7 +6,9 @@ use std::process::Command;
 use tar::{EntryType, Header};
 
 use super::*;
-use crate::model::artifact::{ArtifactFiles, Contents, ContentsError, Layer, LayerKind, Packing, Reading, contents};
+use crate::model::artifact::{
+    ArtifactFiles, Contents, ContentsError, Layer, LayerKind, Packing, Reading, Total, contents,
+};
 
 /// Blocks of an archive, made one by one.
 #[derive(Default, Clone)]
@@ -82,6 +84,12 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     packed.finish().unwrap()
 }
 
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    zstd::encode_all(bytes, 1).unwrap()
+}
+
+const PACKERS: [(Packing, fn(&[u8]) -> Vec<u8>); 2] = [(Packing::Gzip, gzip), (Packing::Zstd, zstd)];
+
 fn names(found: &Contents) -> Vec<&str> {
     found.files.iter().map(|file| file.name.as_str()).collect()
 }
@@ -138,9 +146,11 @@ fn what_tar_packs_is_read_in_every_format_and_packing() {
         ));
         // Also in several members, as lazily pulled layers have them.
         let (one, two) = archive.split_at(700);
-        for packed in [gzip(&archive), [gzip(one), gzip(two)].concat()] {
-            let found = contents(&layer_of(Packing::Gzip, &packed), &reading(None), &packed[..]);
-            assert!(is_same(found.unwrap()), "{format}");
+        for (packing, pack) in PACKERS {
+            for packed in [pack(&archive), [pack(one), pack(two)].concat()] {
+                let found = contents(&layer_of(packing, &packed), &reading(None), &packed[..]);
+                assert!(is_same(found.unwrap()), "{format} {packing:?}");
+            }
         }
     }
 }
@@ -332,14 +342,30 @@ fn what_tools_unpack_differently_is_refused_by_name() {
     more.extend_from_slice(&good().end());
     assert_eq!(reason(unpack(&more, None)), "NotTar", "another archive behind the end");
     assert_eq!(reason(unpack(b"text", None)), "NotTar");
-    let packed = gzip(&good().end());
-    for (what, bytes) in [
-        ("cut", &packed[..packed.len() - 9]),
-        ("not packed", &good().end()),
-        ("something behind", &[&packed[..], b"x"].concat()),
-    ] {
-        let found = contents(&layer(Packing::Gzip, bytes), &reading(None), bytes);
-        assert_eq!(reason(found), "NotGzip", "{what}");
+    // The beginning of a long name, which Python reads in headers of all kinds.
+    let placed = |magic: &[u8; 8], at: usize, what: &[u8]| {
+        let mut header = Blocks::header(EntryType::Regular, "b", 1);
+        header.as_mut_bytes()[257..265].copy_from_slice(magic);
+        header.as_mut_bytes()[at..at + what.len()].copy_from_slice(what);
+        reason(unpack(&good().raw(header, b"x").end(), None))
+    };
+    let (ustar, gnu, old) = (b"ustar\x0000", b"ustar  \0", &[0; 8]);
+    for magic in [ustar, gnu, old] {
+        assert_eq!(placed(magic, 345, &[0]), "ok");
+        let prefixed = placed(magic, 345, b"elsewhere");
+        assert_eq!(prefixed, if magic == ustar { "ok" } else { "NotTar" }, "{magic:?}");
+        assert_eq!(placed(magic, 508, b"tar\0"), "NotTar", "star's mark, {magic:?}");
+    }
+    for ((packing, pack), want) in PACKERS.into_iter().zip(["NotGzip", "NotZstd"]) {
+        let packed = pack(&good().end());
+        for (what, bytes) in [
+            ("cut", &packed[..packed.len() - 9]),
+            ("not packed", &good().end()),
+            ("something behind", &[&packed[..], b"x"].concat()),
+        ] {
+            let found = contents(&layer(packing, bytes), &reading(None), bytes);
+            assert_eq!(reason(found), want, "{what}");
+        }
     }
 }
 
@@ -438,22 +464,35 @@ fn of_an_image_only_the_models_folder_counts_and_nothing_leads_into_it() {
 
 #[test]
 fn what_unpacks_to_much_more_than_it_is_is_given_up() {
-    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     let header = |size| {
         let mut header = Blocks::header(EntryType::Regular, "a", size);
         header.set_cksum();
         header
     };
     let size = 400 * 1024 * 1024;
-    packed.write_all(header(size).as_bytes()).unwrap();
-    let zeros = vec![0; 1024 * 1024];
-    for _ in 0..400 {
-        packed.write_all(&zeros).unwrap();
+    let head = header(size);
+    let bomb = || head.as_bytes().chain(std::io::repeat(0).take(size));
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::copy(&mut bomb(), &mut gzip).unwrap();
+    let zstd = zstd::encode_all(bomb(), 1).unwrap();
+    for (packing, packed) in [(Packing::Gzip, gzip.finish().unwrap()), (Packing::Zstd, zstd)] {
+        assert!(packed.len() < 1024 * 1024);
+        let found = contents(&layer(packing, &packed), &reading(None), &packed[..]);
+        assert_eq!(reason(found), "ModelTooLarge", "{packing:?}");
     }
-    let bomb = packed.finish().unwrap();
-    assert!(bomb.len() < 1024 * 1024);
-    let found = contents(&layer(Packing::Gzip, &bomb), &reading(None), &bomb[..]);
-    assert_eq!(reason(found), "ModelTooLarge");
+}
+
+#[test]
+fn what_looks_back_over_more_than_is_kept_is_refused() {
+    let archive = good().end();
+    for (window, want) in [(25, "ok"), (26, "NotZstd")] {
+        let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(window).unwrap();
+        encoder.write_all(&archive).unwrap();
+        let packed = encoder.finish().unwrap();
+        let found = contents(&layer(Packing::Zstd, &packed), &reading(None), &packed[..]);
+        assert_eq!(reason(found), want, "{window}");
+    }
 }
 
 #[test]
@@ -506,4 +545,29 @@ fn entries_names_and_parts_are_capped() {
     let found = contents(&layer(Packing::Plain, &archive), &one, &archive[..]).unwrap();
     let digests: Vec<_> = found.files.iter().map(|file| file.digests.len()).collect();
     assert_eq!(digests, [0, 0]);
+}
+
+#[test]
+fn layers_have_no_more_together_than_a_list_may_have() {
+    let file = |size: u64| SeenFile {
+        name: name("a"),
+        size,
+        digests: Vec::new(),
+    };
+    let many = Contents {
+        files: (0..40_000).map(file).collect(),
+        ..Contents::default()
+    };
+    let mut folders = Contents::default();
+    folders
+        .outside
+        .folders
+        .extend((0..20_000).map(|at| format!("{at:01000}")));
+    for (layer, times) in [(many, 2), (folders, 3)] {
+        let mut total = Total::default();
+        for _ in 0..times {
+            total.add(&layer).unwrap();
+        }
+        assert_eq!(reason(total.add(&layer)), "ModelTooLarge");
+    }
 }

@@ -56,6 +56,12 @@ fn layers_are_files_or_archives_as_their_tools_mean_them() {
             MODELPACK,
             "application/vnd.cncf.model.weight.v1.tar+zstd",
             path("w"),
+            Ok(LayerKind::Archive(Packing::Zstd)),
+        ),
+        (
+            MODELPACK,
+            "application/vnd.cncf.model.weight.v1.tar+lz4",
+            path("w"),
             Err("UnsupportedLayer"),
         ),
         (
@@ -174,6 +180,35 @@ fn a_manifest_that_names_no_files_is_refused() {
     ] {
         assert_eq!(Artifact::read(&manifest).unwrap_err().reason(), reason);
     }
+}
+
+/// To tools in Go, a field is one by its letters, and the last of the same ones counts: they would see other layers.
+#[test]
+fn a_field_that_some_tools_take_for_another_is_refused() {
+    let good = json!({"config": {"mediaType": "x", "data": "e30="}, "artifactType": "x", "subject": null, "layers": [
+        {"mediaType": "application/json", "digest": Digest::of(b"1"), "size": 1, "annotations": {"Title": "x", TITLE: "a"}, "urls": []},
+    ]});
+    let read = |manifest: &Value| Artifact::read(manifest.to_string().as_bytes());
+    assert!(read(&good).is_ok());
+    for (within, names) in [
+        ("", &["Layers", "layerſ", "LAYERS", "Config", "Manifests"][..]),
+        ("/config", &["mediatype", "MediaType"]),
+        (
+            "/layers/0",
+            &["Digest", "digeſt", "Size", "Annotations", "annotationS", "MEDIATYPE"],
+        ),
+    ] {
+        for name in names {
+            let mut bent = good.clone();
+            bent.pointer_mut(within).unwrap()[name] = json!(null);
+            let error = read(&bent).unwrap_err();
+            assert_eq!(error.reason(), "MalformedManifest", "{name}");
+            assert!(error.to_string().contains("to some tools"), "{name}: {error}");
+        }
+    }
+    // Nor are the fields of an object taken from an array.
+    let bare = json!({"layers": [["application/json", Digest::of(b"1"), 1, {TITLE: "a"}]]});
+    assert!(read(&bare).is_err());
 }
 
 /// A ModelPack artifact of a tree, a layer a file.
@@ -295,6 +330,10 @@ fn a_layer_is_left_unread_only_where_that_makes_no_difference() {
         keep: None,
     };
     assert_eq!(empty.layers[0].unread(&reading).unwrap().files[0].digests, []);
+    // That it is empty is the manifest's word, and the digest has to bear it out.
+    let mut other = empty.layers[0].clone();
+    other.digest = Digest::of(b"content");
+    assert!(other.unread(&reading).is_none());
 }
 
 #[test]

@@ -110,7 +110,7 @@ fn what_would_have_to_be_read_is_left_open() {
         unread(&all, "files-p256").starts_with("layer 3 says nothing"),
         "an archive"
     );
-    all[2]["mediaType"] = json!("application/vnd.acme.tar+zstd");
+    all[2]["mediaType"] = json!("application/vnd.acme.tar+lz4");
     unread(&all, "files-p256");
     unread(&[], "files-p256");
     // What has the configuration of an image can be run, whatever it calls itself; and a list is for data.

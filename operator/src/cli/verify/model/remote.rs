@@ -44,6 +44,7 @@ pub(super) async fn verify(arguments: &Arguments, reference: &Reference) -> anyh
         trust: &trust,
         allowed: arguments.may.allowed(None),
         is_given: given.is_some(),
+        is_revoked: trust.not_revoked(found.pinned.digest).is_err(),
         on_manifest,
     };
     let report = |verification| {
@@ -96,6 +97,8 @@ struct Subject<'a> {
     allowed: Allowed,
     /// Whether the user named the list: then it must count.
     is_given: bool,
+    /// Whether the artifact counts no more, whoever signed what.
+    is_revoked: bool,
     on_manifest: Verification,
 }
 
@@ -160,7 +163,7 @@ impl Subject<'_> {
             }
             signed.push(signature);
         }
-        let is_all = best.as_ref().is_some_and(Compared::is_all);
+        let is_all = !self.is_revoked && best.as_ref().is_some_and(Compared::is_all);
         let is_good = (self.is_signed() || is_all) && (best.is_some() || !self.is_given);
         if is_all {
             self.leave_to_list();

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use interlock_bundles::cache::LayerCache;
 use interlock_bundles::digest::Digest;
-use interlock_bundles::model::artifact::{Artifact, ArtifactFiles, Contents, Layer, LayerKind, Reading};
+use interlock_bundles::model::artifact::{Artifact, ArtifactFiles, Contents, Layer, LayerKind, Reading, Total};
 use interlock_bundles::model::{Algorithm, FileName, Method};
 use interlock_bundles::registry::Evidence;
 
@@ -101,9 +101,13 @@ impl<'a> Layers<'a> {
 
     /// All files, or why there can be no list of them.
     pub(super) async fn files(&mut self, reading: &Reading) -> anyhow::Result<Result<ArtifactFiles, String>> {
-        let mut all = Vec::new();
+        let (mut all, mut total) = (Vec::new(), Total::default());
         for (at, layer) in self.artifact.layers.clone().iter().enumerate() {
-            match self.contents(layer, reading).await? {
+            let contents = match self.contents(layer, reading).await? {
+                Ok(contents) => total.add(&contents).map(|()| contents).map_err(|error| chain(&error)),
+                Err(why) => Err(why),
+            };
+            match contents {
                 Ok(contents) => all.push(contents),
                 Err(why) => return Ok(Err(format!("layer {} ({}): {why}", at + 1, layer.digest))),
             }
@@ -124,7 +128,7 @@ impl<'a> Layers<'a> {
         if let Some(contents) = layer.unread(reading) {
             return Ok(Ok(contents));
         }
-        let key = (layer.digest, reading.to_string());
+        let key = (layer.digest, layer.read_as(reading));
         if let Some(contents) = self.read.get(&key) {
             return Ok(contents.clone());
         }
@@ -148,7 +152,7 @@ impl<'a> Layers<'a> {
             .await?;
         self.downloaded += layer.size;
         if let (Some(cache), Ok(contents)) = (&self.cache, &contents) {
-            let stored = cache.store(layer.digest, reading, contents);
+            let stored = cache.store(layer, reading, contents);
             stored.unwrap_or_else(|error| output::error(&format!("interlock: {}", chain(&error))));
         }
         Ok(contents.map_err(|error| chain(&error)))
@@ -156,7 +160,7 @@ impl<'a> Layers<'a> {
 
     /// What an earlier run found. A cache that does not serve is told, and costs the download.
     fn remembered(&self, layer: &Layer, reading: &Reading) -> Option<Contents> {
-        let loaded = self.cache.as_ref()?.load(layer.digest, reading);
+        let loaded = self.cache.as_ref()?.load(layer, reading);
         loaded.unwrap_or_else(|error| {
             output::error(&format!("interlock: {}", chain(&error)));
             None
