@@ -108,7 +108,7 @@ pub struct PublicKeySource {
     )]
     pub pem: String,
     /// From when on the key counts (RFC 3339), by the time that a timestamp authority or a log of the trust root says. A
-    /// signature that none of them dates does not count then. Example: `2026-01-31T00:00:00Z`.
+    /// signature that none of them dates does not count then. An older signature can be dated later by anybody. Example: `2026-01-31T00:00:00Z`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Time>,
     /// Until when the key counts. What it signed before goes on counting.

@@ -149,8 +149,8 @@ pub struct AttestationSigners {
     #[schemars(length(min = 1, max = 32), extend("x-kubernetes-list-type" = "set"), inner(length(min = 1, max = 253)))]
     pub signers: Vec<String>,
     /// How old one may be, counted from the moment that a transparency log or timestamp authority saw its signature: one
-    /// that neither saw does not count then, nor does one with a key whose Signer demands neither of them. Left out: of any
-    /// age. Between 1m and 87600h. Example: `720h`.
+    /// that neither saw does not count then, nor does one with a key whose Signer demands neither of them. Whoever may push
+    /// can have an old one by a key dated anew, but none of a keyless signer. Left out: of any age. Between 1m and 87600h. Example: `720h`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     #[x_kube(

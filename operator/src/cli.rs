@@ -88,7 +88,16 @@ pub fn main() -> ExitCode {
 /// The error and its causes on one line, on standard error. A registry that does not answer or answers wrongly, and a model
 /// that somebody writes to, leave the question open; what is not trusted is judged bad; everything else is for the user to mend.
 fn failed(error: &anyhow::Error) -> ExitCode {
-    output::error(&format!("interlock: {error:#}"));
+    // The words of rustls for an answer that is no TLS; its error lies too deep in others to be asked for.
+    let hint = if error
+        .chain()
+        .any(|cause| cause.to_string().contains("InvalidContentType"))
+    {
+        ": it does not speak TLS; if that is meant to be so, add --plain-http"
+    } else {
+        ""
+    };
+    output::error(&format!("interlock: {error:#}{hint}"));
     ExitCode::from(code(error))
 }
 

@@ -448,7 +448,7 @@ fn wrong_input_is_told_by_value_and_rule_on_standard_error() {
     let empty_folder = tempfile::tempdir().expect("a folder");
     let empty_folder = empty_folder.path().display().to_string();
     let baseline = repository("bundles/dist/baseline.tar.gz").display().to_string();
-    let table: [(&[&str], &str); 15] = [
+    let table: [(&[&str], &str); 16] = [
         (&["check", "-f", "/no/such/file.yaml"], "cannot read /no/such/file.yaml"),
         (&["check", "-f", &not_yaml], "is no YAML or JSON"),
         (&["check", "-f", &no_name], "metadata.name is missing"),
@@ -475,6 +475,10 @@ fn wrong_input_is_told_by_value_and_rule_on_standard_error() {
         (
             &["bundle", "verify", "127.0.0.1:1/a/b:1", "--key", &private],
             "private key",
+        ),
+        (
+            &["bundle", "inspect", &baseline, "--key", &private],
+            "is a file, of which no signatures are looked at",
         ),
         (&["bundle", "verify", "a b"], "a b"),
         (

@@ -206,6 +206,13 @@ async fn life_of_a_bundle(flavour: Flavour) -> Result<()> {
         std::fs::read(&pulled)? == good,
         "pulled bytes differ from what was pushed"
     );
+    desk.must(
+        "bundle pull --plain-http",
+        &["--key", &key, "-o", "-", &tagged],
+        0,
+        "written to standard output",
+    )
+    .await?;
     let contents = desk
         .must(
             "bundle inspect --plain-http -o json",
@@ -301,6 +308,8 @@ async fn a_registry_that_fails_is_an_error_and_never_a_verdict() -> Result<()> {
         "no answer from the registry",
     )
     .await?;
+    let hint = "does not speak TLS; if that is meant to be so, add --plain-http";
+    desk.must("bundle verify", &["--key", &key, &closed], 3, hint).await?;
     desk.must("bundle verify --plain-http", &[&closed], 2, "no key given")
         .await?;
     let text = desk.file("text", b"no bundle")?;

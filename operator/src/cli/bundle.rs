@@ -3,7 +3,7 @@
 mod cost;
 mod lint;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
@@ -38,7 +38,7 @@ pub(super) enum Command {
 pub(super) struct Pull {
     /// HOST[:PORT]/PATH:TAG or HOST[:PORT]/PATH@sha256:HEX.
     reference: Reference,
-    /// The file to write.
+    /// The file to write; - is standard output.
     #[arg(short, long, value_name = "FILE", default_value = "bundle.tar.gz")]
     output: PathBuf,
     #[command(flatten)]
@@ -94,6 +94,11 @@ async fn pull(arguments: Pull) -> anyhow::Result<Ending> {
     let pulled = found.registry.pull(&found.pinned, &found.credentials).await?;
     let verified = trust.verify(pulled, &found.evidence)?;
     let file = &arguments.output;
+    if file.as_os_str() == "-" {
+        output::bytes(verified.layer())?;
+        output::error(&format!("{} written to standard output", found.pinned));
+        return Ok(Ending::Good);
+    }
     std::fs::write(file, verified.layer()).with_context(|| format!("cannot write {}", file.display()))?;
     output::text(&format!("{} written to {}\n", found.pinned, file.display()))?;
     Ok(Ending::Good)
@@ -134,6 +139,12 @@ struct Contents {
 }
 
 async fn inspect(arguments: &Inspect) -> anyhow::Result<Ending> {
+    if arguments.signers.given() && Path::new(&arguments.bundle).exists() {
+        bail!(
+            "{} is a file, of which no signatures are looked at: name the bundle in its registry, or leave out who must have signed it",
+            arguments.bundle
+        );
+    }
     let bundle = bundles::open(&arguments.bundle, &arguments.signers, &arguments.access).await?;
     let engine = Engine::new()?;
     let policy = engine.compile(&bundle, Limits::default())?;

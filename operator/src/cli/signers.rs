@@ -69,7 +69,7 @@ impl Signers {
         let root = self.keyless.root()?;
         let has_demands = !self.keys.is_empty() || self.authority.given();
         let demands = self.demands.of(root.as_ref(), has_demands)?;
-        let window = self.demands.window();
+        let window = self.demands.window()?;
         let keys = self.keys.iter().map(|file| {
             let key = with_key(file)?;
             let means = Means::Key(Keyed {

@@ -297,7 +297,7 @@ fn flags_that_would_change_nothing_or_say_too_little_are_refused() {
         root.as_str(),
     ];
     let (key, ca) = (["--key", key.as_str()], ["--ca-roots", ca.as_str()]);
-    let table: [(&[&str], &[&str], &[&str]); 16] = [
+    let table: [(&[&str], &[&str], &[&str]); 17] = [
         (
             &key,
             &["--require-timestamp"],
@@ -312,6 +312,21 @@ fn flags_that_would_change_nothing_or_say_too_little_are_refused() {
             &key,
             &["--key-not-after", "yesterday"],
             &["yesterday", "--key-not-after"],
+        ),
+        (
+            &key,
+            &[
+                "--key-not-before",
+                "2026-01-01T00:00:00Z",
+                "--key-not-after",
+                "2025-01-01T00:00:00Z",
+                "--trusted-root",
+                &root,
+            ],
+            &[
+                "would never count",
+                "2026-01-01T00:00:00Z is later than --key-not-after",
+            ],
         ),
         (
             &who,

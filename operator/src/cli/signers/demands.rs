@@ -53,12 +53,15 @@ impl Demands {
         }))
     }
 
-    /// When the keys count.
-    pub(super) fn window(&self) -> Window {
-        Window {
-            start: self.key_not_before,
-            end: self.key_not_after,
+    /// When the keys count, if there is such a time.
+    pub(super) fn window(&self) -> anyhow::Result<Window> {
+        let (start, end) = (self.key_not_before, self.key_not_after);
+        if let (Some(start), Some(end)) = (start, end)
+            && start > end
+        {
+            bail!("the keys would never count: --key-not-before {start} is later than --key-not-after {end}");
         }
+        Ok(Window { start, end })
     }
 
     fn first(&self) -> Option<&'static str> {
