@@ -118,6 +118,7 @@ fn main() {
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     packed.write_all(&folder).expect("bytes");
     write("layer", "packed", &packed.finish().expect("bytes"));
+    write("layer", "zstd", &zstd::encode_all(&folder[..], 1).expect("bytes"));
 }
 
 fn decoded(text: &Value) -> Option<Vec<u8>> {
