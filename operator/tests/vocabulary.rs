@@ -18,6 +18,7 @@ const OTHERS: &[&str] = &[
     "DoesNotExist",
     "GovernanceTrack",
     "InferenceService",
+    "InvalidContentType",
     "LLMInferenceService",
     "NotIn",
     "OldBundle",
