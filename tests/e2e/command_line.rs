@@ -91,7 +91,8 @@ impl Desk {
             .await?;
         Ok(Said {
             code: output.status.code(),
-            out: String::from_utf8(output.stdout)?,
+            // Bundles come this way too.
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
             complaint: String::from_utf8(output.stderr)?,
         })
     }
