@@ -207,13 +207,9 @@ async fn life_of_a_bundle(flavour: Flavour) -> Result<()> {
         std::fs::read(&pulled)? == good,
         "pulled bytes differ from what was pushed"
     );
-    desk.must(
-        "bundle pull --plain-http",
-        &["--key", &key, "-o", "-", &tagged],
-        0,
-        "written to standard output",
-    )
-    .await?;
+    let out = ["--key", &key, "-o", "-", &tagged];
+    desk.must("bundle pull --plain-http", &out, 0, "to standard output")
+        .await?;
     let contents = desk
         .must(
             "bundle inspect --plain-http -o json",

@@ -14,9 +14,10 @@ mod files;
 mod stored;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 pub use contents::{Contents, Outside, Reading, contents};
 pub use error::{ArtifactError, ContentsError};
@@ -114,14 +115,33 @@ struct LayerDocument {
     _others: Others,
 }
 
-/// Fields that decide nothing here.
-type Others = BTreeMap<Other, IgnoredAny>;
+/// Fields that decide nothing here, under names that nobody takes for those that are read. Go's tools do not look at the case
+/// of letters, so that to them `Layers` is `layers`, and the last one counts.
+struct Others;
 
-/// A field's name that nobody takes for one that is read here. Go's tools do not look at the case of letters, so that to them
-/// `Layers` is `layers`, and the last one counts.
-#[derive(PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(try_from = "String")]
-struct Other(String);
+impl<'de> Deserialize<'de> for Others {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Others {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("fields")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut fields: M) -> Result<Self, M::Error> {
+        while let Some((name, IgnoredAny)) = fields.next_entry::<String, _>()? {
+            if let Some(field) = mistaken_for(&name) {
+                let detail = format!("field {} is {field} to some tools, and not to others", shown(&name));
+                return Err(M::Error::custom(detail));
+            }
+        }
+        Ok(self)
+    }
+}
 
 /// The fields that are read of a manifest, its configuration or a layer.
 const FIELDS: [&str; 7] = [
@@ -134,27 +154,15 @@ const FIELDS: [&str; 7] = [
     "annotations",
 ];
 
-impl TryFrom<String> for Other {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, String> {
-        // The letters outside of ASCII that stand for one of it where case does not matter.
-        let folded = |text: &str| {
-            text.replace('\u{17f}', "s")
-                .replace('\u{212a}', "k")
-                .to_ascii_lowercase()
-        };
-        match FIELDS
-            .into_iter()
-            .find(|field| folded(field) == folded(&name) && *field != name)
-        {
-            Some(field) => Err(format!(
-                "field {} is {field} to some tools, and not to others",
-                shown(&name)
-            )),
-            None => Ok(Self(name)),
-        }
-    }
+/// The field that some tools take another one for.
+fn mistaken_for(name: &str) -> Option<&'static str> {
+    // The letters outside of ASCII that stand for one of it where case does not matter.
+    let folded = |text: &str| {
+        let text = text.replace('\u{17f}', "s").replace('\u{212a}', "k");
+        text.to_ascii_lowercase()
+    };
+    let is_it = |field: &&str| folded(field) == folded(name) && *field != name;
+    FIELDS.into_iter().find(is_it)
 }
 
 impl Artifact {

@@ -297,7 +297,7 @@ fn flags_that_would_change_nothing_or_say_too_little_are_refused() {
         root.as_str(),
     ];
     let (key, ca) = (["--key", key.as_str()], ["--ca-roots", ca.as_str()]);
-    let table: [(&[&str], &[&str], &[&str]); 17] = [
+    let table: [(&[&str], &[&str], &[&str]); 16] = [
         (
             &key,
             &["--require-timestamp"],
@@ -312,21 +312,6 @@ fn flags_that_would_change_nothing_or_say_too_little_are_refused() {
             &key,
             &["--key-not-after", "yesterday"],
             &["yesterday", "--key-not-after"],
-        ),
-        (
-            &key,
-            &[
-                "--key-not-before",
-                "2026-01-01T00:00:00Z",
-                "--key-not-after",
-                "2025-01-01T00:00:00Z",
-                "--trusted-root",
-                &root,
-            ],
-            &[
-                "would never count",
-                "2026-01-01T00:00:00Z is later than --key-not-after",
-            ],
         ),
         (
             &who,
@@ -393,4 +378,23 @@ fn flags_that_would_change_nothing_or_say_too_little_are_refused() {
             says,
         );
     }
+}
+
+#[test]
+fn a_time_in_which_no_key_counts_is_refused() {
+    let (key, root, bundle) = (
+        keyless("release.pub"),
+        keyless("trusted_root.json"),
+        keyless("key-both.json"),
+    );
+    let [start, end] = ["2026-01-01T00:00:00Z", "2025-01-01T00:00:00Z"];
+    let flags = ["--key", &key, "--trusted-root", &root, "--key-not-before", start];
+    refused(
+        "verify blob",
+        &[&["--bundle", &bundle, &bundle], &flags[..], &["--key-not-after", end]].concat(),
+        &[
+            "would never count",
+            "2026-01-01T00:00:00Z is later than --key-not-after",
+        ],
+    );
 }

@@ -88,7 +88,9 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
     zstd::encode_all(bytes, 1).unwrap()
 }
 
-const PACKERS: [(Packing, fn(&[u8]) -> Vec<u8>); 2] = [(Packing::Gzip, gzip), (Packing::Zstd, zstd)];
+type Pack = fn(&[u8]) -> Vec<u8>;
+
+const PACKERS: [(Packing, Pack); 2] = [(Packing::Gzip, gzip), (Packing::Zstd, zstd)];
 
 fn names(found: &Contents) -> Vec<&str> {
     found.files.iter().map(|file| file.name.as_str()).collect()
