@@ -18,9 +18,9 @@ const WASM_STACK_BYTES: usize = 512 * 1024;
 const MAX_DECISIONS: u32 = 64;
 /// The most linear memory a limit can grant: what 32 bits can address.
 const MAX_MEMORY_BYTES: usize = 4 << 30;
-/// What is overwritten from the snapshot when a decision ends, so that the next one in its place meets fewer page faults:
-/// enough for an input of 120 kB. What is beyond it goes back to the operating system.
-const KEEP_RESIDENT_BYTES: usize = 3 << 19;
+/// What is overwritten from the snapshot when a decision ends, so that the next one in its place meets fewer page faults: what
+/// usual inputs touch. What is beyond it goes back to the operating system.
+const KEEP_RESIDENT_BYTES: usize = 1 << 20;
 
 /// One runtime; cheap to clone.
 #[derive(Clone)]
