@@ -37,14 +37,13 @@ pub(super) fn validate(wasm: &[u8], features: WasmFeatures) -> Result<Types, Com
     let mut validator = Validator::new_with_features(features);
     let mut all = Effort::default();
     let mut valid = None;
-    let (mut types, mut functions) = (Vec::new(), Vec::new());
+    let mut types = Vec::new();
     let mut allocations = FuncValidatorAllocations::default();
     for payload in Parser::new(0).parse_all(wasm) {
         let payload = payload.map_err(invalid)?;
         match validator.payload(&payload).map_err(invalid)? {
             ValidPayload::Func(function, body) => {
-                let own = functions.pop().and_then(|own| types.get(own as usize));
-                all.add(&check_function(function, &mut allocations, &body, own, &types)?);
+                all.add(&check_function(function, &mut allocations, &body, &types)?);
             }
             ValidPayload::End(types) => valid = Some(types),
             _ => {}
@@ -57,10 +56,6 @@ pub(super) fn validate(wasm: &[u8], features: WasmFeatures) -> Result<Types, Com
             }
             Payload::FunctionSection(section) => {
                 within(section.count() as usize, MAX_FUNCTIONS, "functions")?;
-                for function in section {
-                    functions.push(function.map_err(invalid)?);
-                }
-                functions.reverse();
             }
             _ => {}
         }
@@ -102,23 +97,19 @@ impl Effort {
 /// A function has some values of its own beside its locals and its stack.
 const VALUES: usize = 16;
 
-/// Validates one function of type `own`, and counts what adds up.
+/// Validates one function, and counts what adds up.
 fn check_function(
     function: FuncToValidate<ValidatorResources>,
     allocations: &mut FuncValidatorAllocations,
     body: &FunctionBody<'_>,
-    own: Option<&FuncType>,
     types: &[FuncType],
 ) -> Result<Effort, CompileError> {
     let mut validator = function.into_validator(std::mem::take(allocations));
     let mut reader = body.get_binary_reader();
     validator.read_locals(&mut reader).map_err(invalid)?;
+    // Parameters among them.
+    let locals = validator.len_locals() as usize;
     let mut operators = OperatorsReader::new(reader);
-    let mut locals = own.map_or(0, |own| own.params().len());
-    for group in body.get_locals_reader().map_err(invalid)? {
-        let (count, _) = group.map_err(invalid)?;
-        locals = locals.saturating_add(count as usize);
-    }
     let (mut targets_of_tables, mut branches) = (0_usize, 0_usize);
     let (mut blocks, mut loops, mut deepest) = (Vec::new(), 0_usize, 0_usize);
     let (mut count, mut height) = (0_usize, 0_usize);
