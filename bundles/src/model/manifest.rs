@@ -19,7 +19,7 @@ pub const SIGNATURE_FILE: &str = "model.sig";
 
 const STATEMENT: &str = "https://in-toto.io/Statement/v1";
 const PAYLOAD_MAX: usize = 32 * 1024 * 1024;
-const RESOURCES_MAX: usize = 100_000;
+pub(super) const RESOURCES_MAX: usize = 100_000;
 
 /// The files of a model, as somebody listed them. Who vouches for the list is not said here: outside of this crate there
 /// are only those in a [`crate::trust::Verified`].

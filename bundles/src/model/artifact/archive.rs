@@ -13,14 +13,13 @@ use tar::{EntryType, Header, PaxExtensions};
 
 use super::contents::{Contents, Input, Reading};
 use super::error::ContentsError;
+use crate::model::manifest::RESOURCES_MAX;
 use crate::model::name::{self, FileName};
 
 const BLOCK: u64 = 512;
 type Block = [u8; 512];
 /// Headers of all kinds, in one layer.
 const ENTRIES_MAX: u64 = 1_000_000;
-/// What a list of files may have, in one layer.
-const FILES_MAX: usize = 100_000;
 /// All names of one layer's files together.
 const NAMES_MAX: u64 = 16 * 1024 * 1024;
 const LONG_NAME_MAX: u64 = 8 * 1024;
@@ -175,10 +174,10 @@ impl<R: BufRead> Walk<'_, R> {
 
     fn file(&mut self, name: FileName, size: u64) -> Result<(), ContentsError> {
         self.count_name(name.as_str())?;
-        if self.contents.files.len() >= FILES_MAX {
+        if self.contents.files.len() >= RESOURCES_MAX {
             return Err(ContentsError::TooMuch {
                 what: "its files",
-                limit: FILES_MAX as u64,
+                limit: RESOURCES_MAX as u64,
             });
         }
         self.contents.add(&mut self.input, name, size, self.reading)

@@ -557,7 +557,7 @@ fn layers_have_no_more_together_than_a_list_may_have() {
         digests: Vec::new(),
     };
     let many = Contents {
-        files: (0..40_000).map(file).collect(),
+        files: (0..50_000).map(file).collect(),
         ..Contents::default()
     };
     let mut folders = Contents::default();
