@@ -130,6 +130,16 @@ impl Proof {
         matches!(known, Some((_, Signature::Verified { .. })))
     }
 
+    /// Forgets verdicts that may be others by now although the evidence is the same, and whether there were any: the time at
+    /// which a log says that it took a signature in may lie ahead of the clock here.
+    pub(super) fn forget_untimely(&self) -> bool {
+        lock(&self.attested).clear();
+        let mut verdicts = lock(&self.verdicts);
+        let before = verdicts.len();
+        verdicts.retain(|(_, said)| !said.checks_failed().iter().any(|check| check == "timestamp"));
+        verdicts.len() < before
+    }
+
     /// Forgets verdicts under policies that nobody asks for any more, and what is attested: that is found out again.
     pub(super) fn keep(&self, is_wanted: impl Fn(&TrustPolicy) -> bool) {
         lock(&self.verdicts).retain(|(policy, _)| is_wanted(policy));

@@ -21,7 +21,7 @@ pub(super) use self::state::{AttestationWish, Wish};
 use self::state::{State, Subject, pending};
 use super::proof::{self, Proof};
 use super::question::{Again, Answer, Artifact, Failure, Question, Tag};
-use crate::dossier::{Attestations, Signature, Source, Unavailable};
+use crate::dossier::{Attestations, Attested, Signature, Source, Unavailable};
 use crate::judge::chain;
 use crate::operator::metrics::Metrics;
 use crate::subject::SubjectKey;
@@ -120,8 +120,13 @@ impl Store {
         self.state().subjects.insert(subject.clone(), own);
         let found = wishes.iter().map(|wish| {
             let found = self.find(wish, now);
-            let attestations = self.attested(wish, &found.signature);
-            Found { attestations, ..found }
+            let (attestations, pending): (_, Vec<_>) = self.attested(wish, &found.signature, now).into_iter().unzip();
+            let pending_since = pending.into_iter().flatten().chain(found.pending_since).max();
+            Found {
+                attestations,
+                pending_since,
+                ..found
+            }
         });
         let found: Vec<_> = found.collect();
         if found.iter().any(|one| one.pending_since.is_some()) {
@@ -153,8 +158,8 @@ impl Store {
         )
     }
 
-    /// What is attested about an artifact of whose signatures so much is known.
-    fn attested(&self, wish: &Wish, signature: &Signature) -> Vec<Attestations> {
+    /// What is attested about an artifact of whose signatures so much is known, and since when a better answer is awaited.
+    fn attested(&self, wish: &Wish, signature: &Signature, now: Instant) -> Vec<(Attestations, Option<Instant>)> {
         let artifact = signature.digest().and_then(|digest| digest.parse().ok());
         let artifact = artifact.map(|digest| wish.artifact(digest));
         let proof = artifact.as_ref().and_then(|artifact| {
@@ -162,24 +167,57 @@ impl Store {
             state.artifacts.get(artifact)?.answer.clone()
         });
         let found = |policy: &Result<AttestationPolicy, Unavailable>| match (policy, signature, &artifact, &proof) {
-            (Err(why), ..) | (_, Signature::Unavailable(why), ..) => Source::Unavailable(why.clone()),
-            (Ok(policy), _, Some(artifact), Some(proof)) => proof.attested(policy, || self.load(artifact)),
+            (Err(why), ..) | (_, Signature::Unavailable(why), ..) => (Source::Unavailable(why.clone()), None),
+            (Ok(policy), _, Some(artifact), Some(proof)) => self.attested_by(artifact, proof, policy, now),
             (Ok(_), ..) => {
                 let pending = pending();
                 let problem = signature.problem().unwrap_or((&pending.reason, &pending.message));
-                Source::Unavailable(Unavailable {
+                let why = Unavailable {
                     reason: problem.0.to_owned(),
                     message: problem.1.to_owned(),
-                })
+                };
+                (Source::Unavailable(why), None)
             }
         };
-        let wishes = wish.attestations.iter();
-        wishes
-            .map(|one| Attestations {
-                predicate_type: one.predicate_type.clone(),
-                found: found(&one.policy),
-            })
-            .collect()
+        let of_type = |one: &AttestationWish| {
+            let (found, pending_since) = found(&one.policy);
+            let predicate_type = one.predicate_type.clone();
+            (Attestations { predicate_type, found }, pending_since)
+        };
+        wish.attestations.iter().map(of_type).collect()
+    }
+
+    /// What counts stands. That nothing does is believed, as it is of signatures, once the registry was asked after
+    /// somebody first looked for it: it may be there by now.
+    fn attested_by(
+        &self,
+        artifact: &Artifact,
+        proof: &Proof,
+        policy: &AttestationPolicy,
+        now: Instant,
+    ) -> (Source<Attested>, Option<Instant>) {
+        let found = proof.attested(policy, || self.load(artifact));
+        let counts = !matches!(&found, Source::Complete(attested) if attested.items.is_empty());
+        let mut state = self.state();
+        let fallback = state.fallback(artifact.pinned.repository.registry());
+        let Some(entry) = state.artifacts.get_mut(artifact) else {
+            return (found, None);
+        };
+        let since = entry.attestations.since(policy, now);
+        let is_since = |at: Option<Instant>| at.is_some_and(|at| at >= since);
+        if counts || is_since(entry.answered) {
+            return (found, None);
+        }
+        let meanwhile = if entry.is_restored {
+            found
+        } else {
+            Source::Unavailable(entry.problem.clone().unwrap_or(fallback))
+        };
+        if is_since(entry.ended) {
+            return (meanwhile, None);
+        }
+        entry.next = entry.next.min(now);
+        (meanwhile, Some(since))
     }
 
     /// Where a tag leads. What the last attempt could not find out may have changed.
@@ -207,7 +245,7 @@ impl Store {
         let Some(entry) = state.artifacts.get_mut(artifact) else {
             return Found::known(Signature::Unavailable(fallback));
         };
-        let since = entry.first_seen(trust, now);
+        let since = entry.policies.since(trust, now);
         let is_since = |at: Option<Instant>| at.is_some_and(|at| at >= since);
         let (was_asked_since, was_answered_since) = (is_since(entry.ended), is_since(entry.answered));
         let (problem, is_restored) = (entry.problem.clone(), entry.is_restored);
@@ -314,7 +352,11 @@ impl Store {
                 let same = |one: &Arc<Proof>, other: &Arc<Proof>| one.is_same(other);
                 let mut state = self.state();
                 let entry = state.artifacts.get_mut(artifact);
-                entry.is_some_and(|entry| entry.end(proof, (entry.pause(pauses.0), pauses.1), now, same))
+                entry.is_some_and(|entry| {
+                    let known = entry.answer.as_ref().filter(|_| proof.is_ok());
+                    let is_untimely = known.is_some_and(|known| known.forget_untimely());
+                    entry.end(proof, (entry.pause(pauses.0), pauses.1), now, same) || is_untimely
+                })
             }
         };
         if changed {
@@ -367,22 +409,27 @@ impl Store {
         let wishes = || subjects.values().flat_map(|subject| &subject.wishes);
         let wanted: HashSet<Tag> = wishes().filter_map(Wish::own_tag).collect();
         tags.retain(|tag, entry| entry.under_way || wanted.contains(tag));
-        let mut policies: HashMap<Artifact, Vec<&Arc<TrustPolicy>>> = HashMap::new();
+        let mut terms: HashMap<Artifact, (Vec<&Arc<TrustPolicy>>, Vec<&AttestationPolicy>)> = HashMap::new();
         for wish in wishes() {
             for artifact in wish.keeps(tags) {
-                policies.entry(artifact).or_default().extend(wish.trust.as_ref().ok());
+                let (policies, attestations) = terms.entry(artifact).or_default();
+                policies.extend(wish.trust.as_ref().ok());
+                attestations.extend(wish.attestations.iter().filter_map(|one| one.policy.as_ref().ok()));
             }
         }
-        artifacts.retain(|artifact, entry| entry.under_way || policies.contains_key(artifact));
+        artifacts.retain(|artifact, entry| entry.under_way || terms.contains_key(artifact));
         for (artifact, entry) in artifacts.iter_mut() {
-            let wanted = policies.get(artifact).map(Vec::as_slice).unwrap_or_default();
-            // While a Signer is away nobody wishes under its terms; they may come back.
-            if !wanted.is_empty() {
-                entry.keep(|policy| wanted.iter().any(|one| one.as_ref() == policy));
+            let Some((policies, attestations)) = terms.get(artifact) else {
+                continue;
+            };
+            entry.policies.keep(policies);
+            entry.attestations.keep(attestations);
+            if let (Some(proof), false) = (&entry.answer, policies.is_empty()) {
+                proof.keep(|policy| policies.iter().any(|one| one.as_ref() == policy));
             }
         }
         // Also what is not looked at while a Signer is away.
-        let kept: BTreeSet<String> = artifacts.keys().chain(policies.keys()).map(Artifact::key).collect();
+        let kept: BTreeSet<String> = artifacts.keys().chain(terms.keys()).map(Artifact::key).collect();
         drop(state);
         if all_seen {
             self.cache.keep(&kept)?;

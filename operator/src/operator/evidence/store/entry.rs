@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use interlock_bundles::trust::TrustPolicy;
+use interlock_bundles::trust::{AttestationPolicy, TrustPolicy};
 use tokio::time::Instant;
 
 use super::super::hosts::pause;
@@ -32,8 +32,37 @@ pub(super) struct Entry<T> {
     failures: u32,
     /// Complete answers in a row that said the same.
     unchanged: u32,
-    /// Under which policies the answer is looked at, and since when.
-    policies: Vec<(Arc<TrustPolicy>, Instant)>,
+    /// Under which policies the answer is looked at.
+    pub(super) policies: Seen<Arc<TrustPolicy>>,
+    /// Whose attestations are looked for in it.
+    pub(super) attestations: Seen<AttestationPolicy>,
+}
+
+/// Terms under which an answer is looked at, and since when.
+pub(super) struct Seen<P>(Vec<(P, Instant)>);
+
+impl<P: Clone + PartialEq> Seen<P> {
+    /// Since when it is looked at under these terms, which are noted.
+    pub(super) fn since(&mut self, terms: &P, now: Instant) -> Instant {
+        if let Some((_, since)) = self.0.iter().find(|(known, _)| known == terms) {
+            return *since;
+        }
+        self.0.push((terms.clone(), now));
+        now
+    }
+
+    /// Whether it is looked at under terms that are newer than this.
+    fn has_newer(&self, than: Instant) -> bool {
+        self.0.iter().any(|(_, since)| *since > than)
+    }
+
+    /// Forgets other terms than these, unless there are none: while a Signer is away nobody wishes under its terms, and
+    /// they may come back.
+    pub(super) fn keep(&mut self, wanted: &[&P]) {
+        if !wanted.is_empty() {
+            self.0.retain(|(terms, _)| wanted.contains(&terms));
+        }
+    }
 }
 
 impl<T> Entry<T> {
@@ -50,7 +79,8 @@ impl<T> Entry<T> {
             created: now,
             failures: 0,
             unchanged: 0,
-            policies: Vec::new(),
+            policies: Seen(Vec::new()),
+            attestations: Seen(Vec::new()),
         }
     }
 
@@ -84,7 +114,7 @@ impl<T> Entry<T> {
         same: impl FnOnce(&T, &T) -> bool,
     ) -> bool {
         let before = self.ended.replace(now);
-        let awaited = before.is_none_or(|ended| self.policies.iter().any(|(_, since)| *since > ended));
+        let awaited = before.is_none_or(|ended| self.policies.has_newer(ended) || self.attestations.has_newer(ended));
         self.under_way = false;
         match outcome {
             Ok(answer) => {
@@ -106,8 +136,9 @@ impl<T> Entry<T> {
                 awaited || was_problem || !is_same
             }
             Err(failure) => {
+                // What is asked for again soon after an answer is not asked for so often where there is none.
                 let again = match failure.again {
-                    Again::Later => after_answer,
+                    Again::Later => after_answer.max(pause(Again::Soon(None), self.failures, longest)),
                     soon @ Again::Soon(_) => pause(soon, self.failures, longest),
                 };
                 self.next = now + again;
@@ -134,22 +165,5 @@ impl Entry<Arc<Proof>> {
     /// doubles while nothing changes.
     pub(super) fn pause(&self, longest: Duration) -> Duration {
         FIRST_PAUSE.saturating_mul(1 << self.unchanged.min(16)).min(longest)
-    }
-
-    /// Since when the answer is looked at under this policy.
-    pub(super) fn first_seen(&mut self, policy: &Arc<TrustPolicy>, now: Instant) -> Instant {
-        if let Some((_, since)) = self.policies.iter().find(|(known, _)| known == policy) {
-            return *since;
-        }
-        self.policies.push((Arc::clone(policy), now));
-        now
-    }
-
-    /// Forgets other policies than these.
-    pub(super) fn keep(&mut self, is_wanted: impl Fn(&TrustPolicy) -> bool) {
-        self.policies.retain(|(policy, _)| is_wanted(policy));
-        if let Some(proof) = &self.answer {
-            proof.keep(is_wanted);
-        }
     }
 }

@@ -2,7 +2,8 @@
 //! (`bundles/testdata/trust/README.md` says how).
 
 use interlock_bundles::registry::Evidence;
-use interlock_bundles::trust::{PublicKey, Revoked, SignatureFormat, Signer};
+use interlock_bundles::trust::{Keyed, Means, PublicKey, Revoked, SignatureFormat, Signer, Window};
+use jiff::Timestamp;
 
 use super::super::question::Again;
 use super::*;
@@ -211,6 +212,88 @@ fn an_outage_is_never_unsigned_and_what_was_proven_stays() {
     scene.restart();
     assert_eq!(scene.says("a", &wish), "Verified by release");
     assert!(scene.asks_nothing());
+}
+
+#[test]
+fn what_cannot_be_answered_is_asked_for_less_and_less() {
+    let scene = Scene::new();
+    scene.says("a", &wish(&pinned(), &["release"]));
+    let question = scene.one(Instant::now());
+    let mut pauses = Vec::new();
+    for _ in 0..9 {
+        let now = Instant::now();
+        let failure = failed("NotFound", Again::Later, false);
+        scene.store.answered(&question, failure, now);
+        let next = scene.store.due(now).1.unwrap();
+        pauses.push(next.duration_since(now).as_secs());
+    }
+    assert_eq!(pauses, [15, 15, 15, 16, 32, 64, 128, 256, 300]);
+}
+
+/// A log's time may lie ahead of the clock here, and a second later it does not.
+#[test]
+fn what_failed_for_its_time_is_checked_again_although_nothing_is_new() {
+    let scene = Scene::new();
+    let keyed = Keyed {
+        key: PublicKey::from_pem(file!("release.pub")).unwrap(),
+        demands: None,
+        window: Window {
+            start: Some(Timestamp::UNIX_EPOCH),
+            end: None,
+        },
+    };
+    let signer = Signer::new("release", Means::Key(keyed));
+    let wish = Wish {
+        trust: Ok(Arc::new(TrustPolicy::new(vec![signer], 1))),
+        ..wish(&pinned(), &["release"])
+    };
+    scene.says("a", &wish);
+    for _ in 0..3 {
+        assert_eq!(scene.answer(signed_by(&[RELEASE])), [key("a")]);
+        assert_eq!(scene.says("a", &wish), "NoTrustedTime");
+    }
+}
+
+/// As of signatures: an answer from before somebody asked does not say that there is none.
+#[test]
+fn no_attestation_is_believed_of_an_answer_that_is_newer_than_the_wish() {
+    let scene = Scene::new();
+    let plain = wish(&pinned(), &["release"]);
+    scene.says("a", &plain);
+    scene.answer(signed_by(&[RELEASE]));
+    assert_eq!(scene.says("a", &plain), "Verified by release");
+    let predicate_type = "https://slsa.dev/provenance/v1".to_owned();
+    let policy = AttestationPolicy {
+        predicate_type: predicate_type.clone(),
+        trust: TrustPolicy::clone(&trust(&["release"])),
+    };
+    let attesting = Wish {
+        attestations: Arc::from([AttestationWish {
+            predicate_type,
+            policy: Ok(policy),
+        }]),
+        ..plain
+    };
+    let says = || {
+        let names = vec!["release".to_owned()];
+        let mut found = scene.store.look(&key("a"), names, std::slice::from_ref(&attesting));
+        let found = found.remove(0);
+        assert!(matches!(found.signature, Signature::Verified { .. }));
+        let said = match &found.attestations[0].found {
+            Source::Complete(attested) => format!("{} count", attested.items.len()),
+            Source::Unavailable(why) => why.reason.clone(),
+        };
+        format!("{said}{}", if found.pending_since.is_some() { "…" } else { "" })
+    };
+    assert_eq!(says(), "EvidencePending…");
+    let question = scene.one(Instant::now());
+    let away = failed("RegistryUnavailable", Again::Soon(None), false);
+    assert_eq!(scene.store.answered(&question, away, Instant::now()), [key("a")]);
+    assert_eq!(says(), "RegistryUnavailable");
+    assert_eq!(scene.answer(signed_by(&[RELEASE])), [key("a")]);
+    assert_eq!(says(), "0 count");
+    scene.store.tidy(&[key("a")]).unwrap();
+    assert_eq!(says(), "0 count", "it is not forgotten who asked when");
 }
 
 #[test]
