@@ -9,7 +9,7 @@ use std::fmt;
 use unicode_normalization::UnicodeNormalization as _;
 
 /// PATH_MAX of Linux, with its NUL.
-const BYTES_MAX: usize = 4095;
+pub(super) const BYTES_MAX: usize = 4095;
 /// NAME_MAX of Linux.
 const SEGMENT_BYTES_MAX: usize = 255;
 

@@ -3,13 +3,15 @@
 //!
 //! Tools differ in what they make of an unusual archive, and what is verified must be what is unpacked by whatever tool. So
 //! only plain files and folders are taken, and whatever two tools could read as different files is refused: two headers for
-//! one entry, a size that is told twice, bytes after the end. The `tar` crate reads headers; it does not walk, because it
-//! would hold names of any length and could not be told sizes that stand in a pax header.
+//! one entry, a size that is told twice, a number that not all take for one, bytes after the end. The `tar` crate reads
+//! names and kinds; it does not walk, because it would hold names of any length and could not be told sizes that stand in a
+//! pax header, and it reads numbers as few others do.
 
 use std::borrow::Cow;
 use std::io::BufRead;
+use std::ops::Range;
 
-use tar::{EntryType, Header, PaxExtensions};
+use tar::{EntryType, Header};
 
 use super::contents::{Contents, Input, Reading};
 use super::error::ContentsError;
@@ -102,13 +104,17 @@ impl<R: BufRead> Walk<'_, R> {
 
     fn entry(&mut self, block: &Block) -> Result<(), ContentsError> {
         let header = Header::from_byte_slice(block);
-        if header.cksum().ok() != Some(checksum(block)) {
+        if number(block, CHECKSUM) != Some(checksum(block)) {
             return Err(not_tar("a header has a wrong checksum"));
         }
         if let Some(detail) = two_names(block) {
             return Err(not_tar(detail));
         }
-        let own_size = header.entry_size().map_err(|_| not_tar("a size is no number"))?;
+        let own_size = number(block, SIZE).ok_or_else(|| not_tar("a size is no number"))?;
+        // Some tools take a header with another field that is no number for the archive's end.
+        if !OTHER_NUMBERS.into_iter().all(|at| is_number_or_empty(block, at)) {
+            return Err(not_tar("a field of a header is no number"));
+        }
         let kind = header.entry_type();
         match kind {
             // Where a link leads does not matter: those of the model are refused.
@@ -149,6 +155,9 @@ impl<R: BufRead> Walk<'_, R> {
         let folder = self.reading.folder.as_ref().map_or("", FileName::as_str);
         match kind {
             _ if !is_within(path, folder) => {
+                if path.len() > name::BYTES_MAX {
+                    return Err(refuse(name, "has a name that is longer than a path may be"));
+                }
                 self.count_name(path)?;
                 self.contents.outside.note(path, kind);
                 self.input.pass(size, |_| {})?;
@@ -248,19 +257,18 @@ impl<R: BufRead> Walk<'_, R> {
 }
 
 /// What a pax header says that matters here.
-fn pax(content: &[u8]) -> Result<Ahead, ContentsError> {
+fn pax(mut content: &[u8]) -> Result<Ahead, ContentsError> {
     let mut ahead = Ahead::default();
-    for record in PaxExtensions::new(content) {
-        let record = record.map_err(|_| not_tar("a pax header is malformed"))?;
-        let value = record.value_bytes();
-        match record.key_bytes() {
+    while !content.is_empty() {
+        let (key, value, rest) = record(content).ok_or_else(|| not_tar("a pax header is malformed"))?;
+        content = rest;
+        match key {
             b"path" => match ahead.name.replace(value.to_vec()) {
                 None => {}
                 Some(_) => return Err(not_tar("a pax header gives two names")),
             },
             b"size" => {
-                let size = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
-                let size: u64 = size.ok_or_else(|| not_tar("a size is no number"))?;
+                let size = decimal(value).ok_or_else(|| not_tar("a size is no number"))?;
                 if ahead.size.replace(size).is_some() {
                     return Err(not_tar("a pax header gives two sizes"));
                 }
@@ -272,6 +280,55 @@ fn pax(content: &[u8]) -> Result<Ahead, ContentsError> {
         }
     }
     Ok(ahead)
+}
+
+/// The first record, `LENGTH KEY=VALUE` and a line break, the length being that of all of it; and what is behind it.
+fn record(content: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let space = content.iter().take(20).position(|byte| *byte == b' ')?;
+    let length = usize::try_from(decimal(content.get(..space)?)?).ok()?;
+    let (record, rest) = content.split_at_checked(length)?;
+    let record = record.get(space + 1..)?.strip_suffix(b"\n")?;
+    let equals = record.iter().position(|byte| *byte == b'=')?;
+    Some((record.get(..equals)?, record.get(equals + 1..)?, rest))
+}
+
+fn decimal(text: &[u8]) -> Option<u64> {
+    let is_number = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    std::str::from_utf8(text).ok().filter(|_| is_number)?.parse().ok()
+}
+
+/// Where numbers stand in a header.
+const SIZE: Range<usize> = 124..136;
+const CHECKSUM: Range<usize> = 148..156;
+/// Mode, owner, group, time of change, and the two of a device.
+const OTHER_NUMBERS: [Range<usize>; 6] = [100..108, 108..116, 116..124, 136..148, 329..337, 337..345];
+
+/// A number that all tools read alike: in octal digits, with spaces before and spaces or NUL behind; or in binary behind
+/// the byte 80, as GNU's and star write what does not fit.
+fn number(block: &Block, at: Range<usize>) -> Option<u64> {
+    let field = block.get(at)?;
+    if let [0x80, binary @ ..] = field {
+        let value = |sum: u64, byte: &u8| sum.checked_mul(256)?.checked_add(u64::from(*byte));
+        return binary.iter().try_fold(0, value);
+    }
+    let text = field.trim_ascii_start();
+    let end = text
+        .iter()
+        .position(|byte| !byte.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (digits, rest) = text.split_at_checked(end)?;
+    let is_octal = !digits.is_empty() && field.iter().all(|byte| matches!(byte, b' ' | 0 | b'0'..=b'7'));
+    (is_octal && rest.iter().all(|byte| matches!(byte, b' ' | 0)))
+        .then(|| digits.iter().fold(0, |sum, digit| sum * 8 + u64::from(digit - b'0')))
+}
+
+/// Whether a field whose value does not matter is no reason for tools to differ. Times before 1970 begin with the byte FF.
+fn is_number_or_empty(block: &Block, at: Range<usize>) -> bool {
+    match block.get(at.clone()).unwrap_or_default() {
+        [0xff, ..] => true,
+        field if field.iter().all(|byte| matches!(byte, b' ' | 0)) => true,
+        _ => number(block, at).is_some(),
+    }
 }
 
 /// Why tools differ in an entry's name, if they do. Behind the fields that all know stands the beginning of a long name
@@ -288,8 +345,8 @@ fn two_names(block: &Block) -> Option<&'static str> {
 }
 
 /// The sum of a header's bytes, those of the checksum itself taken for spaces.
-fn checksum(block: &Block) -> u32 {
-    let byte = |(at, byte): (usize, &u8)| u32::from(if (148..156).contains(&at) { b' ' } else { *byte });
+fn checksum(block: &Block) -> u64 {
+    let byte = |(at, byte): (usize, &u8)| u64::from(if CHECKSUM.contains(&at) { b' ' } else { *byte });
     block.iter().enumerate().map(byte).sum()
 }
 

@@ -371,6 +371,73 @@ fn what_tools_unpack_differently_is_refused_by_name() {
     }
 }
 
+/// GNU tar reads `+`, and Python an underscore or the end of the archive, where another tool reads another number.
+#[test]
+fn numbers_that_tools_read_differently_are_refused() {
+    let with = |at: usize, what: &[u8]| {
+        let mut header = Blocks::header(EntryType::Regular, "b", 1);
+        header.as_mut_bytes()[at..at + what.len()].copy_from_slice(what);
+        reason(unpack(&good().raw(header, b"x").end(), None))
+    };
+    let size = 124;
+    for good in [
+        &b"00000000001\0"[..],
+        b"000000000001",
+        b"          1 ",
+        b"1\0\0\0\0\0\0\0\0\0\0\0",
+        b"\x80\0\0\0\0\0\0\0\0\0\0\x01",
+    ] {
+        assert_eq!(with(size, good), "ok", "{good:?}");
+    }
+    for bad in [
+        &b"+1\0\0\0\0\0\0\0\0\0\0"[..],
+        b"-1\0\0\0\0\0\0\0\0\0\0",
+        b"0_1\0\0\0\0\0\0\0\0\0",
+        b"0o1\0\0\0\0\0\0\0\0\0",
+        b"\t1\0\0\0\0\0\0\0\0\0\0",
+        b"1\x002\0\0\0\0\0\0\0\0\0",
+        b"1 2\0\0\0\0\0\0\0\0\0",
+        b"\0\0\0\0\0\0\0\0\0\0\0\0",
+        b"            ",
+        b"\x81\0\0\0\0\0\0\0\0\0\0\x01",
+        b"\xff\0\0\0\0\0\0\0\0\0\0\x01",
+        b"\x80\0\0\x01\0\0\0\0\0\0\0\x01",
+    ] {
+        assert_eq!(with(size, bad), "NotTar", "{bad:?}");
+    }
+    for (at, width) in [(100, 8), (108, 8), (116, 8), (136, 12), (329, 8), (337, 8)] {
+        assert_eq!(with(at, &vec![0; width]), "ok", "nothing at {at}");
+        assert_eq!(with(at, b"+0000000"), "NotTar", "at {at}");
+        assert_eq!(with(at, b"mode\0\0\0\0"), "NotTar", "at {at}");
+    }
+    assert_eq!(with(136, &[0xff; 12]), "ok", "the last second before 1970");
+    let pax = |content: &str| {
+        let header = Blocks::header(EntryType::XHeader, "pax", content.len() as u64);
+        reason(unpack(
+            &good().raw(header, content.as_bytes()).file("b", "x").end(),
+            None,
+        ))
+    };
+    for good in ["", "12 path=new\n", "9 size=1\n", "15 comment=a\nb\n", "013 path=new\n"] {
+        assert_eq!(pax(good), "ok", "{good:?}");
+    }
+    for bad in [
+        "+12 path=new\n",
+        "12 path=new",
+        "13 path=new\n",
+        "11 path=new\n",
+        "12\tpath=new\n",
+        "10 pathnew\n",
+        "12 path=new\n\n12 path=old\n",
+        "12 path=new\n\0",
+        "10 size=+1\n",
+        "8 size=\n",
+        "99999999999999999999 path=new\n",
+    ] {
+        assert_eq!(pax(bad), "NotTar", "{bad:?}");
+    }
+}
+
 #[test]
 fn an_archive_that_is_cut_anywhere_is_refused_or_whole() {
     let archive = Blocks::default()
@@ -479,8 +546,16 @@ fn what_unpacks_to_much_more_than_it_is_is_given_up() {
     let zstd = zstd::encode_all(bomb(), 1).unwrap();
     for (packing, packed) in [(Packing::Gzip, gzip.finish().unwrap()), (Packing::Zstd, zstd)] {
         assert!(packed.len() < 1024 * 1024);
-        let found = contents(&layer(packing, &packed), &reading(None), &packed[..]);
-        assert_eq!(reason(found), "ModelTooLarge", "{packing:?}");
+        let honest = layer(packing, &packed);
+        // The size is a manifest's word, which nothing says to be true before the end.
+        let claimed = Layer {
+            size: 1 << 60,
+            ..honest.clone()
+        };
+        for layer in [honest, claimed] {
+            let found = contents(&layer, &reading(None), &packed[..]);
+            assert_eq!(reason(found), "ModelTooLarge", "{packing:?}");
+        }
     }
 }
 
