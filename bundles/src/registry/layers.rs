@@ -6,7 +6,7 @@
 
 use std::io::{self, BufRead, Read};
 use std::panic;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc::{Receiver, channel};
@@ -22,11 +22,6 @@ const PIECES: usize = 4;
 /// Bytes a second below which a layer is given up, on the whole.
 const SLOWEST: u64 = 1024 * 1024;
 
-/// How long a layer may take: so long as any answer, and as long as its bytes need.
-pub(super) fn deadline(patience: Duration, layer: &Layer) -> Duration {
-    patience.saturating_add(Duration::from_secs(layer.size / SLOWEST))
-}
-
 /// What is in a layer, or why that cannot be said of the layer that it is.
 pub(super) async fn look_into(
     mut session: Session<'_>,
@@ -41,8 +36,9 @@ pub(super) async fn look_into(
             ("layer bytes", layer.size),
         )
     };
-    let patience = session.line.settings.timeout;
-    let mut response = in_time(patience, &ask, session.respond(&ask)).await??;
+    let mut hurry = Hurry::new(session.line.settings.timeout);
+    let answer = hurry.wait(&ask, session.respond(&ask)).await?;
+    let mut response = answer.map_err(|error| named_and_gone(layer, error))?;
     let mut arrived = Arrived::new(&ask, layer);
     arrived.announced(response.content_length())?;
     let (to, from) = channel(PIECES);
@@ -51,13 +47,14 @@ pub(super) async fn look_into(
     // None once whoever looks has seen enough: whether it was the layer is not known before its end.
     let mut to = Some(to);
     loop {
-        let piece = in_time(patience, &ask, response.chunk()).await?;
+        let piece = hurry.wait(&ask, response.chunk()).await?;
         let Some(piece) = piece.map_err(|error| transport(ask.at(), error, Duration::ZERO))? else {
             break;
         };
         arrived.take(&piece)?;
+        hurry.arrived = arrived.count;
         if let Some(open) = &to
-            && open.send(piece).await.is_err()
+            && hurry.wait(&ask, open.send(piece)).await?.is_err()
         {
             to = None;
         }
@@ -70,14 +67,43 @@ pub(super) async fn look_into(
     }
 }
 
-/// A registry that says nothing for so long says nothing more.
-async fn in_time<T>(patience: Duration, ask: &Ask, answer: impl Future<Output = T>) -> Result<T, RegistryError> {
-    tokio::time::timeout(patience, answer)
-        .await
-        .map_err(|_| RegistryError::Timeout {
-            at: ask.at(),
-            after: patience,
-        })
+/// A manifest that is there and names a layer that is not: the registry contradicts itself, and nobody asked for too much.
+pub(super) fn named_and_gone(layer: &Layer, error: RegistryError) -> RegistryError {
+    match error {
+        RegistryError::NotFound { at, .. } => RegistryError::Malformed {
+            at,
+            problem: format!("the manifest names the layer {}, which is not there", layer.digest),
+        },
+        other => other,
+    }
+}
+
+/// How long a layer may take: no longer than any answer without a word, and on the whole as long as the bytes need that
+/// came. How many there are to come is the manifest's word alone.
+struct Hurry {
+    started: Instant,
+    patience: Duration,
+    arrived: u64,
+}
+
+impl Hurry {
+    fn new(patience: Duration) -> Self {
+        Self {
+            started: Instant::now(),
+            patience,
+            arrived: 0,
+        }
+    }
+
+    async fn wait<T>(&self, ask: &Ask, answer: impl Future<Output = T>) -> Result<T, RegistryError> {
+        let whole = self
+            .patience
+            .saturating_add(Duration::from_secs(self.arrived / SLOWEST));
+        let after = whole.saturating_sub(self.started.elapsed()).min(self.patience);
+        tokio::time::timeout(after, answer)
+            .await
+            .map_err(|_| RegistryError::Timeout { at: ask.at(), after })
+    }
 }
 
 /// What has arrived of a layer.
@@ -98,12 +124,13 @@ impl<'a> Arrived<'a> {
         }
     }
 
-    /// More than the manifest says is not waited for.
+    /// Another number than the manifest says is not waited for.
     fn announced(&self, length: Option<u64>) -> Result<(), RegistryError> {
-        if length.is_some_and(|length| length > self.layer.size) {
-            return Err(self.too_large());
+        match length {
+            Some(length) if length > self.layer.size => Err(self.too_large()),
+            Some(length) if length < self.layer.size => Err(too_short(self.ask, self.layer, length)),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn take(&mut self, piece: &[u8]) -> Result<(), RegistryError> {
@@ -126,13 +153,7 @@ impl<'a> Arrived<'a> {
             });
         }
         if self.count != self.layer.size {
-            return Err(RegistryError::Malformed {
-                at: self.ask.at(),
-                problem: format!(
-                    "the layer has {} bytes, and its manifest says {}",
-                    self.count, self.layer.size
-                ),
-            });
+            return Err(too_short(self.ask, self.layer, self.count));
         }
         Ok(())
     }
@@ -144,6 +165,13 @@ impl<'a> Arrived<'a> {
             what,
             limit,
         }
+    }
+}
+
+fn too_short(ask: &Ask, layer: &Layer, length: u64) -> RegistryError {
+    RegistryError::Malformed {
+        at: ask.at(),
+        problem: format!("the layer has {length} bytes, and its manifest says {}", layer.size),
     }
 }
 

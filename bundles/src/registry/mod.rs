@@ -178,6 +178,7 @@ impl Registry {
         let blob = session.blob(layer.digest, layer.size, ("layer bytes", most));
         self.within(format!("getting layer {} of {repository}", layer.digest), blob)
             .await
+            .map_err(|error| layers::named_and_gone(layer, error))
     }
 
     /// Reads a layer of any size once, holding a few pieces of it at a time, and tells what files it has. An error of the
@@ -190,9 +191,7 @@ impl Registry {
         credentials: &Credentials,
     ) -> Result<Result<Contents, ContentsError>, RegistryError> {
         let session = self.session(repository, credentials)?;
-        let after = layers::deadline(self.settings.timeout, layer);
-        let at = format!("reading layer {} of {repository}", layer.digest);
-        within(after, at, layers::look_into(session, layer, reading)).await
+        layers::look_into(session, layer, reading).await
     }
 
     /// Pushes a `bundle.tar.gz` as OPA's tools do, under a tag. The same bundle always gets the same digest.

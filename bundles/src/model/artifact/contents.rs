@@ -3,8 +3,10 @@
 //! Nothing here says that the bytes are the layer's: whoever reads them from a registry hashes them as well, and believes
 //! neither files nor errors before that digest is the layer's.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
+use std::rc::Rc;
 
 use flate2::bufread::MultiGzDecoder;
 use tar::EntryType;
@@ -19,7 +21,7 @@ use crate::model::manifest::plain;
 use crate::model::name::FileName;
 use crate::model::serialization::{Method, Serialization};
 
-/// Unpacked bytes allowed for each packed one. Weights hardly shrink; what unpacks to more is made to.
+/// Unpacked bytes allowed for each packed one that was read. Weights hardly shrink; what unpacks to more is made to.
 const RATIO_MAX: u64 = 64;
 /// Unpacked bytes allowed in any case: a small archive of zeros harms nobody.
 const UNPACKED_FREE: u64 = 256 * 1024 * 1024;
@@ -102,25 +104,67 @@ pub fn contents(layer: &Layer, reading: &Reading, reader: impl BufRead) -> Resul
         LayerKind::Archive(Packing::Plain) => archive::walk(Input::new(reader, layer.size), reading),
         LayerKind::Archive(Packing::Gzip) => {
             let broken = |detail| ContentsError::NotGzip { detail };
-            archive::walk(unpacked(MultiGzDecoder::new(reader), layer, broken), reading)
+            let packed = Packed::new(reader);
+            let read = Rc::clone(&packed.read);
+            archive::walk(unpacked(MultiGzDecoder::new(packed), read, broken), reading)
         }
         LayerKind::Archive(Packing::Zstd) => {
             let broken = |detail| ContentsError::NotZstd { detail };
-            let decoder = Decoder::with_buffer(reader).and_then(|mut decoder| {
+            let packed = Packed::new(reader);
+            let read = Rc::clone(&packed.read);
+            let decoder = Decoder::with_buffer(packed).and_then(|mut decoder| {
                 decoder.window_log_max(WINDOW_LOG_MAX)?;
                 Ok(decoder)
             });
             let decoder = decoder.map_err(|error| broken(error.to_string()))?;
-            archive::walk(unpacked(decoder, layer, broken), reading)
+            archive::walk(unpacked(decoder, read, broken), reading)
         }
     }
 }
 
-fn unpacked<R: Read>(decoder: R, layer: &Layer, broken: fn(String) -> ContentsError) -> Input<BufReader<R>> {
-    let limit = layer.size.saturating_mul(RATIO_MAX).max(UNPACKED_FREE);
+fn unpacked<R: Read>(decoder: R, packed: Rc<Cell<u64>>, broken: fn(String) -> ContentsError) -> Input<BufReader<R>> {
     Input {
+        packed: Some(packed),
         broken,
-        ..Input::new(BufReader::with_capacity(BUFFER, decoder), limit)
+        ..Input::new(BufReader::with_capacity(BUFFER, decoder), UNPACKED_FREE)
+    }
+}
+
+/// Packed bytes, counted as they are read: what a manifest says of their number is not known to be true before their end.
+struct Packed<R> {
+    reader: R,
+    read: Rc<Cell<u64>>,
+}
+
+impl<R> Packed<R> {
+    fn new(reader: R) -> Self {
+        Self {
+            reader,
+            read: Rc::default(),
+        }
+    }
+
+    fn count(&self, bytes: usize) {
+        self.read.set(self.read.get().saturating_add(bytes as u64));
+    }
+}
+
+impl<R: BufRead> BufRead for Packed<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.reader.fill_buf()
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.count(count);
+        self.reader.consume(count);
+    }
+}
+
+impl<R: Read> Read for Packed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        self.count(count);
+        Ok(count)
     }
 }
 
@@ -188,8 +232,11 @@ impl Contents {
 /// The unpacked bytes of a layer, of which no more than a limit are taken.
 pub(super) struct Input<R> {
     reader: R,
-    left: u64,
+    taken: u64,
+    /// Bytes that may be taken, and more for what was unpacked to them.
     limit: u64,
+    /// The packed bytes read so far, where they are.
+    packed: Option<Rc<Cell<u64>>>,
     parts_left: u64,
     /// What it is that cannot be read, in the decompressor's words.
     broken: fn(String) -> ContentsError,
@@ -199,8 +246,9 @@ impl<R: BufRead> Input<R> {
     fn new(reader: R, limit: u64) -> Self {
         Self {
             reader,
-            left: limit,
+            taken: 0,
             limit,
+            packed: None,
             parts_left: PARTS_MAX,
             broken: |detail| ContentsError::NotGzip { detail },
         }
@@ -213,17 +261,19 @@ impl<R: BufRead> Input<R> {
             .fill_buf()
             .map_err(|error| (self.broken)(plain(&error.to_string(), 120)))?;
         let length = piece.len().min(usize::try_from(most).unwrap_or(usize::MAX));
-        if length as u64 > self.left {
+        let packed = self.packed.as_ref().map_or(0, |read| read.get());
+        let limit = self.limit.max(packed.saturating_mul(RATIO_MAX));
+        if self.taken.saturating_add(length as u64) > limit {
             return Err(ContentsError::TooMuch {
                 what: "its unpacked bytes",
-                limit: self.limit,
+                limit,
             });
         }
         Ok(piece.get(..length).unwrap_or_default())
     }
 
     pub(super) fn consume(&mut self, count: usize) {
-        self.left = self.left.saturating_sub(count as u64);
+        self.taken = self.taken.saturating_add(count as u64);
         self.reader.consume(count);
     }
 

@@ -1,5 +1,7 @@
 //! The files of all layers together, as a list of files is compared with them.
 
+use std::collections::HashSet;
+
 use super::contents::Contents;
 use super::error::ContentsError;
 use crate::model::allowed::Allowed;
@@ -22,10 +24,11 @@ impl ArtifactFiles {
     /// Puts together what the layers have, in their order. Layers are unpacked over each other, so that a file can end up
     /// elsewhere than its name says, where an earlier layer has a symbolic link on the way: that is refused.
     pub fn of(layers: Vec<Contents>, folder: Option<&FileName>) -> Result<Self, ContentsError> {
-        let is_link = |path: &str| layers.iter().any(|layer| layer.outside.links.contains(path));
+        let links = layers.iter().flat_map(|layer| &layer.outside.links);
+        let links: HashSet<&str> = links.map(String::as_str).collect();
         for path in layers.iter().flat_map(|layer| &layer.outside.folders) {
             let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
-            if let Some(link) = ends.filter_map(|end| path.get(..end)).find(|part| is_link(part)) {
+            if let Some(link) = ends.filter_map(|end| path.get(..end)).find(|part| links.contains(part)) {
                 return Err(ContentsError::Unsafe {
                     entry: format!("{link:?}"),
                     rule: "is a link in one place and a folder in another, so that files may end up anywhere",
@@ -60,7 +63,7 @@ impl ArtifactFiles {
     }
 }
 
-/// All names of all layers together: those of one layer may have a quarter of that.
+/// All names of all layers together, and signatures: the names of one layer may have a quarter of that.
 const NAMES_MAX: usize = 64 * 1024 * 1024;
 
 /// What the layers of an artifact have together. Each has its caps, and a manifest may name the same one thousands of times.
@@ -80,7 +83,7 @@ impl Total {
             .map(|file| file.name.as_str())
             .chain(outside.map(String::as_str));
         self.files += layer.files.len();
-        self.names += names.map(str::len).sum::<usize>();
+        self.names += names.map(str::len).sum::<usize>() + layer.kept.as_ref().map_or(0, Vec::len);
         let too_much = |what, limit: usize| {
             let limit = limit as u64;
             Err(ContentsError::TooMuch { what, limit })
@@ -90,7 +93,7 @@ impl Total {
             return too_much("the files of all layers", RESOURCES_MAX);
         }
         if self.names > NAMES_MAX {
-            return too_much("the names in all layers", NAMES_MAX);
+            return too_much("the names and signatures in all layers", NAMES_MAX);
         }
         Ok(())
     }

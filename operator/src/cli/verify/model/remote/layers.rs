@@ -1,6 +1,6 @@
 //! The layers of a model: each is read once at most, and only if its digest does not say all.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use interlock_bundles::cache::LayerCache;
 use interlock_bundles::digest::Digest;
@@ -19,6 +19,8 @@ pub(super) struct Layers<'a> {
     artifact: Artifact,
     folder: Option<FileName>,
     read: HashMap<(Digest, String), Result<Contents, String>>,
+    /// Of what was read: no more is kept than an artifact may have in all, and other layers are read again.
+    kept: Total,
     cache: Option<LayerCache>,
     downloaded: u64,
 }
@@ -35,6 +37,7 @@ impl<'a> Layers<'a> {
             artifact,
             folder,
             read: HashMap::new(),
+            kept: Total::default(),
             cache,
             downloaded: 0,
         }
@@ -83,15 +86,11 @@ impl<'a> Layers<'a> {
             folder: self.folder(),
             keep: self.signature(),
         };
-        let is_archive = |layer: &&Layer| matches!(layer.kind, LayerKind::Archive(_));
-        for layer in self
-            .artifact
-            .layers
-            .iter()
-            .filter(is_archive)
-            .cloned()
-            .collect::<Vec<_>>()
-        {
+        let mut seen = HashSet::new();
+        let archives = self.artifact.layers.iter();
+        let archives =
+            archives.filter(|layer| matches!(layer.kind, LayerKind::Archive(_)) && seen.insert(layer.digest));
+        for layer in archives.cloned().collect::<Vec<_>>() {
             if let Ok(Contents { kept: Some(kept), .. }) = self.contents(&layer, &reading).await? {
                 return Ok(Some(evidence(kept)));
             }
@@ -136,7 +135,13 @@ impl<'a> Layers<'a> {
             Some(contents) => Ok(contents),
             None => self.look_into(layer, reading).await?,
         };
-        self.read.insert(key, contents.clone());
+        if contents
+            .as_ref()
+            .map_or(Ok(()), |contents| self.kept.add(contents))
+            .is_ok()
+        {
+            self.read.insert(key, contents.clone());
+        }
         Ok(contents)
     }
 
