@@ -42,8 +42,8 @@ pub struct RevocationSpec {
     #[schemars(length(max = 256), extend("x-kubernetes-list-type" = "set"), inner(regex(pattern = r"^sha256:[a-f0-9]{64}$")))]
     pub digests: Vec<String>,
     /// Entries of transparency logs: the log's ID, 64 hexadecimal digits, a colon and the index, as Rekor shows them
-    /// (`logID`, `logIndex`). Whoever passes a signature on can leave its entries out where no Signer demands one; revoke the
-    /// key or the artifact then.
+    /// (`logID`, `logIndex`). Whoever passes a signature on can leave its entries out where no Signer demands one, or have
+    /// another made; revoke the key or the artifact to be sure.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256), extend("x-kubernetes-list-type" = "set"), inner(regex(pattern = r"^[a-f0-9]{64}:(0|[1-9][0-9]{0,18})$")))]
     pub log_entries: Vec<String>,
