@@ -11,11 +11,12 @@ use interlock_tests::oracle::Oracle;
 const STEP: usize = 32;
 
 /// Subjects of which all cases run.
-const WHOLE: [&str; 6] = [
+const WHOLE: [&str; 7] = [
     "functionerrors",
     "invalidkeyerror",
     "partialsetdoc",
     "sets",
+    "sprintf",
     "type",
     "undos",
 ];

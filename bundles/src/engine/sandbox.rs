@@ -190,8 +190,17 @@ impl Sandbox {
             .map_err(EvaluateError::from_runtime)
     }
 
-    /// The value at an address that `export` returned.
+    /// The value at an address that `export` returned, which has to be one that JSON can tell.
     pub(super) fn read(&mut self, address: i32, name: &str, export: &'static str) -> Result<Term, EvaluateError> {
+        let value = self.read_any(address, name, export)?;
+        if value.is_json() {
+            Ok(value)
+        } else {
+            Err(malformed(name, "a number has no digit before its point".to_owned()))
+        }
+    }
+
+    fn read_any(&mut self, address: i32, name: &str, export: &'static str) -> Result<Term, EvaluateError> {
         let at = ValueAddress::new(address).ok_or(EvaluateError::BadAddress {
             export,
             address: 0,

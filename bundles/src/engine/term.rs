@@ -40,9 +40,9 @@ pub(super) struct TermError {
 }
 
 impl Number {
-    /// Reads what is a number in JSON and nothing else: its text is written again as it is.
-    pub(super) fn from_json(text: &str) -> Option<Self> {
-        is_json_number(text).then(|| Self::parse(text)).flatten()
+    /// Reads a number as policies may write it: as in JSON, or `.5`.
+    pub(super) fn from_rego(text: &str) -> Option<Self> {
+        is_rego_number(text).then(|| Self::parse(text)).flatten()
     }
 
     /// Reads a number as Go does, which takes more than JSON.
@@ -56,6 +56,11 @@ impl Number {
 
     pub(super) fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Whether its text is a number in JSON too.
+    fn is_json(&self) -> bool {
+        !self.text.trim_start_matches('-').starts_with('.')
     }
 
     /// The value if it is written as an `i64` would be.
@@ -176,6 +181,17 @@ impl Term {
         }
     }
 
+    /// Whether OPA can write it as JSON: not where a number in it has no digit before the point, as policies may write it.
+    pub(super) fn is_json(&self) -> bool {
+        match self {
+            Self::Null | Self::Boolean(_) | Self::String(_) => true,
+            Self::Number(number) => number.is_json(),
+            Self::Array(items) => items.iter().all(Self::is_json),
+            Self::Set(items) => items.iter().all(Self::is_json),
+            Self::Object(fields) => fields.iter().all(|(key, value)| key.is_json() && value.is_json()),
+        }
+    }
+
     /// About how much memory the value takes, in bytes: what functions that copy values are bounded by.
     pub(super) fn weight(&self) -> usize {
         let parts = match self {
@@ -284,14 +300,15 @@ fn write_json_string(text: &mut String, value: &str) {
     text.push_str(&serde_json::to_string(value).unwrap_or_default());
 }
 
-/// RFC 8259, section 6.
-fn is_json_number(text: &str) -> bool {
+/// RFC 8259, section 6, but that a fraction needs no digit before it.
+fn is_rego_number(text: &str) -> bool {
     fn digits(text: &str) -> Option<(&str, &str)> {
         let end = text.bytes().take_while(u8::is_ascii_digit).count();
         text.split_at_checked(end).filter(|(digits, _)| !digits.is_empty())
     }
     let read = || {
-        let (whole, mut rest) = digits(text.strip_prefix('-').unwrap_or(text))?;
+        let text = text.strip_prefix('-').unwrap_or(text);
+        let (whole, mut rest) = digits(text).or_else(|| text.starts_with('.').then_some(("0", text)))?;
         if let Some(fraction) = rest.strip_prefix('.') {
             rest = digits(fraction)?.1;
         }
@@ -366,7 +383,7 @@ impl Reader<'_> {
             Some(b'f') if self.eat("false") => Ok(Term::Boolean(false)),
             Some(b's') if self.eat("set()") => Ok(Term::Set(BTreeSet::new())),
             Some(b'"') => self.string().map(Term::String),
-            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(b'-' | b'.' | b'0'..=b'9') => self.number(),
             Some(b'[') => self.nested(Self::array),
             Some(b'{') => self.nested(Self::braces),
             _ => Err(self.error("no value")),
@@ -454,7 +471,7 @@ impl Reader<'_> {
         let is_part = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e' | 'E');
         let text: String = self.rest().chars().take_while(|c| is_part(*c)).collect();
         self.fits(|room| room.text(text.len()).and_then(|()| room.number(text.len())))?;
-        let number = Number::from_json(&text).ok_or_else(|| self.error("not a number"))?;
+        let number = Number::from_rego(&text).ok_or_else(|| self.error("not a number"))?;
         self.at += text.len();
         Ok(Term::Number(number))
     }
@@ -483,14 +500,26 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_a_guest_calls_a_number_is_one_in_json() {
+    fn what_a_guest_calls_a_number_is_one_in_rego() {
         for text in ["0", "-0", "10", "1.50", "-0.5e1", "1E+400", "12345678901234567890"] {
-            assert_eq!(Term::parse(text, 1).unwrap().to_json_text(), text);
+            let number = Term::parse(text, 1).unwrap();
+            assert_eq!((number.to_json_text().as_str(), number.is_json()), (text, true));
+        }
+        for text in [".5", "-.5", ".0", ".5e3"] {
+            assert!(Number::from_rego(text).is_some(), "{text}");
+            for within in [
+                text.to_owned(),
+                format!("[{text}]"),
+                format!("{{{text}: 1}}"),
+                format!("{{1, {text}}}"),
+            ] {
+                assert!(!Term::parse(&within, 2).unwrap().is_json(), "{within}");
+            }
         }
         for text in [
-            "00", "01", "-01", "1.", ".5", "+1", "1e", "1e+", "1.e1", "-", "1.2.3", "1-2",
+            "00", "01", "-01", "1.", ".", "-.", ".e1", "-00.5", "+1", "+.5", "1e", "1e+", "1.e1", "-", "1.2.3", "1-2",
         ] {
-            assert!(Number::from_json(text).is_none(), "{text}");
+            assert!(Number::from_rego(text).is_none(), "{text}");
             assert!(Term::parse(&format!("[{text}]"), 2).is_err(), "{text}");
         }
     }

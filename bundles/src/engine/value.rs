@@ -95,7 +95,7 @@ impl Reader<'_> {
             NUMBER_REF => {
                 let (text, length) = (self.word(offset(at, 8)?)?, self.word(offset(at, 12)?)?);
                 self.room.number(length as usize).ok_or(ReadError::TooLarge)?;
-                Number::from_json(self.text(text, length)?).ok_or(ReadError::Malformed("a number that is none"))
+                Number::from_rego(self.text(text, length)?).ok_or(ReadError::Malformed("a number that is none"))
             }
             _ => Err(ReadError::Malformed("a number of an unknown kind")),
         }

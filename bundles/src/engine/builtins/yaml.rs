@@ -43,6 +43,9 @@ fn marshal(_: &Context, arguments: &[Term]) -> Result<Term, Failure> {
     let [value] = arguments else {
         return Err(Failure::Undefined);
     };
+    if !value.is_json() {
+        return Err(Failure::Undefined);
+    }
     let text = json::text(&json::plain(value));
     check_size(&text)?;
     let (graph, root) = Graph::read(&text)?;
@@ -106,6 +109,8 @@ mod tests {
         let [a, b, c] = chain.map(|opened| (opened, "]".repeat(100)));
         let text = format!("{}x{}\n{}*a{}\n{}*b{}", a.0, a.1, b.0, b.1, c.0, c.1);
         assert!(is_limit(&text));
+        let tagged = format!("%TAG !a! {}\n---\n{}", "x".repeat(1 << 20), "- !a!x\n".repeat(20));
+        assert!(is_limit(&tagged));
         let repeated = format!("- &a {}\n- [{}]", "x".repeat(1 << 20), vec!["*a"; 90].join(", "));
         assert!(is_limit(&repeated));
     }
