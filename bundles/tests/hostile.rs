@@ -114,7 +114,7 @@ fn resident() -> usize {
     pages * 4096
 }
 
-const CASES: [(&str, Stage, &str); 103] = [
+const CASES: [(&str, Stage, &str); 104] = [
     ("well_behaved", Judge, ""),
     ("defaults", Judge, ""),
     ("endless_loop", Judge, "DeadlineExceeded"),
@@ -201,8 +201,9 @@ const CASES: [(&str, Stage, &str); 103] = [
     ("wide_memory", Compile, "InvalidModule"),
     ("shared_memory", Compile, "InvalidModule"),
     ("memory_maximum", Judge, "Trap"),
-    ("memory_below_data", Compile, "Trap"),
-    ("data_outside", Compile, "Trap"),
+    ("memory_below_data", Compile, "BadAddress"),
+    ("data_outside", Judge, ""),
+    ("data_at_the_end", Compile, "MemoryLimit"),
     ("data_far_outside", Compile, "Trap"),
     ("store_outside", Judge, "Trap"),
     ("mutable_global", Judge, ""),

@@ -1,4 +1,4 @@
-//! A set of many rules is one large function of its module; it compiles all the same.
+//! Policies that make large modules: many rules are one large function, and much data may end in another page.
 
 use std::time::Duration;
 
@@ -41,5 +41,28 @@ async fn five_hundred_rules_are_a_policy() -> Result<()> {
         said.contains("\"gate\":\"G-499\"") && said.contains("\"gate\":\"G-4\""),
         "{said}"
     );
+    Ok(())
+}
+
+/// OPA's compiler says how much memory a module needs before it places the last of its data, so that what it says is a page
+/// short where that data begins in one page and ends in the next.
+#[tokio::test]
+async fn data_may_end_behind_the_memory_that_a_module_asks_for() -> Result<()> {
+    let rule = "r.gate_@ if input.a == @\n";
+    let rules: String = (0..100).map(|number| rule.replace('@', &number.to_string())).collect();
+    let folder = scratch("short")?;
+    for length in (4_000..8_000).step_by(500) {
+        let pad = "x".repeat(length);
+        let module = format!("package p\n\n{rules}\npad := \"{pad}\"\n\nr.pad if input.a == pad\n");
+        let bundle = build_files(&[("policy.rego", &module)], &["p/r"]).await?;
+        let file = write(folder.path(), "bundle.tar.gz", bundle)?;
+        let policy = Engine::new()?.compile(&LocalFile::read(&file)?.open()?, Limits::default())?;
+        let said = policy.evaluate_bytes("p/r", Some(br#"{"a": 7}"#), Timestamp::UNIX_EPOCH)?;
+        assert_eq!(
+            String::from_utf8(said)?,
+            r#"[{"result":{"gate_7":true}}]"#,
+            "{length} bytes"
+        );
+    }
     Ok(())
 }

@@ -2,14 +2,15 @@
 //! interface 1.2 or newer (`docs/docs/wasm.md` of OPA), no more and no less. And how it comes to own its memory.
 //!
 //! OPA's modules import their memory. One that defines it can be started from a snapshot, so the import is taken out
-//! and a memory of the same size put in its place; no index moves, because it is the only memory there is.
+//! and a memory put in its place that has room for the module's data; no index moves, because it is the only memory there
+//! is.
 
 use std::convert::Infallible;
 
 use wasm_encoder::reencode::{Reencode as _, RoundtripReencoder};
 use wasm_encoder::{ImportSection, MemorySection, RawSection, SectionId};
 use wasmparser::types::{EntityType, Types};
-use wasmparser::{FuncType, MemoryType, Parser, Payload, SubType, TypeRef, ValType, WasmFeatures};
+use wasmparser::{DataKind, FuncType, MemoryType, Operator, Parser, Payload, SubType, TypeRef, ValType, WasmFeatures};
 
 use super::effort;
 use super::error::CompileError;
@@ -35,6 +36,10 @@ const EXPORTS: [(&str, usize, usize); 12] = [
 
 /// The module's memory, exported under this name since interface 1.1.
 pub(super) const MEMORY: &str = "memory";
+
+/// Bytes of a page of memory, and the pages that 32 bits can tell apart.
+const PAGE: u64 = 64 * 1024;
+const PAGES_MAX: u64 = 64 * 1024;
 
 /// The globals with the interface version.
 pub(super) const ABI_MAJOR: &str = "opa_wasm_abi_version";
@@ -160,7 +165,10 @@ fn describe(module: &str, name: &str, ty: EntityType) -> String {
 }
 
 /// Copies the module section by section; only the imports change, and a memory section is added.
-fn rewrite(wasm: &[u8], memory: MemoryType) -> Result<Vec<u8>, Error> {
+fn rewrite(wasm: &[u8], mut memory: MemoryType) -> Result<Vec<u8>, Error> {
+    // What cannot be anywhere is for the runtime to refuse.
+    let pages = Some(data_end(wasm)?.div_ceil(PAGE)).filter(|pages| *pages <= PAGES_MAX);
+    memory.initial = memory.initial.max(pages.unwrap_or_default());
     let mut memories = MemorySection::new();
     memories.memory(RoundtripReencoder.memory_type(memory)?);
     let mut module = wasm_encoder::Module::new();
@@ -185,6 +193,27 @@ fn rewrite(wasm: &[u8], memory: MemoryType) -> Result<Vec<u8>, Error> {
         module.section(&memories);
     }
     Ok(module.finish())
+}
+
+/// Where the data ends that a module begins with. OPA's compiler writes down how much memory it needs before it places the
+/// last of it, so that the memory which a module asks for may be a page short; OPA's own host never gives less than sixteen.
+fn data_end(wasm: &[u8]) -> Result<u64, Error> {
+    let mut end = 0;
+    for payload in Parser::new(0).parse_all(wasm) {
+        let Payload::DataSection(section) = payload? else {
+            continue;
+        };
+        for data in section {
+            let data = data?;
+            let DataKind::Active { offset_expr, .. } = data.kind else {
+                continue;
+            };
+            if let Operator::I32Const { value } = offset_expr.get_operators_reader().read()? {
+                end = end.max(u64::from(value.cast_unsigned()) + data.data.len() as u64);
+            }
+        }
+    }
+    Ok(end)
 }
 
 fn without_memory(section: wasmparser::ImportSectionReader<'_>) -> Result<ImportSection, Error> {

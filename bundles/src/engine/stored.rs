@@ -18,7 +18,7 @@ use super::snapshot::{About, Snapshot};
 use crate::digest::Digest;
 
 /// Raised when what a snapshot holds, or what is known of it, changes.
-const FORMAT: &str = "interlock module 1";
+const FORMAT: &str = "interlock module 2";
 /// Entries that are kept, and their code in bytes: a bundle with a hundred megabytes of data in memory has them here too.
 /// The longest unused go first.
 const MOST: usize = 128;
