@@ -18,6 +18,9 @@ fn marshal_with_options(_: &Context, arguments: &[Term]) -> Result<Term, Failure
     let [term, Term::Object(options)] = arguments else {
         return Err(Failure::Undefined);
     };
+    if !term.is_json() {
+        return Err(Failure::Undefined);
+    }
     let (mut pretty, mut prefix, mut indent) = (None, None, None);
     for (key, value) in options {
         match (key, value) {
@@ -105,7 +108,8 @@ impl Json<'_> {
         };
         self.text.push('\n');
         self.push(prefix)?;
-        for _ in 0..self.depth {
+        let depth = if indent.is_empty() { 0 } else { self.depth };
+        for _ in 0..depth {
             self.push(indent)?;
         }
         Ok(())

@@ -6,7 +6,7 @@
 //! one beside an inserted composite value is moved over it, and then mostly crashes; here it stays. And a key that
 //! a path only passes through under another spelling (`1.0` for `1`) keeps its own.
 
-use super::patch_tree::{self, Node, Work};
+use super::patch_tree::{self, MAX_DEPTH, Node, Work};
 use super::{Builtin, Context, Failure, builtin};
 use crate::engine::term::Term;
 
@@ -98,17 +98,20 @@ impl Patch {
     }
 }
 
-/// The keys of a path.
+/// The keys of a path. One with more keys than a document is deep leads nowhere.
 fn path(term: &Term) -> Result<Vec<Term>, Failure> {
-    match term {
-        Term::String(pointer) if pointer.is_empty() => Ok(Vec::new()),
+    let keys: Vec<Term> = match term {
+        Term::String(pointer) if pointer.is_empty() => Vec::new(),
         Term::String(pointer) => {
-            let keys = pointer.trim_start_matches('/').split('/');
-            Ok(keys
-                .map(|key| Term::String(key.replace("~1", "/").replace("~0", "~")))
-                .collect())
+            let keys = pointer.trim_start_matches('/').split('/').take(MAX_DEPTH + 1);
+            keys.map(|key| Term::String(key.replace("~1", "/").replace("~0", "~")))
+                .collect()
         }
-        Term::Array(keys) => Ok(keys.clone()),
-        _ => Err(Failure::Undefined),
+        Term::Array(keys) => keys.iter().take(MAX_DEPTH + 1).cloned().collect(),
+        _ => return Err(Failure::Undefined),
+    };
+    if keys.len() > MAX_DEPTH {
+        return Err(Failure::Undefined);
     }
+    Ok(keys)
 }

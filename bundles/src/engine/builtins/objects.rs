@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::text::{advance, borders};
 use super::{Context, Failure};
 use crate::engine::term::Term;
 
@@ -46,5 +47,11 @@ fn values(whole: &Term, part: &Term) -> bool {
 
 /// Whether one array appears in the other as a run of equal elements.
 fn arrays(whole: &[Term], part: &[Term]) -> bool {
-    part.is_empty() || whole.windows(part.len()).any(|window| window == part)
+    let borders = borders(part);
+    let mut matched = 0;
+    part.is_empty()
+        || whole.iter().any(|item| {
+            matched = advance(part, &borders, matched, item);
+            matched == part.len()
+        })
 }

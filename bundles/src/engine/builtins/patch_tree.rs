@@ -7,7 +7,7 @@ use super::Failure;
 use crate::engine::term::Term;
 
 /// How deep the patched document may be nested: as deep as a value that enters a guest.
-const MAX_DEPTH: usize = 256;
+pub(super) const MAX_DEPTH: usize = 256;
 /// What one call may read and move, in bytes; copying a document into itself doubles it.
 const MAX_WORK: usize = 64 * 1024 * 1024;
 

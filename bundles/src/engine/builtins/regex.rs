@@ -9,8 +9,8 @@ mod unicode;
 use super::numbers::small_integer;
 use super::{Builtin, Context, Failure, builtin, string};
 use crate::engine::term::Term;
-pub(super) use program::{Program, compile};
-use program::{Slots, span};
+pub(super) use program::{MAX_STEPS, Program, compile};
+use program::{Search, Slots, span};
 
 pub(super) const TABLE: &[Builtin] = &[
     builtin("glob.quote_meta", 1, quote_meta),
@@ -25,6 +25,8 @@ pub(super) const TABLE: &[Builtin] = &[
 const MAX_MATCHES: usize = 1 << 18;
 /// Bytes of an answer.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
+/// Steps of a search that a byte of a template counts as.
+const BYTE_STEPS: usize = 4;
 
 /// The first matches of a pattern; all for a negative number.
 fn find_n(context: &Context, arguments: &[Term]) -> Result<Term, Failure> {
@@ -32,8 +34,9 @@ fn find_n(context: &Context, arguments: &[Term]) -> Result<Term, Failure> {
     let most = small_integer(arguments, 2)?;
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     let mut found = Vec::new();
-    compile(pattern, context.regex_bytes)?
-        .each_match(text, most, false, |slots| push(&mut found, slice(text, span(slots, 0))))?;
+    compile(pattern, context.regex_bytes)?.each_match(text, most, false, |slots, _| {
+        push(&mut found, slice(text, span(slots, 0)))
+    })?;
     Ok(Term::Array(found))
 }
 
@@ -47,7 +50,7 @@ fn split(context: &Context, arguments: &[Term]) -> Result<Term, Failure> {
         return Ok(Term::Array(parts));
     }
     let (mut begin, mut end) = (0, 0);
-    program.each_match(text, usize::MAX, false, |slots| {
+    program.each_match(text, usize::MAX, false, |slots, _| {
         let (start, stop) = span(slots, 0).unwrap_or((begin, begin));
         end = start;
         // An empty match in front separates nothing.
@@ -69,11 +72,11 @@ fn replace(context: &Context, arguments: &[Term]) -> Result<Term, Failure> {
     let program = compile(pattern, context.regex_bytes)?;
     let mut replaced = String::new();
     let mut end = 0;
-    program.each_match(text, usize::MAX, true, |slots| {
+    program.each_match(text, usize::MAX, true, |slots, search| {
         let (start, stop) = span(slots, 0).unwrap_or((end, end));
         replaced.push_str(slice(text, Some((end, start))));
         end = stop;
-        expand(&mut replaced, template, program.names(), text, slots)
+        expand(&mut replaced, template, program.names(), text, slots, search)
     })?;
     replaced.push_str(slice(text, Some((end, text.len()))));
     Ok(Term::String(replaced))
@@ -83,6 +86,9 @@ fn replace(context: &Context, arguments: &[Term]) -> Result<Term, Failure> {
 fn template_match(context: &Context, arguments: &[Term]) -> Result<Term, Failure> {
     let (template, text) = (string(arguments, 0)?, string(arguments, 1)?);
     let (open, close) = (delimiter(arguments, 2)?, delimiter(arguments, 3)?);
+    // The pattern is longer.
+    syntax::check_length(template, context.regex_bytes)?;
+    let mut parts = Vec::new();
     let mut pattern = String::from("^");
     let (mut level, mut begin) = (0_usize, 0);
     for (index, c) in template.char_indices() {
@@ -96,8 +102,7 @@ fn template_match(context: &Context, arguments: &[Term]) -> Result<Term, Failure
             level = level.checked_sub(1).ok_or(Failure::Undefined)?;
             if level == 0 {
                 let part = slice(template, Some((begin, index)));
-                // Each must be sound alone: `a)(b` is not.
-                syntax::parse(&format!("^{part}$"), context.regex_bytes)?;
+                parts.push(part);
                 pattern.extend(["(", part, ")"]);
                 begin = index + 1;
             }
@@ -108,9 +113,13 @@ fn template_match(context: &Context, arguments: &[Term]) -> Result<Term, Failure
     }
     push_quoted(&mut pattern, slice(template, Some((begin, template.len()))));
     pattern.push('$');
-    compile(&pattern, context.regex_bytes)?
-        .is_match(text)
-        .map(Term::Boolean)
+    let program = compile(&pattern, context.regex_bytes)?;
+    // Each must be sound alone, too: `a)(b` is not. Together they were no more than may be compiled.
+    for part in parts {
+        syntax::parse(&format!("^{part}$"), context.regex_bytes)?;
+    }
+    let mut steps = MAX_STEPS;
+    program.is_match(text, &mut steps).map(Term::Boolean)
 }
 
 /// The text as a glob pattern that matches just it.
@@ -158,14 +167,17 @@ fn delimiter(arguments: &[Term], index: usize) -> Result<char, Failure> {
     }
 }
 
-/// Go's `Regexp.Expand`: `$name`, `${name}`, `$1` and `$$`; a group that is not there is empty.
+/// Go's `Regexp.Expand`: `$name`, `${name}`, `$1` and `$$`; a group that is not there is empty. Every match reads the
+/// template again.
 fn expand(
     expanded: &mut String,
     template: &str,
     names: &[Option<String>],
     text: &str,
     slots: &Slots,
+    search: &mut Search<'_>,
 ) -> Result<(), Failure> {
+    search.charge(template.len().saturating_mul(BYTE_STEPS))?;
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('$') {
         expanded.push_str(before);
@@ -175,12 +187,14 @@ fn expand(
             rest = after;
         } else if let Some((name, after)) = reference(after) {
             rest = after;
-            let found = match group_number(name) {
-                Some(number) => span(slots, number),
-                None => (0..)
+            let found = if let Some(number) = group_number(name) {
+                span(slots, number)
+            } else {
+                search.charge(names.len())?;
+                (0..)
                     .zip(names)
                     .filter(|(_, known)| known.as_deref() == Some(name))
-                    .find_map(|(number, _)| span(slots, number)),
+                    .find_map(|(number, _)| span(slots, number))
             };
             expanded.push_str(slice(text, found));
         } else {
@@ -254,6 +268,78 @@ mod tests {
             let answer = call(function, texts);
             assert!(matches!(answer, Err(Failure::Limit(_))), "{answer:?}");
         }
+    }
+
+    #[test]
+    fn a_template_costs_what_it_is_long_for_every_match() {
+        let named = ["abc", "(?P<x>b)|(?P<y>c)", "<$x${y}$z$9$$>"];
+        for (texts, replaced) in [
+            (named, "a<b$><c$>"),
+            (["aa", "a", "$é|$1é"], "||"),
+            (["aa", "a", ""], ""),
+            (["", "", "$0-"], "-"),
+        ] {
+            assert_eq!(
+                call(replace, &texts),
+                Ok(Term::String(replaced.to_owned())),
+                "{texts:?}"
+            );
+        }
+        let nothing = format!("${}", "a".repeat(1 << 20));
+        let answer = call(replace, &[&"a".repeat(1000), "a", &nothing]);
+        assert!(matches!(answer, Err(Failure::Limit(_))), "{answer:?}");
+    }
+
+    #[test]
+    fn the_parts_of_a_template_are_bounded_together() {
+        let matches = |template: &str, text: &str| call(template_match, &[template, text, "{", "}"]);
+        let many = "{a}".repeat(1000);
+        assert_eq!(matches(&many, &"a".repeat(1000)), Ok(Term::Boolean(true)));
+        assert_eq!(matches(&many, "a"), Ok(Term::Boolean(false)));
+        assert_eq!(matches("é{.}ü{}", "éaü"), Ok(Term::Boolean(true)));
+        for unsound in ["{a)(b}", "{a}{(}", "{a", "a}"] {
+            assert_eq!(matches(unsound, "ab"), Err(Failure::Undefined), "{unsound}");
+        }
+        for long in ["{\\pL}".repeat(13_000), "{a}".repeat(100_000)] {
+            assert!(matches!(matches(&long, "a"), Err(Failure::Limit(_))));
+        }
+    }
+
+    /// The machine that finds the bounds of groups keeps those of all of them for each of its states.
+    #[test]
+    fn too_many_groups_are_a_limit() {
+        let answer = call(split, &[&"(a)".repeat(1000), &"a".repeat(1000)]);
+        assert!(matches!(answer, Err(Failure::Limit(_))), "{answer:?}");
+    }
+
+    #[test]
+    fn searches_may_share_their_steps() {
+        let program = compile("^a*$", 1 << 20).unwrap();
+        let text = "a".repeat(1000);
+        let mut steps = 10_000;
+        assert_eq!(program.is_match(&text, &mut steps), Ok(true));
+        assert!(steps <= 9_000);
+        let failure = (0..10).find_map(|_| program.is_match(&text, &mut steps).err());
+        assert!(matches!(failure, Some(Failure::Limit(_))));
+    }
+
+    #[test]
+    fn sets_of_globs_meet_where_their_ranges_do() {
+        for (a, b, meet) in [
+            ("[a-cx-z]", "[d-y]", true),
+            ("[a-cx-z]", "[d-w]", false),
+            ("[a-c]", "[ca]", true),
+            ("x", "[a-z]", true),
+            ("x", "[a-wy-z]", false),
+        ] {
+            assert_eq!(call(globs::globs_match, &[a, b]), Ok(Term::Boolean(meet)), "{a} {b}");
+        }
+        let set = |first: u32| {
+            let characters = (first..0x30000).step_by(2).filter_map(char::from_u32);
+            format!("[{}]", characters.collect::<String>())
+        };
+        let answer = call(globs::globs_match, &[&set(0x10000), &set(0x10001)]);
+        assert_eq!(answer, Ok(Term::Boolean(false)));
     }
 
     #[test]

@@ -120,6 +120,46 @@ mod tests {
         ));
     }
 
+    #[test]
+    fn what_is_compared_counts() {
+        let is_valid = |document: &str, schema: &str| match answer(document, schema) {
+            Ok(Term::Array(parts)) => parts.first() == Some(&Term::Boolean(true)),
+            other => panic!("{other:?}"),
+        };
+        for (document, schema, valid) in [
+            (r#""héé""#, r#"{"minLength": 3, "maxLength": 3}"#, true),
+            (r#""héé""#, r#"{"minLength": 4}"#, false),
+            (r#""héé""#, r#"{"maxLength": 2}"#, false),
+            (r#""""#, r#"{"minLength": 0}"#, true),
+            (r#""a+""#, r#"{"format": "regex"}"#, true),
+            (r#""(""#, r#"{"format": "regex"}"#, false),
+            ("9", r#"{"multipleOf": 3}"#, true),
+            ("1e19000", r#"{"multipleOf": 3}"#, false),
+        ] {
+            assert_eq!(is_valid(document, schema), valid, "{document} {schema}");
+        }
+        let all = |schema: &str, count| format!(r#"{{"allOf": [{}]}}"#, vec![schema; count].join(","));
+        let list = |item: &str, count| format!("[{}]", vec![item; count].join(","));
+        let long = format!("\"{}\"", "a".repeat(3 << 20));
+        assert!(is_valid(&long, &all("{}", 1000)));
+        assert!(is_limit(&long, &all(r#"{"minLength": 1}"#, 25)));
+        assert!(is_limit(&list("1e19000", 300), r#"{"items": {"multipleOf": 3}}"#));
+        let regex = format!("\"{}\"", "a".repeat(3000));
+        assert!(is_limit(&list(&regex, 100), r#"{"items": {"format": "regex"}}"#));
+        let fields: Vec<String> = (0..20_000).map(|index| format!(r#""{index}": 0"#)).collect();
+        let wide = format!("{{{}}}", fields.join(","));
+        assert!(is_valid(&wide, &all(r#"{"minProperties": 1}"#, 10)));
+        assert!(is_limit(&wide, &all(r#"{"minProperties": 1}"#, 1000)));
+    }
+
+    #[test]
+    fn addresses_and_the_ways_to_them_are_bounded() {
+        let named: Vec<String> = (0..1000).map(|index| format!(r#"{{"id": "a{index}"}}"#)).collect();
+        let schema = |key: &str| format!(r#"{{"{key}": [{}]}}"#, named.join(","));
+        assert!(answer("1", &schema("short")).is_ok());
+        assert!(is_limit("1", &schema(&"long".repeat(1 << 18))));
+    }
+
     /// Two schemas that each ask for the next twice take twice the time for every step.
     #[test]
     fn time_is_bounded() {

@@ -20,6 +20,7 @@ pub(super) fn sprintf(_: &Context, arguments: &[Term]) -> Result<Term, Failure> 
     let mut printer = Printer {
         format,
         at: 0,
+        last_bracket: format.rfind(']'),
         values: &values,
         next: 0,
         reordered: false,
@@ -54,6 +55,8 @@ fn number_argument(number: &Number) -> Argument {
 struct Printer<'a> {
     format: &'a str,
     at: usize,
+    /// Where the last `]` is, so that none is looked for in vain.
+    last_bracket: Option<usize>,
     values: &'a [Argument],
     next: usize,
     reordered: bool,
@@ -174,7 +177,11 @@ impl Printer<'_> {
             return false;
         }
         self.reordered = true;
-        let (index, length) = parse_index(self.rest());
+        let (index, length) = if self.last_bracket.is_some_and(|last| last > self.at) {
+            parse_index(self.rest())
+        } else {
+            (None, 1)
+        };
         self.at += length;
         match index {
             Some(index) if (1..=self.values.len()).contains(&index) => {

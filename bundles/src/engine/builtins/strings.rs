@@ -4,22 +4,26 @@ use super::{Context, Failure};
 use crate::engine::term::Term;
 
 pub(super) fn any_prefix_match(_: &Context, arguments: &[Term]) -> Result<Term, Failure> {
-    any_match(arguments, |text, affix| text.starts_with(affix))
+    any_match(arguments, |text| text.as_bytes().to_vec())
 }
 
 pub(super) fn any_suffix_match(_: &Context, arguments: &[Term]) -> Result<Term, Failure> {
-    any_match(arguments, |text, affix| text.ends_with(affix))
+    any_match(arguments, |text| text.bytes().rev().collect())
 }
 
-/// Whether any of the first strings matches any of the second.
-fn any_match(arguments: &[Term], matches: fn(&str, &str) -> bool) -> Result<Term, Failure> {
+/// Whether any of the first strings, read in that direction, starts with any of the second.
+fn any_match(arguments: &[Term], read: fn(&str) -> Vec<u8>) -> Result<Term, Failure> {
     let [texts, affixes] = arguments else {
         return Err(Failure::Undefined);
     };
     let (texts, affixes) = (strings(texts)?, strings(affixes)?);
-    let found = texts
-        .iter()
-        .any(|text| affixes.iter().any(|affix| matches(text, affix)));
+    let mut texts: Vec<_> = texts.into_iter().map(read).collect();
+    texts.sort_unstable();
+    // Those that start with an affix come directly after it.
+    let found = affixes.into_iter().map(read).any(|affix| {
+        let first = texts.partition_point(|text| *text < affix);
+        texts.get(first).is_some_and(|text| text.starts_with(&affix))
+    });
     Ok(Term::Boolean(found))
 }
 

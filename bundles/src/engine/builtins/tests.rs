@@ -3,6 +3,7 @@
 //! `testdata/builtins/cases.json` was recorded by `testdata/builtins/record.sh` with OPA 1.22.0, which
 //! also built `bundle.tar.gz` from `calls.rego`.
 
+use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -178,5 +179,99 @@ fn limits_are_errors_and_not_undefined() {
         let answer = call(name, &arguments);
         let is_missing = matches!(&answer, Ok(Term::String(text)) if text.contains("MISSING"));
         assert!(is_missing || matches!(answer, Err(Failure::Limit(_))), "{name}");
+    }
+}
+
+fn text(text: &str) -> Term {
+    Term::String(text.to_owned())
+}
+
+fn texts(texts: impl IntoIterator<Item = String>) -> Term {
+    Term::Array(texts.into_iter().map(Term::String).collect())
+}
+
+fn integers(values: impl IntoIterator<Item = i64>) -> Term {
+    Term::Array(values.into_iter().map(|value| Term::Number(value.into())).collect())
+}
+
+fn call(name: &str, arguments: &[Term]) -> Result<Term, Failure> {
+    (find(name).unwrap().call)(&context(), arguments)
+}
+
+proptest! {
+    #[test]
+    fn affixes_are_those_of_any_text(
+        long in prop::collection::vec("[aéb]{0,4}", 0..5),
+        short in prop::collection::vec("[aéb]{0,3}", 0..5),
+    ) {
+        let any = |matches: fn(&str, &str) -> bool| {
+            let mut pairs = long.iter().flat_map(|text| short.iter().map(move |affix| (text, affix)));
+            pairs.any(|(text, affix)| matches(text, affix))
+        };
+        let arguments = [texts(long.clone()), texts(short.clone())];
+        let prefix = any(|text, affix| text.starts_with(affix));
+        prop_assert_eq!(call("strings.any_prefix_match", &arguments), Ok(Term::Boolean(prefix)));
+        let suffix = any(|text, affix| text.ends_with(affix));
+        prop_assert_eq!(call("strings.any_suffix_match", &arguments), Ok(Term::Boolean(suffix)));
+    }
+
+    #[test]
+    fn an_array_is_part_of_another_as_a_run(
+        whole in prop::collection::vec(0..2_i64, 0..10),
+        part in prop::collection::vec(0..2_i64, 0..5),
+    ) {
+        let is_run = part.is_empty() || whole.windows(part.len()).any(|window| window == part);
+        let answer = call("object.subset", &[integers(whole), integers(part)]);
+        prop_assert_eq!(answer, Ok(Term::Boolean(is_run)));
+    }
+}
+
+/// In square time each of these takes many seconds.
+#[test]
+fn large_arguments_take_no_square_time() {
+    let numbered = |prefix: &str, suffix: &str| texts((0..20_000).map(|index| format!("{prefix}{index}{suffix}")));
+    let no = Ok(Term::Boolean(false));
+    let (one, other) = (numbered("a/", "/a"), numbered("b/", "/b"));
+    assert_eq!(call("strings.any_prefix_match", &[one.clone(), other.clone()]), no);
+    assert_eq!(call("strings.any_suffix_match", &[one, other]), no);
+    let zeros = |count| std::iter::repeat_n(0, count);
+    let part = integers(zeros(20_000).chain([1]));
+    assert_eq!(call("object.subset", &[integers(zeros(40_000)), part]), no);
+    let count = 1_000_000;
+    let answer = call("sprintf", &[text(&"%[%".repeat(count)), Term::Array(Vec::new())]);
+    assert!(answer == Ok(Term::String("%".repeat(count))));
+}
+
+#[test]
+fn brackets_of_a_format_may_stay_open() {
+    for (format, shown) in [("%[1]d %[1", "7 %!(NOVERB)"), ("%[1]d]%[1]d", "7]7"), ("[%[1]d", "[7")] {
+        assert_eq!(
+            call("sprintf", &[text(format), integers([7])]),
+            Ok(text(shown)),
+            "{format}"
+        );
+    }
+}
+
+#[test]
+fn a_path_longer_than_any_document_is_deep_leads_nowhere() {
+    let document = (0..256).fold(Term::Number(1_i64.into()), |inner, _| Term::Array(vec![inner]));
+    let patch = |op: &str, path: Term| {
+        let fields = [("op", text(op)), ("path", path), ("value", Term::Number(1_i64.into()))];
+        let operation = fields.into_iter().map(|(name, value)| (text(name), value)).collect();
+        call(
+            "json.patch",
+            &[document.clone(), Term::Array(vec![Term::Object(operation)])],
+        )
+    };
+    for (length, leads) in [(256, true), (257, false), (4_000_000, false)] {
+        let answer = patch("test", text(&"/0".repeat(length)));
+        let wanted = leads.then(|| document.clone()).ok_or(Failure::Undefined);
+        assert!(answer == wanted, "{length}");
+    }
+    assert!(patch("test", integers(vec![0; 256])).is_ok());
+    for op in ["add", "remove", "replace", "test"] {
+        assert!(patch(op, text(&"/0".repeat(257))) == Err(Failure::Undefined));
+        assert!(patch(op, integers(vec![0; 100_000])) == Err(Failure::Undefined));
     }
 }

@@ -25,7 +25,7 @@ fn indexof_n(_: &Context, arguments: &[Term]) -> Result<Term, Failure> {
     let mut matched = 0;
     let mut places = Vec::new();
     for (index, c) in text.chars().enumerate() {
-        matched = advance(&part, &borders, matched, c);
+        matched = advance(&part, &borders, matched, &c);
         if matched == part.len() {
             check(places.len() + 1)?;
             let place = i64::try_from(index + 1 - matched).map_err(|_| Failure::Undefined)?;
@@ -36,21 +36,21 @@ fn indexof_n(_: &Context, arguments: &[Term]) -> Result<Term, Failure> {
 }
 
 /// For each beginning of the text, how long its longest end is that is also its beginning.
-fn borders(text: &[char]) -> Vec<usize> {
+pub(super) fn borders<T: PartialEq>(text: &[T]) -> Vec<usize> {
     let mut borders = Vec::with_capacity(text.len());
     let mut matched = 0;
     for (index, c) in text.iter().enumerate() {
         if index > 0 {
-            matched = advance(text, &borders, matched, *c);
+            matched = advance(text, &borders, matched, c);
         }
         borders.push(matched);
     }
     borders
 }
 
-/// How much of `part` is matched after one more character.
-fn advance(part: &[char], borders: &[usize], mut matched: usize, c: char) -> usize {
-    while part.get(matched) != Some(&c) {
+/// How much of `part` is matched after one more character or element.
+pub(super) fn advance<T: PartialEq>(part: &[T], borders: &[usize], mut matched: usize, next: &T) -> usize {
+    while part.get(matched) != Some(next) {
         let Some(border) = matched.checked_sub(1).and_then(|last| borders.get(last)) else {
             return 0;
         };

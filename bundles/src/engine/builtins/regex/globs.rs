@@ -61,13 +61,17 @@ impl Token {
             (Symbol::Dot, _) | (_, Symbol::Dot) => true,
             (Symbol::Character(c), Symbol::Set(set)) | (Symbol::Set(set), Symbol::Character(c)) => {
                 let code = u32::from(*c);
-                set.iter().any(|(low, high)| (*low..=*high).contains(&code))
+                overlaps(set, code, code)
             }
-            (Symbol::Set(a), Symbol::Set(b)) => a
-                .iter()
-                .any(|(low, high)| b.iter().any(|(from, to)| low <= to && from <= high)),
+            (Symbol::Set(a), Symbol::Set(b)) => a.iter().any(|(low, high)| overlaps(b, *low, *high)),
         }
     }
+}
+
+/// Whether a set has any character from `low` to `high`.
+fn overlaps(set: &[(u32, u32)], low: u32, high: u32) -> bool {
+    let first = set.partition_point(|(_, end)| *end < low);
+    set.get(first).is_some_and(|(start, _)| *start <= high)
 }
 
 fn tokenize(glob: &str) -> Result<Vec<Token>, Failure> {

@@ -16,7 +16,11 @@ use super::super::Failure;
 use super::syntax;
 
 /// Steps of all searches of one call: about a second, some at the very worst.
-const MAX_STEPS: usize = 1 << 28;
+pub(in crate::engine::builtins) const MAX_STEPS: usize = 1 << 28;
+/// Bounds of groups that the Pike machine keeps, all for each state.
+const MAX_SLOTS: usize = 1 << 21;
+/// Bounds that it copies in one step.
+const STEP_SLOTS: usize = 16;
 /// What the lazy automaton keeps, in bytes.
 const CACHE_BYTES: usize = 1024 * 1024;
 /// Steps that are remembered; then they count as new ones again.
@@ -55,23 +59,32 @@ pub(in crate::engine::builtins) fn compile(pattern: &str, max_bytes: usize) -> R
 pub(super) type Slots = [Option<NonMaxUsize>];
 
 impl Program {
+    /// What it takes without its caches, in bytes.
+    pub(in crate::engine::builtins) fn size(&self) -> usize {
+        self.vm.get_nfa().memory_usage()
+    }
+
     pub(super) fn names(&self) -> &[Option<String>] {
         &self.names
     }
 
-    pub(in crate::engine::builtins) fn is_match(&self, text: &str) -> Result<bool, Failure> {
+    /// Takes what the search costs from the steps that are left.
+    pub(in crate::engine::builtins) fn is_match(&self, text: &str, steps: &mut usize) -> Result<bool, Failure> {
         let mut search = Search::new(self, text);
-        Ok(search.end(0)?.is_some())
+        search.steps = *steps;
+        let end = search.end(0)?;
+        *steps = search.steps;
+        Ok(end.is_some())
     }
 
-    /// Calls `found` with up to `most` matches that do not overlap, from the left. `groups` asks for the
-    /// bounds of the groups too.
+    /// Calls `found` with up to `most` matches that do not overlap, from the left, and with the search, which its own
+    /// steps are charged to. `groups` asks for the bounds of the groups too.
     pub(super) fn each_match(
         &self,
         text: &str,
         most: usize,
         groups: bool,
-        mut found: impl FnMut(&Slots) -> Result<(), Failure>,
+        mut found: impl FnMut(&Slots, &mut Search<'_>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let mut search = Search::new(self, text);
         // Groups that can take no part, as in `(a){0}`, are not compiled and have no slots.
@@ -95,7 +108,7 @@ impl Program {
             last_end = Some(end);
             if counts {
                 count += 1;
-                found(&slots)?;
+                found(&slots, &mut search)?;
             }
         }
         Ok(())
@@ -109,11 +122,12 @@ pub(super) fn span(slots: &Slots, group: usize) -> Option<(usize, usize)> {
 }
 
 /// Searches in one text.
-struct Search<'a> {
+pub(super) struct Search<'a> {
     program: &'a Program,
     text: &'a str,
     dfa: dfa::Cache,
-    vm: pikevm::Cache,
+    /// Made for the first match.
+    vm: Option<pikevm::Cache>,
     /// Steps that are left.
     steps: usize,
     /// Steps from marked states that were taken before: of these the automaton does not tell whether it knows them.
@@ -126,7 +140,7 @@ impl<'a> Search<'a> {
             program,
             text,
             dfa: program.dfa.create_cache(),
-            vm: program.vm.create_cache(),
+            vm: None,
             steps: MAX_STEPS,
             taken: HashSet::new(),
         }
@@ -136,7 +150,7 @@ impl<'a> Search<'a> {
         self.program.vm.get_nfa()
     }
 
-    fn charge(&mut self, steps: usize) -> Result<(), Failure> {
+    pub(super) fn charge(&mut self, steps: usize) -> Result<(), Failure> {
         let left = self.steps.checked_sub(steps);
         self.steps = left.ok_or_else(|| {
             Failure::Limit(format!(
@@ -210,10 +224,20 @@ impl<'a> Search<'a> {
 
     /// The bounds of the leftmost match from `at` on, which ends at `end`.
     fn groups(&mut self, at: usize, end: usize, slots: &mut Slots) -> Result<(), Failure> {
-        self.charge((end - at + 1).saturating_mul(self.nfa().states().len()))?;
+        let states = self.nfa().states().len();
+        let kept = states.saturating_mul(self.nfa().group_info().slot_len());
+        if kept > MAX_SLOTS {
+            return Err(Failure::Limit(format!(
+                "a regular expression has too many groups for {states} states"
+            )));
+        }
+        let copied = 1 + slots.len() / STEP_SLOTS;
+        self.charge((end - at + 1).saturating_mul(states).saturating_mul(copied))?;
         slots.fill(None);
         let input = Input::new(self.text).range(at..end);
-        self.program.vm.search_slots(&mut self.vm, &input, slots);
+        let vm = &self.program.vm;
+        let cache = self.vm.get_or_insert_with(|| vm.create_cache());
+        vm.search_slots(cache, &input, slots);
         Ok(())
     }
 }

@@ -28,10 +28,7 @@ pub(super) struct Pattern {
 
 /// Reads a pattern. `max_bytes` bounds what is held of it.
 pub(super) fn parse(pattern: &str, max_bytes: usize) -> Result<Pattern, Failure> {
-    let (length, most) = (pattern.len(), max_bytes / GROWTH);
-    if length > most {
-        return Err(limit(format!("has {length} bytes; at most {most} are compiled")));
-    }
+    check_length(pattern, max_bytes)?;
     let mut parser = Parser {
         rest: pattern,
         flags: Flags::default(),
@@ -46,6 +43,15 @@ pub(super) fn parse(pattern: &str, max_bytes: usize) -> Result<Pattern, Failure>
         hir: part.hir,
         names: parser.names,
     })
+}
+
+/// Refuses a pattern that cannot but take more than `max_bytes`.
+pub(super) fn check_length(pattern: &str, max_bytes: usize) -> Result<(), Failure> {
+    let (length, most) = (pattern.len(), max_bytes / GROWTH);
+    if length > most {
+        return Err(limit(format!("has {length} bytes; at most {most} are compiled")));
+    }
+    Ok(())
 }
 
 fn limit(rule: impl std::fmt::Display) -> Failure {

@@ -66,11 +66,15 @@ pub(super) fn fold(folded: &mut ClassUnicode) {
 
 /// Go's `unicode.IsLetter` or `unicode.IsDigit`.
 pub(super) fn is_letter_or_digit(c: char) -> bool {
+    static BOTH: LazyLock<Option<ClassUnicode>> = LazyLock::new(|| class(r"[\p{L}\p{Nd}]").map(known));
     if c.is_ascii() {
         return c.is_ascii_alphanumeric();
     }
-    let holds = |class: ClassUnicode| class.iter().any(|range| (range.start()..=range.end()).contains(&c));
-    class(r"[\p{L}\p{Nd}]").is_some_and(|class| holds(known(class)))
+    let Some(both) = &*BOTH else {
+        return false;
+    };
+    let nearest = both.ranges().partition_point(|range| range.end() < c);
+    both.ranges().get(nearest).is_some_and(|range| range.start() <= c)
 }
 
 fn known(mut characters: ClassUnicode) -> ClassUnicode {

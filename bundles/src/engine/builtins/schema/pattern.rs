@@ -17,8 +17,9 @@ pub(super) struct Pattern {
 }
 
 impl Pattern {
-    pub(super) fn is_match(&self, text: &str) -> Result<bool, Refusal> {
-        Ok(self.program.is_match(text)?)
+    /// Takes what the search costs from the steps that are left.
+    pub(super) fn is_match(&self, text: &str, steps: &mut usize) -> Result<bool, Refusal> {
+        Ok(self.program.is_match(text, steps)?)
     }
 }
 

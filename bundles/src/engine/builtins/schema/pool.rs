@@ -9,6 +9,9 @@ use super::draft::{self, Draft};
 use super::uri::Uri;
 use crate::engine::term::Term;
 
+/// The addresses in a document and the ways to what they name, in bytes.
+const MAX_BYTES: usize = 32 * 1024 * 1024;
+
 /// Where a schema is: in one of the documents, and behind these keys and indexes.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
@@ -21,6 +24,7 @@ pub(super) struct Place {
 #[derive(Default)]
 pub(super) struct Pool {
     places: HashMap<String, Place>,
+    bytes: usize,
 }
 
 impl Place {
@@ -60,8 +64,18 @@ impl Pool {
         Ok(place)
     }
 
+    fn charge(&mut self, bytes: usize) -> Result<(), Refusal> {
+        self.bytes += bytes;
+        if self.bytes > MAX_BYTES {
+            return Err(Refusal::Limit(format!(
+                "the addresses in a schema take more than {MAX_BYTES} bytes"
+            )));
+        }
+        Ok(())
+    }
+
     fn resolve(
-        &self,
+        &mut self,
         term: &mut Term,
         base: &Uri,
         path: &mut Vec<String>,
@@ -89,6 +103,8 @@ impl Pool {
                 let id = absolute(base, field("id").or_else(|| field("$id")));
                 if let Some(id) = &id {
                     let name = id.to_string();
+                    let way = path.iter().map(|step| size_of::<String>() + step.len());
+                    self.charge(name.len() + way.sum::<usize>())?;
                     if self.places.contains_key(&name) || named.contains_key(&name) {
                         return Err(exists(&name));
                     }
@@ -96,7 +112,9 @@ impl Pool {
                 }
                 let base = id.as_ref().unwrap_or(base);
                 if let Some(reference) = absolute(base, field("$ref")) {
-                    let reference = Term::String(reference.to_string());
+                    let reference = reference.to_string();
+                    self.charge(reference.len())?;
+                    let reference = Term::String(reference);
                     fields.insert(Term::String("$ref".to_owned()), reference);
                 }
                 for (key, value) in fields.iter_mut() {
@@ -113,7 +131,7 @@ impl Pool {
 
     /// Some fields hold values, others hold names that are no keywords.
     fn resolve_field(
-        &self,
+        &mut self,
         key: &str,
         value: &mut Term,
         base: &Uri,

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::super::regex;
 use super::compile::{Compiled, Dependency, Id, Schema};
 use super::number::exact;
 use super::{Refusal, field};
@@ -14,6 +15,8 @@ const MAX_DEPTH: usize = 256;
 const MAX_STEPS: usize = 1_000_000;
 /// What a step may compare, in bytes.
 pub(super) const STEP_BYTES: usize = 64;
+/// What a keyword of an object counts as, beside its name, and a key.
+pub(super) const KEYWORD_BYTES: usize = STEP_BYTES / 8;
 /// All that is said about errors, in bytes.
 const MAX_FINDINGS_BYTES: usize = 4 * 1024 * 1024;
 
@@ -61,6 +64,7 @@ pub(super) fn validate(schema: &Compiled, document: &Term, regex_bytes: usize) -
     let mut validator = Validator {
         schemas: &schema.schemas,
         regex_bytes,
+        search_steps: regex::MAX_STEPS,
         path: Vec::new(),
         depth: 0,
         steps: 0,
@@ -74,6 +78,8 @@ pub(super) fn validate(schema: &Compiled, document: &Term, regex_bytes: usize) -
 pub(super) struct Validator<'a> {
     schemas: &'a [Schema],
     pub(super) regex_bytes: usize,
+    /// What is left for the searches of all patterns.
+    pub(super) search_steps: usize,
     /// Keys and indexes to the node.
     pub(super) path: Vec<String>,
     depth: usize,
@@ -142,7 +148,12 @@ impl<'a> Validator<'a> {
             )));
         }
         self.depth += 1;
-        self.charge(0)?;
+        // A number is read from its text each time.
+        let read = match node {
+            Term::Number(number) => number.text().len(),
+            _ => 0,
+        };
+        self.charge(read)?;
         let schema = self.schema(id)?;
         match (schema.pass, schema.reference) {
             (Some(true), _) => {}
@@ -303,6 +314,7 @@ impl<'a> Validator<'a> {
             }
             match dependency {
                 Dependency::Names(names) => {
+                    self.charge(names.iter().map(|name| KEYWORD_BYTES + name.len()).sum())?;
                     for name in names {
                         if field(fields, name).is_none() {
                             self.find(outcome, "missing_dependency", format!("Has a dependency on {name}"))?;

@@ -2,16 +2,20 @@
 
 use std::collections::HashMap;
 
+use super::super::{Failure, regex};
 use super::compile::{Additional, Id, Items, Range, Schema};
 use super::number::{is_multiple, of_document, rounded, show};
-use super::validate::{Fields, Outcome, STEP_BYTES, Validator, keep_better};
+use super::validate::{Fields, KEYWORD_BYTES, Outcome, STEP_BYTES, Validator, keep_better};
 use super::{Refusal, field, format};
 use crate::engine::decimal::Decimal;
 use crate::engine::term::{Number, Term};
 
-/// Bytes that the start of a search for a pattern counts as, and that a keyword of an object does.
+/// Bytes that the start of a search for a pattern counts as.
 const SEARCH_BYTES: usize = 32 * STEP_BYTES;
-const KEYWORD_BYTES: usize = STEP_BYTES / 8;
+/// Bytes that a byte of a regular expression counts as: `\pL` is hundreds of ranges.
+const REGEX_BYTES: usize = 4 * STEP_BYTES;
+/// Digits from which on a division takes longer than its numbers are.
+const SHORT_DIGITS: usize = 1024;
 
 impl Validator<'_> {
     /// Constants, enumerations and formats.
@@ -30,7 +34,11 @@ impl Validator<'_> {
         }
         if let (Some(format), Term::String(text)) = (&schema.format, node) {
             self.charge(SEARCH_BYTES + text.len())?;
-            if !format::is_format(format, text, self.regex_bytes)? {
+            let is_format = match format.as_str() {
+                "regex" => self.is_regex(text)?,
+                name => format::is_format(name, text),
+            };
+            if !is_format {
                 self.find(outcome, "format", format!("Does not match format '{format}'"))?;
             }
         }
@@ -47,11 +55,14 @@ impl Validator<'_> {
         ];
         if schema.multiple_of.is_some() || bounds.iter().any(|(bound, ..)| bound.is_some()) {
             let number = of_document(number)?;
-            if let Some(multiple) = &schema.multiple_of
-                && !is_multiple(&number, multiple)?
-            {
-                let text = format!("Must be a multiple of {}", show(multiple));
-                self.find(outcome, "multiple_of", text)?;
+            if let Some(multiple) = &schema.multiple_of {
+                let width = number.width().saturating_add(multiple.width());
+                let width = usize::try_from(width).unwrap_or(usize::MAX);
+                self.charge(width.saturating_mul(1 + width / SHORT_DIGITS))?;
+                if !is_multiple(&number, multiple)? {
+                    let text = format!("Must be a multiple of {}", show(multiple));
+                    self.find(outcome, "multiple_of", text)?;
+                }
             }
             for (bound, relation) in bounds {
                 let Some(bound) = bound else { continue };
@@ -67,18 +78,21 @@ impl Validator<'_> {
 
     pub(super) fn string(&mut self, schema: &Schema, text: &str, outcome: &mut Outcome) -> Result<(), Refusal> {
         let Range { min, max } = schema.length;
-        let length = text.chars().count() as u64;
-        if let Some(min) = min.filter(|min| length < *min) {
-            let text = format!("String length must be greater than or equal to {min}");
-            self.find(outcome, "string_gte", text)?;
-        }
-        if let Some(max) = max.filter(|max| length > *max) {
-            let text = format!("String length must be less than or equal to {max}");
-            self.find(outcome, "string_lte", text)?;
+        if min.is_some() || max.is_some() {
+            self.charge(text.len())?;
+            let length = text.chars().count() as u64;
+            if let Some(min) = min.filter(|min| length < *min) {
+                let text = format!("String length must be greater than or equal to {min}");
+                self.find(outcome, "string_gte", text)?;
+            }
+            if let Some(max) = max.filter(|max| length > *max) {
+                let text = format!("String length must be less than or equal to {max}");
+                self.find(outcome, "string_lte", text)?;
+            }
         }
         if let Some(pattern) = &schema.pattern {
             self.charge(SEARCH_BYTES + text.len())?;
-            if !pattern.is_match(text)? {
+            if !pattern.is_match(text, &mut self.search_steps)? {
                 let text = format!("Does not match pattern '{}'", pattern.text);
                 self.find(outcome, "pattern", text)?;
             }
@@ -164,8 +178,13 @@ impl Validator<'_> {
     }
 
     pub(super) fn object(&mut self, schema: &Schema, fields: &Fields, outcome: &mut Outcome) -> Result<(), Refusal> {
-        let keywords = schema.properties.len() + schema.required.len() + schema.dependencies.len();
-        self.charge(keywords * KEYWORD_BYTES)?;
+        let keywords = schema.properties.keys().chain(&schema.required);
+        let keywords = keywords.chain(schema.dependencies.keys()).map(String::len);
+        let keys = fields.keys().map(|key| match key {
+            Term::String(name) => name.len(),
+            _ => 0,
+        });
+        self.charge(keywords.chain(keys).map(|length| KEYWORD_BYTES + length).sum())?;
         let count = fields.len() as u64;
         if let Some(min) = schema.size.min.filter(|min| count < *min) {
             let text = format!("Must have at least {min} properties");
@@ -216,7 +235,7 @@ impl Validator<'_> {
         let mut matches = false;
         for (pattern, id) in &schema.pattern_properties {
             self.charge(SEARCH_BYTES + name.len())?;
-            if pattern.is_match(name)? {
+            if pattern.is_match(name, &mut self.search_steps)? {
                 matches = true;
                 self.below(name.to_owned(), *id, value, outcome)?;
             }
@@ -229,6 +248,18 @@ impl Validator<'_> {
         let text = rounded(node)?;
         self.charge(text.len())?;
         Ok(text)
+    }
+
+    fn is_regex(&mut self, text: &str) -> Result<bool, Refusal> {
+        self.charge(text.len().saturating_mul(REGEX_BYTES))?;
+        match regex::compile(text, self.regex_bytes) {
+            Ok(program) => {
+                self.charge(program.size())?;
+                Ok(true)
+            }
+            Err(Failure::Undefined) => Ok(false),
+            Err(limit) => Err(limit.into()),
+        }
     }
 
     fn is_among(&mut self, values: &[String], node: &Term) -> Result<bool, Refusal> {

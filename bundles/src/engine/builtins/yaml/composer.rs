@@ -7,6 +7,9 @@ use super::MAX_DEPTH;
 use super::resolve::{Tag, resolve};
 use super::scanner::{Scanner, Token, malformed};
 
+/// All tags of a text with their prefixes, in bytes.
+const MAX_TAG_BYTES: usize = 16 * 1024 * 1024;
+
 /// The place of a node in [`Graph`].
 pub(super) type Id = usize;
 
@@ -39,7 +42,8 @@ impl Graph {
             scanner: Scanner::new(text)?,
             graph: Self { nodes: Vec::new() },
             anchors: HashMap::new(),
-            handles: Vec::new(),
+            handles: HashMap::new(),
+            tag_bytes: 0,
             depth: 0,
         };
         let first = composer.documents()?;
@@ -63,7 +67,8 @@ struct Composer {
     /// Kept from one document to the next, as in Go.
     anchors: HashMap<String, Id>,
     /// Tag handles and their prefixes.
-    handles: Vec<(String, String)>,
+    handles: HashMap<String, String>,
+    tag_bytes: usize,
     depth: usize,
 }
 
@@ -119,16 +124,15 @@ impl Composer {
         while let Token::Version { .. } | Token::TagDirective { .. } = self.scanner.peek()? {
             match self.scanner.take()? {
                 Token::Version { major: 1, minor: 1 } if !has_version => has_version = true,
-                Token::TagDirective { handle, prefix } if !self.handles.iter().any(|(known, _)| *known == handle) => {
-                    self.handles.push((handle, prefix));
+                Token::TagDirective { handle, prefix } if !self.handles.contains_key(&handle) => {
+                    self.handles.insert(handle, prefix);
                 }
                 _ => return malformed(),
             }
         }
         for (handle, prefix) in [("!", "!"), ("!!", "tag:yaml.org,2002:")] {
-            if !self.handles.iter().any(|(known, _)| known == handle) {
-                self.handles.push((handle.to_owned(), prefix.to_owned()));
-            }
+            let known = self.handles.entry(handle.to_owned());
+            known.or_insert_with(|| prefix.to_owned());
         }
         Ok(())
     }
@@ -198,9 +202,14 @@ impl Composer {
                     let prefix = if handle.is_empty() {
                         ""
                     } else {
-                        let known = self.handles.iter().find(|(known, _)| known == handle);
-                        known.map(|(_, prefix)| prefix.as_str()).ok_or(Failure::Undefined)?
+                        self.handles.get(handle).ok_or(Failure::Undefined)?.as_str()
                     };
+                    self.tag_bytes += prefix.len() + suffix.len();
+                    if self.tag_bytes > MAX_TAG_BYTES {
+                        return Err(Failure::Limit(format!(
+                            "the tags of a YAML text take more than {MAX_TAG_BYTES} bytes"
+                        )));
+                    }
                     let tag = format!("{prefix}{suffix}");
                     if tag.is_empty() {
                         return malformed();
