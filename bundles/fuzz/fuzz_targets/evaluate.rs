@@ -65,7 +65,6 @@ fn cut(value: Value) -> Value {
         Value::Array(items) => {
             let mut items: Vec<Value> = items.into_iter().map(cut).collect();
             items.sort_by_key(Value::to_string);
-            items.dedup();
             items.into()
         }
         Value::Object(fields) => fields.into_iter().map(|(key, value)| (key, cut(value))).collect(),
