@@ -28,6 +28,9 @@ pub(super) struct Proof {
 /// megabytes to each of its artifacts.
 const IN_MEMORY: usize = 64 * 1024;
 
+/// The check whose outcome may change with the clock alone.
+const UNTIMELY: &str = "timestamp";
+
 impl Proof {
     /// Nothing is checked yet.
     pub(super) fn new(digest: Digest, evidence: Vec<Evidence>) -> Self {
@@ -136,7 +139,7 @@ impl Proof {
         lock(&self.attested).clear();
         let mut verdicts = lock(&self.verdicts);
         let before = verdicts.len();
-        verdicts.retain(|(_, said)| !said.checks_failed().iter().any(|check| check == "timestamp"));
+        verdicts.retain(|(_, said)| !said.checks_failed().iter().any(|check| check == UNTIMELY));
         verdicts.len() < before
     }
 
@@ -175,6 +178,11 @@ fn check(policy: &TrustPolicy, digest: &Digest, evidence: &[Evidence]) -> Signat
         message,
         checks_failed: failed.into_iter().map(str::to_owned).collect(),
     };
+    // What failed for its time is checked again.
+    let files = || {
+        let of_time = verification.failed().into_iter().filter(|check| *check == UNTIMELY);
+        of_time.chain(["files"]).collect()
+    };
     match (verdict, listed) {
         (
             Err(Untrusted::NoTrustedSignature { .. }),
@@ -194,13 +202,13 @@ fn check(policy: &TrustPolicy, digest: &Digest, evidence: &[Evidence]) -> Signat
             let message = format!(
                 "{digest} has a signed list of files that is another model's: {detail}. Sign what was pushed, or push what was signed"
             );
-            rejected("FilesDiffer", message, ["files"].into())
+            rejected("FilesDiffer", message, files())
         }
         (Err(_), Some(Listed::Unread { detail })) => {
             let message = format!(
                 "the signed list of files of {digest} cannot be compared without downloading them: {detail}. Sign the manifest with `cosign sign`, or push each file as it is"
             );
-            rejected("FilesNotCompared", message, ["files"].into())
+            rejected("FilesNotCompared", message, files())
         }
         (Err(_), Some(Listed::Same { signers, formats })) => verified(signers.into_iter().collect(), formats),
         (Ok(signers), Some(Listed::Same { signers: more, formats })) => verified(

@@ -187,8 +187,8 @@ impl Store {
         wish.attestations.iter().map(of_type).collect()
     }
 
-    /// What counts stands. That nothing does is believed, as it is of signatures, once the registry was asked after
-    /// somebody first looked for it: it may be there by now.
+    /// What counts stands, and what is revoked. That there is nothing is believed once the registry was asked after somebody
+    /// first looked for it: it may be there by now.
     fn attested_by(
         &self,
         artifact: &Artifact,
@@ -197,7 +197,14 @@ impl Store {
         now: Instant,
     ) -> (Source<Attested>, Option<Instant>) {
         let found = proof.attested(policy, || self.load(artifact));
-        let counts = !matches!(&found, Source::Complete(attested) if attested.items.is_empty());
+        // Of an artifact that is revoked itself the registry is not asked.
+        let is_known = match &found {
+            Source::Complete(attested) => !attested.items.is_empty(),
+            Source::Unavailable(_) => true,
+        };
+        if is_known || policy.trust.not_revoked(artifact.pinned.digest).is_err() {
+            return (found, None);
+        }
         let mut state = self.state();
         let fallback = state.fallback(artifact.pinned.repository.registry());
         let Some(entry) = state.artifacts.get_mut(artifact) else {
@@ -205,13 +212,12 @@ impl Store {
         };
         let since = entry.attestations.since(policy, now);
         let is_since = |at: Option<Instant>| at.is_some_and(|at| at >= since);
-        if counts || is_since(entry.answered) {
+        if is_since(entry.answered) {
             return (found, None);
         }
-        let meanwhile = if entry.is_restored {
-            found
-        } else {
-            Source::Unavailable(entry.problem.clone().unwrap_or(fallback))
+        let meanwhile = match &found {
+            Source::Complete(attested) if attested.refused.iter().any(|one| one.reason == "Revoked") => found,
+            _ => Source::Unavailable(entry.problem.clone().unwrap_or(fallback)),
         };
         if is_since(entry.ended) {
             return (meanwhile, None);
@@ -350,13 +356,16 @@ impl Store {
                     Answer::Leads(_) => Ok(None),
                 });
                 let same = |one: &Arc<Proof>, other: &Arc<Proof>| one.is_same(other);
+                let known = self
+                    .state()
+                    .artifacts
+                    .get(artifact)
+                    .and_then(|entry| entry.answer.clone());
+                // Not under the lock: whoever checks a signature meanwhile holds the proof's.
+                let is_untimely = proof.is_ok() && known.is_some_and(|known| known.forget_untimely());
                 let mut state = self.state();
                 let entry = state.artifacts.get_mut(artifact);
-                entry.is_some_and(|entry| {
-                    let known = entry.answer.as_ref().filter(|_| proof.is_ok());
-                    let is_untimely = known.is_some_and(|known| known.forget_untimely());
-                    entry.end(proof, (entry.pause(pauses.0), pauses.1), now, same) || is_untimely
-                })
+                entry.is_some_and(|entry| entry.end(proof, (entry.pause(pauses.0), pauses.1), now, same) || is_untimely)
             }
         };
         if changed {
@@ -409,12 +418,12 @@ impl Store {
         let wishes = || subjects.values().flat_map(|subject| &subject.wishes);
         let wanted: HashSet<Tag> = wishes().filter_map(Wish::own_tag).collect();
         tags.retain(|tag, entry| entry.under_way || wanted.contains(tag));
-        let mut terms: HashMap<Artifact, (Vec<&Arc<TrustPolicy>>, Vec<&AttestationPolicy>)> = HashMap::new();
+        let mut terms: HashMap<Artifact, (Vec<&Arc<TrustPolicy>>, Vec<&AttestationWish>)> = HashMap::new();
         for wish in wishes() {
             for artifact in wish.keeps(tags) {
                 let (policies, attestations) = terms.entry(artifact).or_default();
                 policies.extend(wish.trust.as_ref().ok());
-                attestations.extend(wish.attestations.iter().filter_map(|one| one.policy.as_ref().ok()));
+                attestations.extend(wish.attestations.iter());
             }
         }
         artifacts.retain(|artifact, entry| entry.under_way || terms.contains_key(artifact));
@@ -422,10 +431,16 @@ impl Store {
             let Some((policies, attestations)) = terms.get(artifact) else {
                 continue;
             };
-            entry.policies.keep(policies);
-            entry.attestations.keep(attestations);
-            if let (Some(proof), false) = (&entry.answer, policies.is_empty()) {
-                proof.keep(|policy| policies.iter().any(|one| one.as_ref() == policy));
+            // While a Signer is away nobody wishes under its terms; they may come back.
+            if !policies.is_empty() {
+                entry.policies.keep(policies);
+                if let Some(proof) = &entry.answer {
+                    proof.keep(|policy| policies.iter().any(|one| one.as_ref() == policy));
+                }
+            }
+            let wanted: Vec<_> = attestations.iter().filter_map(|one| one.policy.as_ref().ok()).collect();
+            if attestations.is_empty() || !wanted.is_empty() {
+                entry.attestations.keep(&wanted);
             }
         }
         // Also what is not looked at while a Signer is away.

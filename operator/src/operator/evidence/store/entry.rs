@@ -56,12 +56,9 @@ impl<P: Clone + PartialEq> Seen<P> {
         self.0.iter().any(|(_, since)| *since > than)
     }
 
-    /// Forgets other terms than these, unless there are none: while a Signer is away nobody wishes under its terms, and
-    /// they may come back.
+    /// Forgets other terms than these.
     pub(super) fn keep(&mut self, wanted: &[&P]) {
-        if !wanted.is_empty() {
-            self.0.retain(|(terms, _)| wanted.contains(&terms));
-        }
+        self.0.retain(|(terms, _)| wanted.contains(&terms));
     }
 }
 
@@ -136,7 +133,7 @@ impl<T> Entry<T> {
                 awaited || was_problem || !is_same
             }
             Err(failure) => {
-                // What is asked for again soon after an answer is not asked for so often where there is none.
+                // After an answer it is asked again soon; where there is none, less and less often.
                 let again = match failure.again {
                     Again::Later => after_answer.max(pause(Again::Soon(None), self.failures, longest)),
                     soon @ Again::Soon(_) => pause(soon, self.failures, longest),

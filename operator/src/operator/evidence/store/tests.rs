@@ -2,7 +2,9 @@
 //! (`bundles/testdata/trust/README.md` says how).
 
 use interlock_bundles::registry::Evidence;
-use interlock_bundles::trust::{Keyed, Means, PublicKey, Revoked, SignatureFormat, Signer, Window};
+use interlock_bundles::trust::{
+    Keyed, Means, PublicKey, Revoked, SIGNATURE_PREDICATE, SignatureFormat, Signer, Window,
+};
 use jiff::Timestamp;
 
 use super::super::question::Again;
@@ -78,6 +80,21 @@ fn wish(reference: &str, names: &[&str]) -> Wish {
     }
 }
 
+/// The same, with an attestation of this type by whoever may sign.
+fn attesting(wish: &Wish, predicate_type: &str) -> Wish {
+    let policy = AttestationPolicy {
+        predicate_type: predicate_type.to_owned(),
+        trust: wish.trust.as_ref().unwrap().as_ref().clone(),
+    };
+    Wish {
+        attestations: Arc::from([AttestationWish {
+            predicate_type: predicate_type.to_owned(),
+            policy: Ok(policy),
+        }]),
+        ..wish.clone()
+    }
+}
+
 fn pinned() -> String {
     format!("r.example/app@{}", digest())
 }
@@ -111,6 +128,17 @@ impl Scene {
             Signature::Unavailable(why) => why.reason.clone(),
         };
         format!("{word}{}", if found[0].pending_since.is_some() { "…" } else { "" })
+    }
+
+    /// What is known of the only attestation that is wished for, in words; with `…` while an answer is awaited.
+    fn attested(&self, subject: &str, wish: &Wish) -> String {
+        let names = vec!["release".to_owned()];
+        let found = self.store.look(&key(subject), names, std::slice::from_ref(wish));
+        let said = match &found[0].attestations[0].found {
+            Source::Complete(attested) => format!("{} count", attested.items.len()),
+            Source::Unavailable(why) => why.reason.clone(),
+        };
+        format!("{said}{}", if found[0].pending_since.is_some() { "…" } else { "" })
     }
 
     /// The only question that is due.
@@ -262,29 +290,8 @@ fn no_attestation_is_believed_of_an_answer_that_is_newer_than_the_wish() {
     scene.says("a", &plain);
     scene.answer(signed_by(&[RELEASE]));
     assert_eq!(scene.says("a", &plain), "Verified by release");
-    let predicate_type = "https://slsa.dev/provenance/v1".to_owned();
-    let policy = AttestationPolicy {
-        predicate_type: predicate_type.clone(),
-        trust: TrustPolicy::clone(&trust(&["release"])),
-    };
-    let attesting = Wish {
-        attestations: Arc::from([AttestationWish {
-            predicate_type,
-            policy: Ok(policy),
-        }]),
-        ..plain
-    };
-    let says = || {
-        let names = vec!["release".to_owned()];
-        let mut found = scene.store.look(&key("a"), names, std::slice::from_ref(&attesting));
-        let found = found.remove(0);
-        assert!(matches!(found.signature, Signature::Verified { .. }));
-        let said = match &found.attestations[0].found {
-            Source::Complete(attested) => format!("{} count", attested.items.len()),
-            Source::Unavailable(why) => why.reason.clone(),
-        };
-        format!("{said}{}", if found.pending_since.is_some() { "…" } else { "" })
-    };
+    let attesting = attesting(&plain, "https://slsa.dev/provenance/v1");
+    let says = || scene.attested("a", &attesting);
     assert_eq!(says(), "EvidencePending…");
     let question = scene.one(Instant::now());
     let away = failed("RegistryUnavailable", Again::Soon(None), false);
@@ -294,6 +301,10 @@ fn no_attestation_is_believed_of_an_answer_that_is_newer_than_the_wish() {
     assert_eq!(says(), "0 count");
     scene.store.tidy(&[key("a")]).unwrap();
     assert_eq!(says(), "0 count", "it is not forgotten who asked when");
+    // Who asks again after nobody did asks anew.
+    assert_eq!(scene.says("a", &plain), "Verified by release");
+    scene.store.tidy(&[key("a")]).unwrap();
+    assert_eq!(says(), "EvidencePending…");
 }
 
 #[test]
@@ -385,6 +396,10 @@ fn what_is_revoked_turns_without_a_word_of_the_registry() {
     assert_eq!(scene.says("a", &under(digests(), &good)), "Revoked");
     assert_eq!(scene.says("b", &under(digests(), &unseen)), "Revoked");
     assert!(scene.asks_nothing());
+    let attested = |wish: &Wish| scene.attested("a", &attesting(wish, SIGNATURE_PREDICATE));
+    assert_eq!(attested(&good), "1 count");
+    assert_eq!(attested(&under(digests(), &good)), "0 count");
+    assert_eq!(scene.says("a", &under(digests(), &good)), "Revoked");
     scene.store.tidy(&[key("a"), key("b")]).unwrap();
     assert_eq!(scene.says("a", &good), "Verified by release");
     // The key: told at once; somebody else may have signed meanwhile, which only the registry knows.
@@ -398,6 +413,9 @@ fn what_is_revoked_turns_without_a_word_of_the_registry() {
     assert_eq!(scene.says("a", &lost), "Revoked…");
     scene.answer(failed("RegistryUnavailable", Again::Soon(None), true));
     assert_eq!(scene.says("a", &lost), "Revoked");
+    assert_eq!(attested(&lost), "0 count…");
+    scene.answer(failed("RegistryUnavailable", Again::Soon(None), true));
+    assert_eq!(attested(&lost), "0 count", "it is refused, and not unknown");
     assert_eq!(scene.says("a", &good), "Verified by release");
     assert!(scene.asks_nothing());
 }
