@@ -19,8 +19,10 @@ use crate::model::artifact::{Contents, ContentsError, Layer, Reading, contents};
 
 /// Pieces between the connection and the thread that looks into them, of up to half a megabyte each.
 const PIECES: usize = 4;
-/// Bytes a second below which a layer is given up, on the whole.
+/// Bytes a second below which a layer is given up, on the whole; and how many times as long as any answer it has for a slow
+/// start.
 const SLOWEST: u64 = 1024 * 1024;
+const START: u32 = 10;
 
 /// What is in a layer, or why that cannot be said of the layer that it is.
 pub(super) async fn look_into(
@@ -53,11 +55,14 @@ pub(super) async fn look_into(
         };
         arrived.take(&piece)?;
         hurry.arrived = arrived.count;
+        let before = Instant::now();
         if let Some(open) = &to
-            && hurry.wait(&ask, open.send(piece)).await?.is_err()
+            && open.send(piece).await.is_err()
         {
             to = None;
         }
+        // That this machine is slow is not the registry's fault.
+        hurry.started += before.elapsed();
     }
     arrived.finish()?;
     drop(to);
@@ -78,8 +83,8 @@ pub(super) fn named_and_gone(layer: &Layer, error: RegistryError) -> RegistryErr
     }
 }
 
-/// How long a layer may take: no longer than any answer without a word, and on the whole as long as the bytes need that
-/// came. How many there are to come is the manifest's word alone.
+/// How long a registry may take for a layer: no longer than any answer without a word, and on the whole as long as the bytes
+/// need that came. How many there are to come is the manifest's word alone.
 struct Hurry {
     started: Instant,
     patience: Duration,
@@ -96,11 +101,14 @@ impl Hurry {
     }
 
     async fn wait<T>(&self, ask: &Ask, answer: impl Future<Output = T>) -> Result<T, RegistryError> {
-        let whole = self
-            .patience
-            .saturating_add(Duration::from_secs(self.arrived / SLOWEST));
-        let after = whole.saturating_sub(self.started.elapsed()).min(self.patience);
-        tokio::time::timeout(after, answer)
+        let whole = self.patience.saturating_mul(START) + Duration::from_secs(self.arrived / SLOWEST);
+        let left = whole.saturating_sub(self.started.elapsed());
+        let (left, after) = if left < self.patience {
+            (left, whole)
+        } else {
+            (self.patience, self.patience)
+        };
+        tokio::time::timeout(left, answer)
             .await
             .map_err(|_| RegistryError::Timeout { at: ask.at(), after })
     }

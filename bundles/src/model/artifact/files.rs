@@ -74,7 +74,7 @@ pub struct Total {
 }
 
 impl Total {
-    /// Counts what was found in one more layer.
+    /// Counts what was found in one more layer, unless that is too much.
     pub fn add(&mut self, layer: &Contents) -> Result<(), ContentsError> {
         let outside = layer.outside.links.iter().chain(&layer.outside.folders);
         let names = layer
@@ -82,19 +82,20 @@ impl Total {
             .iter()
             .map(|file| file.name.as_str())
             .chain(outside.map(String::as_str));
-        self.files += layer.files.len();
-        self.names += names.map(str::len).sum::<usize>() + layer.kept.as_ref().map_or(0, Vec::len);
+        let files = self.files + layer.files.len();
+        let names = self.names + names.map(str::len).sum::<usize>() + layer.kept.as_ref().map_or(0, Vec::len);
         let too_much = |what, limit: usize| {
             let limit = limit as u64;
             Err(ContentsError::TooMuch { what, limit })
         };
         // No list has more.
-        if self.files > RESOURCES_MAX {
+        if files > RESOURCES_MAX {
             return too_much("the files of all layers", RESOURCES_MAX);
         }
-        if self.names > NAMES_MAX {
+        if names > NAMES_MAX {
             return too_much("the names and signatures in all layers", NAMES_MAX);
         }
+        *self = Self { files, names };
         Ok(())
     }
 }

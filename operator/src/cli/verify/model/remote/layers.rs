@@ -88,8 +88,9 @@ impl<'a> Layers<'a> {
         };
         let mut seen = HashSet::new();
         let archives = self.artifact.layers.iter();
-        let archives =
-            archives.filter(|layer| matches!(layer.kind, LayerKind::Archive(_)) && seen.insert(layer.digest));
+        let archives = archives.filter(|layer| {
+            matches!(layer.kind, LayerKind::Archive(_)) && seen.insert((layer.digest, layer.read_as(&reading)))
+        });
         for layer in archives.cloned().collect::<Vec<_>>() {
             if let Ok(Contents { kept: Some(kept), .. }) = self.contents(&layer, &reading).await? {
                 return Ok(Some(evidence(kept)));
