@@ -1,5 +1,5 @@
-//! The data of a bundle says in the sandbox what it says in OPA: every number has the digits it is written with, in
-//! whichever file it stands.
+//! Numbers say in the sandbox what they say in OPA: those of a bundle's data have the digits they are written with, in
+//! whichever file they stand, and those of its policies are written as Rego allows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -93,5 +93,49 @@ async fn the_engine_says_what_opa_says_of_numbers_in_data() -> Result<()> {
             "OPA says\n{by_opa}\nthe engine says\n{by_engine}\nof {input}"
         );
     }
+    Ok(())
+}
+
+/// Numbers without a digit before the point, which Rego has and JSON has not.
+const POINTS: &str = "package p
+
+decision := {
+	\"equal\": .5 == 0.5,
+	\"sum\": .5 + input.x,
+	\"count\": count({.5, 0.5, -.25}),
+	\"found\": object.get({.5: \"here\"}, 0.5, \"gone\"),
+	\"text\": sprintf(\"%v %.2f %f\", [.5, -.25, .0]),
+	\"marshalled\": [text | text := json.marshal_with_options({\"a\": .5}, {})],
+	\"yaml\": [text | text := yaml.marshal([.5])],
+	\"rendered\": [text | text := strings.render_template(\"{{.x}}\", {\"x\": .5})],
+	\"signed\": [text | text := io.jwt.encode_sign({\"alg\": \"HS256\", \"typ\": \"x\"}, {\"x\": .5}, {\"kty\": \"oct\", \"k\": \"a2V5\"})],
+	\"matched\": [found | found := json.match_schema({\"x\": .5}, {})],
+	\"verified\": [found[0] | found := json.verify_schema({\"minimum\": .5})],
+}
+
+alone := [.5]
+";
+
+#[tokio::test]
+async fn a_number_needs_no_digit_before_its_point_but_in_a_result() -> Result<()> {
+    let folder = scratch("points")?;
+    let bundle = build_files(&[("policy.rego", POINTS)], &["p/decision", "p/alone"]).await?;
+    let file = write(folder.path(), "bundle.tar.gz", bundle)?;
+    let policy = Engine::new()?.compile(&LocalFile::read(&file)?.open()?, Limits::default())?;
+    let mut oracle = Oracle::start()?;
+    let modules = BTreeMap::from([("policy.rego".to_owned(), POINTS.to_owned())]);
+    oracle.load("points", &modules, "{}")?;
+    let (now, input) = (Timestamp::UNIX_EPOCH, r#"{"x": 2.5}"#);
+    let by_opa = oracle.evaluate("points", "data.p.decision", Some(input), now)?;
+    let by_opa = by_opa.map_err(anyhow::Error::msg)?.context("it is defined")?;
+    let by_engine = policy.evaluate_bytes("p/decision", Some(input.as_bytes()), now)?;
+    assert_eq!(String::from_utf8(by_engine)?, format!("[{{\"result\":{by_opa}}}]"));
+
+    // OPA finds out only when it writes the result.
+    let by_opa = oracle.evaluate("points", "data.p.alone", Some(input), now);
+    let why = by_opa.and_then(|said| said.map_err(anyhow::Error::msg)).unwrap_err();
+    assert!(why.to_string().contains("invalid number literal"), "{why}");
+    let by_engine = policy.evaluate_bytes("p/alone", Some(input.as_bytes()), now);
+    assert_eq!(by_engine.unwrap_err().reason(), "MalformedResult");
     Ok(())
 }

@@ -196,7 +196,10 @@ impl Sandbox {
         if value.is_json() {
             Ok(value)
         } else {
-            Err(malformed(name, "a number has no digit before its point".to_owned()))
+            Err(malformed(
+                name,
+                "a number has no digit before its point: write 0.5 for .5".to_owned(),
+            ))
         }
     }
 

@@ -46,7 +46,8 @@ fn render(_: &Context, arguments: &[Term]) -> Result<Term, Failure> {
 /// strings and characters with an escape that JSON lacks make the call undefined.
 fn is_json(term: &Term) -> bool {
     match term {
-        Term::Null | Term::Boolean(_) | Term::Number(_) => true,
+        Term::Null | Term::Boolean(_) => true,
+        Term::Number(_) => term.is_json(),
         Term::String(text) => serde_json::from_str::<serde::de::IgnoredAny>(&quote(text, false)).is_ok(),
         Term::Array(items) => items.iter().all(is_json),
         Term::Object(fields) => fields

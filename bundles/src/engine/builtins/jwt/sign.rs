@@ -9,6 +9,9 @@ pub(super) fn encode_sign(_: &Context, arguments: &[Term]) -> Result<Term, Failu
     let [header, payload, key] = arguments else {
         return Err(Failure::Undefined);
     };
+    if !arguments.iter().all(Term::is_json) {
+        return Err(Failure::Undefined);
+    }
     sign(&json::write(header), &json::write(payload), &json::write(key))
 }
 

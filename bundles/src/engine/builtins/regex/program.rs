@@ -154,7 +154,7 @@ impl<'a> Search<'a> {
         let left = self.steps.checked_sub(steps);
         self.steps = left.ok_or_else(|| {
             Failure::Limit(format!(
-                "a regular expression takes more than {MAX_STEPS} steps on a text of {} bytes",
+                "a regular expression takes more steps than are left on a text of {} bytes",
                 self.text.len()
             ))
         })?;

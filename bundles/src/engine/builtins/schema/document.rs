@@ -16,6 +16,9 @@ pub(super) fn read(term: &Term) -> Result<Term, Refusal> {
         Term::String(text) => parse(text),
         Term::Object(_) | Term::Array(_) => {
             check_depth(term, MAX_DEPTH)?;
+            if !term.is_json() {
+                return Err(Refusal::Invalid("invalid number literal".to_owned()));
+            }
             Ok(json::plain(term))
         }
         _ => Err(Refusal::Invalid("wrong type, expected string or object".to_owned())),

@@ -13,6 +13,8 @@ use crate::engine::term::Term;
 const MAX_DEPTH: usize = 256;
 /// Schemas that are looked at, and pieces of text that are compared.
 const MAX_STEPS: usize = 1_000_000;
+/// What all searches for patterns may take, as a multiple of the largest one alone.
+const MAX_SEARCHES: usize = 4;
 /// What a step may compare, in bytes.
 pub(super) const STEP_BYTES: usize = 64;
 /// What a keyword of an object counts as, beside its name, and a key.
@@ -64,7 +66,7 @@ pub(super) fn validate(schema: &Compiled, document: &Term, regex_bytes: usize) -
     let mut validator = Validator {
         schemas: &schema.schemas,
         regex_bytes,
-        search_steps: regex::MAX_STEPS,
+        search_steps: MAX_SEARCHES * regex::MAX_STEPS,
         path: Vec::new(),
         depth: 0,
         steps: 0,
