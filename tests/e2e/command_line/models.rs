@@ -427,12 +427,12 @@ async fn a_registry_that_sends_another_layer_is_an_error_and_no_verdict() -> Res
     longer.push(0);
     for (lie, code, says) in [
         (Lie::FlipBit, 3, "got bytes with digest"),
-        (Lie::Body(b"no archive".to_vec()), 3, "got bytes with digest"),
+        (Lie::Body(b"no archive".to_vec()), 3, "the layer has 10 bytes, and its manifest says"),
         (Lie::Body(longer), 3, "exceeds the limit"),
         (Lie::Truncate(700), 3, "no answer from the registry"),
         (Lie::Endless, 3, "exceeds the limit"),
         (Lie::Hang, 3, "no complete answer within 1 s"),
-        (Lie::Status(404), 2, "not found"),
+        (Lie::Status(404), 3, "which is not there"),
         (Lie::Status(503), 3, "failed with status 503"),
         (Lie::Redirect("http://127.0.0.1:1/x".to_owned()), 3, "refused to go on"),
     ] {
