@@ -178,7 +178,8 @@ fn check_roots<'v>(value: &'v Value, path: &mut Vec<&'v str>, roots: &[Vec<&str>
     Ok(())
 }
 
-/// Nothing is both data and an entry point: OPA refuses to load it, and a module would ignore one of them.
+/// No value is both data and an entry point: OPA refuses to load it, and a module would ignore one of them. An entry point
+/// that is a package may have data below it, which its module puts together as OPA does.
 fn check_overlap<'e>(data: &Value, mut entrypoints: impl Iterator<Item = &'e String>) -> Result<(), Malformed> {
     let is_data = |entrypoint: &&String| {
         let mut at = Some(data);
@@ -189,7 +190,7 @@ fn check_overlap<'e>(data: &Value, mut entrypoints: impl Iterator<Item = &'e Str
                 None => return false,
             }
         }
-        at.is_some()
+        at.is_some_and(|value| !value.is_object())
     };
     match entrypoints.find(is_data) {
         None => Ok(()),

@@ -11,7 +11,8 @@ use interlock_tests::oracle::Oracle;
 const STEP: usize = 32;
 
 /// Subjects of which all cases run.
-const WHOLE: [&str; 7] = [
+const WHOLE: [&str; 8] = [
+    "baseandvirtualdocs",
     "functionerrors",
     "invalidkeyerror",
     "partialsetdoc",

@@ -136,7 +136,7 @@ fn bad_members_have_a_reason_each() {
         (r#"{"zz":{}}"#, "MalformedData"),
         ("{}", "opened"),
         // The entry point is a/deny.
-        (r#"{"a":{"deny":{}}}"#, "MalformedData"),
+        (r#"{"a":{"deny":[]}}"#, "MalformedData"),
         (r#"{"a":[1]}"#, "MalformedData"),
         (r#"{"a":{"denied":1}}"#, "opened"),
     ] {

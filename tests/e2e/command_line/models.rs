@@ -427,7 +427,11 @@ async fn a_registry_that_sends_another_layer_is_an_error_and_no_verdict() -> Res
     longer.push(0);
     for (lie, code, says) in [
         (Lie::FlipBit, 3, "got bytes with digest"),
-        (Lie::Body(b"no archive".to_vec()), 3, "the layer has 10 bytes, and its manifest says"),
+        (
+            Lie::Body(b"no archive".to_vec()),
+            3,
+            "the layer has 10 bytes, and its manifest says",
+        ),
         (Lie::Body(longer), 3, "exceeds the limit"),
         (Lie::Truncate(700), 3, "no answer from the registry"),
         (Lie::Endless, 3, "exceeds the limit"),
