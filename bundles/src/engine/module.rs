@@ -196,7 +196,8 @@ fn rewrite(wasm: &[u8], mut memory: MemoryType) -> Result<Vec<u8>, Error> {
 }
 
 /// Where the data ends that a module begins with. OPA's compiler writes down how much memory it needs before it places the
-/// last of it, so that the memory which a module asks for may be a page short; OPA's own host gives sixteen if nobody says otherwise.
+/// last of it, so that the memory which a module asks for may be a page short; OPA's own host gives sixteen if nobody says
+/// otherwise.
 fn data_end(wasm: &[u8]) -> Result<u64, Error> {
     let mut end = 0;
     for payload in Parser::new(0).parse_all(wasm) {

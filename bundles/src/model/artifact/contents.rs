@@ -104,14 +104,12 @@ pub fn contents(layer: &Layer, reading: &Reading, reader: impl BufRead) -> Resul
         LayerKind::Archive(Packing::Plain) => archive::walk(Input::new(reader, layer.size), reading),
         LayerKind::Archive(Packing::Gzip) => {
             let broken = |detail| ContentsError::NotGzip { detail };
-            let packed = Packed::new(reader);
-            let read = Rc::clone(&packed.read);
+            let (packed, read) = Packed::new(reader);
             archive::walk(unpacked(MultiGzDecoder::new(packed), read, broken), reading)
         }
         LayerKind::Archive(Packing::Zstd) => {
             let broken = |detail| ContentsError::NotZstd { detail };
-            let packed = Packed::new(reader);
-            let read = Rc::clone(&packed.read);
+            let (packed, read) = Packed::new(reader);
             let decoder = Decoder::with_buffer(packed).and_then(|mut decoder| {
                 decoder.window_log_max(WINDOW_LOG_MAX)?;
                 Ok(decoder)
@@ -137,11 +135,14 @@ struct Packed<R> {
 }
 
 impl<R> Packed<R> {
-    fn new(reader: R) -> Self {
-        Self {
+    /// With the count, which outlives it.
+    fn new(reader: R) -> (Self, Rc<Cell<u64>>) {
+        let read = Rc::default();
+        let packed = Self {
             reader,
-            read: Rc::default(),
-        }
+            read: Rc::clone(&read),
+        };
+        (packed, read)
     }
 
     fn count(&self, bytes: usize) {

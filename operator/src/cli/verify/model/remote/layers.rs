@@ -136,11 +136,11 @@ impl<'a> Layers<'a> {
             Some(contents) => Ok(contents),
             None => self.look_into(layer, reading).await?,
         };
-        if contents
-            .as_ref()
-            .map_or(Ok(()), |contents| self.kept.add(contents))
-            .is_ok()
-        {
+        let fits = match &contents {
+            Ok(contents) => self.kept.add(contents).is_ok(),
+            Err(_) => true,
+        };
+        if fits {
             self.read.insert(key, contents.clone());
         }
         Ok(contents)
